@@ -1,0 +1,40 @@
+"""What a step asks for: pure data, turned into records by the agents' program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from app.events import Conclusion, Decision, Plan
+
+
+class Conclude(Struct, frozen=True):
+    """Hand a conclusion to the lane's agents in this step, and publish it on the journal."""
+
+    conclusion: Conclusion
+
+
+class PlanMessage(Struct, frozen=True):
+    """A due message that passed every gate, for the renderer."""
+
+    plan: Plan
+
+
+class Decide(Struct, frozen=True):
+    """A decision for the record of what was and was not done."""
+
+    decision: Decision
+
+
+class Keep(Struct, frozen=True):
+    """Replace a part of the person's second row (big, seldom changing): `part` is `orders` or `lookback`."""
+
+    part: str
+    value: Any
+
+
+Effect = Conclude | PlanMessage | Decide | Keep
+Effects = tuple[Effect, ...]
+
+NOTHING: Effects = ()

@@ -1,0 +1,26 @@
+"""Money as integers of ten-thousandths of a currency unit: exact sums, no floats, room for unit prices below a cent."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+
+UNITS = 10_000
+LIMIT = 10**15
+"""Beyond it (100 billion) an amount is a data error and counts as not told."""
+
+
+def units(value: object) -> int | None:
+    """Ten-thousandths of a JSON number or numeric string, or None if it is no amount of money a shop could mean."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        amount = (Decimal(str(value)) * UNITS).quantize(Decimal(1), ROUND_HALF_EVEN)
+    except (InvalidOperation, ValueError):
+        return None
+    return int(amount) if amount.is_finite() and abs(amount) <= LIMIT else None
+
+
+def text(amount: int) -> str:
+    """Decimal text with at least two places: 454500 → "45.45"."""
+    exact = Decimal(amount) / UNITS
+    return str(exact.quantize(Decimal("0.01")) if exact == exact.quantize(Decimal("0.01")) else exact.normalize())

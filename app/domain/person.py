@@ -1,0 +1,179 @@
+"""A person's row: one part per agent of the lane, each written by its own agent, stepped together record by record (design.md 1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app.domain import churn, intent, profile, windows
+from app.domain.churn import Churn
+from app.domain.effects import Conclude, Effect, Effects, Keep
+from app.domain.intent import Intent
+from app.domain.orders import Orders
+from app.domain.profile import Profile
+from app.domain.windows import LookBack, Windows
+from app.events import Conclusion, JournalRecord
+
+NEVER = -1
+MAX_DEPTH = 8
+"""Conclusions of conclusions of one record: deeper is a cycle in the agents, our defect."""
+
+
+class Person(Struct, frozen=True, array_like=True):
+    """The main row. `fault`: letter id of the record that raised; until it is resolved she gets no message."""
+
+    person_id: str
+    fault: str | None = None
+    profile: Profile = Profile()
+    intent: Intent = Intent()
+    churn: Churn = Churn()
+    windows: Windows = Windows()
+
+
+class History(Struct, frozen=True, array_like=True):
+    """The second row: big, seldom changing."""
+
+    orders: Orders = Orders()
+    lookback: LookBack = LookBack()
+
+
+class Group:
+    """Both rows of a person; the second is decoded only when somebody asks. Replaced, never mutated."""
+
+    __slots__ = ("_history", "_raw", "person")
+
+    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None) -> None:
+        self.person, self._raw, self._history = person, raw, history
+
+    @property
+    def history(self) -> History:
+        if self._history is None:
+            self._history = _history(self._raw) if self._raw else History()
+        return self._history
+
+    def replaced(self, person: Person, keep: dict[str, Any]) -> Group:
+        if keep:
+            return Group(person, None, msgspec.structs.replace(self.history, **keep))
+        return Group(person, self._raw, self._history)
+
+
+class See:
+    """What a step may look at beside its own part and the record: the person as she stands at this record, time, active pack."""
+
+    __slots__ = ("_group", "_kept", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
+
+    def __init__(self, group: Group, now: int, low_water: int, interval: int, pack: Any, packs: Callable[[str], Any]) -> None:
+        self._group, self.person, self.person_id = group, group.person, group.person.person_id
+        self.now, self.low_water, self.interval = now, low_water, interval
+        self.pack = pack
+        """The active compiled pack (`app.policy`), or None before the first activation: then nothing opens."""
+        self.packs = packs
+        """Compiled pack of a ref, for windows opened under an earlier version."""
+        self._kept: dict[str, Any] = {}
+
+    @property
+    def orders(self) -> Orders:
+        return self._kept.get("orders") or self._group.history.orders
+
+    @property
+    def lookback(self) -> LookBack:
+        return self._kept.get("lookback") or self._group.history.lookback
+
+
+class Concern(Struct, frozen=True):
+    """One agent of the lane: its part of the row and its pure functions."""
+
+    name: str
+    part: str
+    step: Callable[[Any, JournalRecord, See], tuple[Any, Effects]]
+    wake: Callable[[Any, See], tuple[Any, Effects]]
+    due: Callable[[Any], int]
+
+
+LANE = (
+    Concern("profile_updater", "profile", profile.step, profile.wake, profile.due),
+    Concern("intent_scorer", "intent", intent.step, intent.wake, intent.due),
+    Concern("churn_watcher", "churn", churn.step, churn.wake, churn.due),
+    Concern("trigger_scheduler", "windows", windows.step, windows.wake, windows.due),
+)
+"""In the order in which the lane steps them; a later one sees what an earlier one wrote at this record."""
+
+
+def step(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
+    """One record through all agents, then each conclusion in turn through all agents, first in first out."""
+    return _run(group, see, lambda concern, part: concern.step(part, record, see))
+
+
+def wake(group: Group, see: See) -> tuple[Group, list[Effect]]:
+    """A tick has passed somebody's due: every agent that is due does what it waited for."""
+
+    def due_ones(concern: Concern, part: Any) -> tuple[Any, Effects]:
+        due = concern.due(part)
+        return concern.wake(part, see) if due != NEVER and due <= see.low_water else (part, ())
+
+    return _run(group, see, due_ones)
+
+
+def due(person: Person) -> int:
+    """The earliest wake-up any agent asks for, or NEVER."""
+    times = [at for concern in LANE if (at := concern.due(getattr(person, concern.part))) != NEVER]
+    return min(times, default=NEVER)
+
+
+def _run(group: Group, see: See, act: Callable[[Concern, Any], tuple[Any, Effects]]) -> tuple[Group, list[Effect]]:
+    effects: list[Effect] = []
+    queue: list[tuple[Conclusion, int]] = []
+    person = group.person
+
+    def through(act: Callable[[Concern, Any], tuple[Any, Effects]], depth: int) -> None:
+        nonlocal person
+        for concern in LANE:
+            before = getattr(person, concern.part)
+            after, more = act(concern, before)
+            if after is not before:
+                person = see.person = msgspec.structs.replace(person, **{concern.part: after})
+            for effect in more:
+                if isinstance(effect, Keep):
+                    see._kept[effect.part] = effect.value
+                    continue
+                effects.append(effect)
+                if isinstance(effect, Conclude):
+                    if depth >= MAX_DEPTH:
+                        raise RecursionError(f"conclusions deeper than {MAX_DEPTH} at {effect.conclusion.kind}")
+                    queue.append((effect.conclusion, depth + 1))
+
+    through(act, 0)
+    while queue:
+        conclusion, depth = queue.pop(0)
+        through(lambda concern, part, record=conclusion: concern.step(part, record, see), depth)  # type: ignore[misc]
+    if person is group.person and not see._kept:
+        return group, effects
+    return group.replaced(person, see._kept), effects
+
+
+_person = msgspec.msgpack.Decoder(Person).decode
+_history = msgspec.msgpack.Decoder(History).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def load(person_id: str, main: bytes | None, second: bytes | None) -> Group:
+    """The group from its rows' bodies; a person never seen starts empty."""
+    return Group(_person(main) if main is not None else Person(person_id), second)
+
+
+def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
+    """(row kind, body) of the rows that differ from `loaded`; the second row is written only once it holds something."""
+    rows: list[tuple[bytes, bytes]] = []
+    if loaded is None or group.person is not loaded.person:
+        rows.append((b"p", _encode(group.person)))
+    if loaded is None:
+        if group._raw is not None:
+            rows.append((b"h", group._raw))
+        elif group._history is not None and group._history != History():
+            rows.append((b"h", _encode(group._history)))
+    elif group._history is not None and group._raw is None and group._history is not loaded._history:
+        rows.append((b"h", _encode(group._history)))
+    return rows

@@ -1,0 +1,412 @@
+"""A turn: one batch of a partition, strictly in offset order, over an in-memory overlay. Pure but for reads of the store.
+
+`Turn.segments` yields what must be made durable, piece by piece; whoever drives it (the Kafka lane, the simulation, the fault tests)
+commits each segment before it asks for the next, always in this order: outputs acked → changelog acked → local write → source ack.
+A turn is cut at a tick that wakes somebody: the records before it, then bounded slices of the people who are due, then the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from app.engine.origin import Marks, pack_origin, read_origin
+from app.engine.rows import HEADER_SIZE, MARKS, NEVER, pack_value, read_header, row_key
+from app.events import Activation, Tick
+from app.flow import Stage
+
+SLICE = 500
+"""People woken per slice at most."""
+BATCH_BYTES = 400_000
+"""Changelog bytes per producer batch; below the topics' max.message.bytes with room for the largest group."""
+MAX_VALUE = 256 * 1024
+MAX_OUTPUT = 512 * 1024
+
+
+class Incoming(Protocol):
+    """A record as aiokafka hands it out; the in-memory journal has the same fields."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Output(Struct):
+    """A derived record. `partition` None: by key. `stage` None: the program's own. `headers` are filled in by the turn."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    partition: int | None = None
+    stage: Stage | None = None
+    headers: list[tuple[str, bytes]] = []
+
+
+class Moment(Struct):
+    """What a step may know besides record and state: journal time (ms), the low-water mark, active artifacts, and where it stands."""
+
+    now: int
+    low_water: int
+    interval: int
+    active: dict[str, str]
+    partition: int
+    offset: int
+
+
+class Refused(ValueError):
+    """The bytes break the contract: goes to dead_letters with every reason; no state changes. `reason`: contract, undecodable, no_key."""
+
+    def __init__(self, reason: str, violations: list[dict[str, str]]) -> None:
+        super().__init__(reason)
+        self.reason, self.violations = reason, violations
+
+
+class TooLarge(ValueError):
+    """A state over 256 KiB or an output over 512 KiB: fails the record, never the process."""
+
+
+class Program(Protocol):
+    """What a lane does with its source: decoding, state and steps of one agent, or of the lane's four.
+
+    A group is all rows of one key (a person, an identifier); it is replaced, never mutated, so a step that raises is rolled back by
+    keeping the old one.
+    """
+
+    stage: Stage
+    row_kinds: tuple[bytes, ...]
+    """First the main row, the one that carries `due`; empty for a program that keeps only marks."""
+    checks_origin: bool
+    """False only where every writer is outside Kairos."""
+
+    def read(self, incoming: Incoming) -> tuple[bytes | None, Any]:
+        """Group key (None: no state) and record. Raises `Refused`."""
+
+    def now(self, record: Any, marks: Marks) -> int:
+        """Journal time at this record (ms)."""
+
+    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Any:
+        """The group of a key, from its rows' bodies in the order of `row_kinds`."""
+
+    def step(self, group: Any, record: Any, moment: Moment) -> tuple[Any, list[Output]]:
+        """One record. Pure."""
+
+    def wake(self, group: Any, moment: Moment) -> tuple[Any, list[Output]]:
+        """A due wake-up. Pure. The group's next due must lie after `moment.low_water`."""
+
+    def due(self, group: Any) -> int:
+        """When the group wants to be woken next (ms), or NEVER."""
+
+    def dump(self, group: Any, loaded: Any) -> list[tuple[bytes, bytes]]:
+        """(row kind, body) of each row that differs from `loaded`; `loaded` None: every row there is."""
+
+    def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
+        """The dead letter of a record that could not be applied."""
+
+    def fault(self, group: Any, incoming: Incoming) -> Any:
+        """The group after its record raised: flagged, so that nobody gets a message decided on half a history."""
+
+
+class Reader(Protocol):
+    """What a turn reads of the store of its partition."""
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        """Values of row keys."""
+
+    def due(self, upto: int, limit: int) -> list[bytes]:
+        """Group keys with due ≤ `upto`, by (due, key), at most `limit`."""
+
+    def marks(self) -> Marks:
+        """As of the last commit; empty for a new partition."""
+
+
+class Row(Struct):
+    """One row to write. `due`/`old_due` are NEVER for all but main rows; the due index is derived from them."""
+
+    key: bytes
+    value: bytes
+    due: int
+    old_due: int
+
+
+class Segment(Struct):
+    """What one commit makes durable. `changelog`: producer batches in order; all rows of one group stand in one batch."""
+
+    outputs: list[Output]
+    changelog: list[list[tuple[bytes, bytes]]]
+    rows: list[Row]
+    marks: Marks
+    needs: str | None = None
+    """Ref of an artifact that must be loaded before the next segment is asked for."""
+    defects: int = 0
+    """Records buried here because a step raised: against the budget."""
+    woken: int = 0
+
+
+class _Held:
+    """A group in the overlay: as it stands, and as it was at the last commit (`kept`; None: no row yet)."""
+
+    __slots__ = ("applied", "due", "group", "kept", "kept_applied", "kept_due", "start", "touched")
+
+    def __init__(self, group: Any, applied: int, due: int, new: bool) -> None:
+        self.start = self.group = group
+        self.kept = None if new else group
+        self.applied = self.kept_applied = applied
+        self.due = self.kept_due = due
+        self.touched = False
+
+    def commit(self) -> None:
+        self.kept, self.kept_applied, self.kept_due, self.touched = self.group, self.applied, self.due, False
+
+    def rollback(self) -> None:
+        self.group = self.start if self.kept is None else self.kept
+        self.applied, self.due, self.touched = self.kept_applied, self.kept_due, False
+
+
+class _Item(Struct):
+    incoming: Any
+    key: bytes | None
+    record: Any
+    origin: tuple[int, int, int, int] | None
+
+
+class _Handed:
+    """A conclusion read back: the lane handed it to its agents when it made it."""
+
+
+class Turn:
+    """The turns of one lane; holds nothing between them but its program, source partition and store."""
+
+    def __init__(self, program: Program, partition: int, store: Reader) -> None:
+        self.program, self.partition, self.store = program, partition, store
+
+    def segments(self, records: Sequence[Incoming]) -> Iterator[Segment]:
+        """The segments of a batch in the order in which they must be committed; the store is read again after each commit."""
+        marks = self.store.marks().copy()
+        items = [item for item in map(self._read, records) if item.incoming.offset > marks.applied]
+        held: dict[bytes, _Held] = {}
+        self._load({item.key for item in items if item.key is not None}, held)
+        at, careful = 0, False
+        while at < len(items):
+            before = marks.copy()
+            try:
+                segment, upto = self._run(items, at, held, marks, careful)
+            except TooLarge:
+                # A group outgrew its limit: do it again, weighing the group after every record, to fail the one that did it.
+                for one in held.values():
+                    one.rollback()
+                marks, careful = before, True
+                continue
+            if marks.applied > before.applied:
+                yield segment
+                for one in held.values():
+                    if one.touched:
+                        one.commit()
+            at = upto
+            if at < len(items) and isinstance(items[at].record, Tick):
+                yield from self._slices(items[at], held, marks)
+                at += 1
+                if at == len(items):
+                    yield Segment([], [[(MARKS, marks.encode())]], [], marks.copy())
+
+    def _read(self, incoming: Incoming) -> _Item:
+        origin = read_origin(incoming.headers) if self.program.checks_origin else None
+        if origin is not None and origin[0] == Stage.HANDED:
+            return _Item(incoming, None, _Handed, origin)
+        try:
+            key, record = self.program.read(incoming)
+        except Refused as refusal:
+            return _Item(incoming, None, refusal, origin)
+        return _Item(incoming, key, record, origin)
+
+    def _load(self, keys: set[bytes], held: dict[bytes, _Held]) -> None:
+        kinds = self.program.row_kinds
+        wanted = [key for key in keys if key not in held]
+        if not wanted or not kinds:
+            for key in wanted:
+                held[key] = _Held(self.program.load(key, []), -1, NEVER, True)
+            return
+        values = self.store.get_many([row_key(kind, key) for key in wanted for kind in kinds])
+        for n, key in enumerate(wanted):
+            rows = values[n * len(kinds) : (n + 1) * len(kinds)]
+            applied, due = -1, NEVER
+            for m, value in enumerate(rows):
+                if value is not None:
+                    row_applied, row_due = read_header(value)
+                    applied = max(applied, row_applied)  # right only because a person's rows share one producer batch
+                    if m == 0:
+                        due = row_due
+            bodies = [None if value is None else value[HEADER_SIZE:] for value in rows]
+            held[key] = _Held(self.program.load(key, bodies), applied, due, rows[0] is None)
+
+    def _moment(self, now: int, marks: Marks, offset: int) -> Moment:
+        return Moment(now, marks.low_water, marks.interval, marks.active, self.partition, offset)
+
+    def _run(self, items: list[_Item], at: int, held: dict[bytes, _Held], marks: Marks, careful: bool) -> tuple[Segment, int]:
+        """Steps items from `at` up to a tick that wakes somebody, an activation (included) or the end."""
+        program = self.program
+        segment = Segment([], [], [], marks)
+        soonest = None
+        while at < len(items) and segment.needs is None:
+            item = items[at]
+            offset, record = item.incoming.offset, item.record
+            if isinstance(record, Tick):
+                low = max(marks.low_water, record.low_water)
+                if (soonest is not None and soonest <= low) or self.store.due(low, 1):
+                    break
+                _pass_time(marks, record)
+            elif record is _Handed or (item.origin is not None and marks.seen(*item.origin)):
+                pass
+            elif isinstance(record, Activation):
+                marks.active = {**marks.active, record.kind: record.ref}
+                segment.needs = record.ref
+            elif isinstance(record, Refused):
+                moment = self._moment(marks.now, marks, offset)
+                self._emit(segment, [program.bury(item.incoming, record.reason, record.violations, moment)], offset, 0)
+            else:
+                one = held[item.key] if item.key is not None else _Held(None, -1, NEVER, True)
+                if one.applied < offset:
+                    self._step(item, one, segment, self._moment(program.now(record, marks), marks, offset), careful)
+                    if one.due != NEVER and (soonest is None or one.due < soonest):
+                        soonest = one.due
+            marks.applied, marks.cursor = offset, 0
+            at += 1
+        rows = [row for key, one in held.items() if one.touched for row in self._rows(key, one)]
+        segment.rows, segment.changelog = rows, pack_batches([(group, None) for group in _groups(rows)], marks)
+        segment.marks = marks.copy()
+        return segment, at
+
+    def _step(self, item: _Item, one: _Held, segment: Segment, moment: Moment, careful: bool) -> None:
+        program = self.program
+        try:
+            group, outputs = program.step(one.group, item.record, moment)
+            if any(len(output.value) > MAX_OUTPUT for output in outputs):
+                raise TooLarge("an output over 512 KiB")
+            if careful and any(len(body) > MAX_VALUE for _, body in program.dump(group, one.kept)):
+                raise TooLarge("a state over 256 KiB")
+        except Exception as error:
+            reason = "too_large" if isinstance(error, TooLarge) else "defect"
+            segment.defects += reason == "defect"
+            detail = [{"path": "", "message": f"{type(error).__name__}: {error}"}]
+            outputs = [program.bury(item.incoming, reason, detail, moment)]
+            group = program.fault(one.group, item.incoming)
+        if group is not one.group or outputs:
+            one.group, one.applied, one.touched = group, item.incoming.offset, True
+            one.due = program.due(group) if program.row_kinds else NEVER
+        self._emit(segment, outputs, item.incoming.offset, 0)
+
+    def _emit(self, segment: Segment, outputs: list[Output], offset: int, index: int) -> int:
+        for output in outputs:
+            output.headers = pack_origin(output.stage or self.program.stage, self.partition, offset, index)
+            index += 1
+        segment.outputs += outputs
+        return index
+
+    def _rows(self, key: bytes, one: _Held) -> list[Row]:
+        kinds = self.program.row_kinds
+        if not kinds:
+            return []
+        bodies = self.program.dump(one.group, one.kept)
+        if not any(kind == kinds[0] for kind, _ in bodies):
+            # Outputs without a change, or only the second row changed: the main row still carries `applied` and `due`.
+            bodies = [*((kind, body) for kind, body in self.program.dump(one.group, None) if kind == kinds[0]), *bodies]
+        rows = []
+        for kind, body in bodies:
+            if len(body) > MAX_VALUE:
+                raise TooLarge("a state over 256 KiB")
+            main = kind == kinds[0]
+            due = one.due if main else NEVER
+            rows.append(Row(row_key(kind, key), pack_value(one.applied, due, body), due, one.kept_due if main else NEVER))
+        return rows
+
+    def _slices(self, item: _Item, held: dict[bytes, _Held], marks: Marks) -> Iterator[Segment]:
+        """Wakes everybody due at this tick, in due order, SLICE people a commit. Leaves `marks` at the tick, done."""
+        offset = item.incoming.offset
+        _pass_time(marks, item.record)
+        index = marks.cursor
+        moment = self._moment(marks.now, marks, offset)
+        while keys := self.store.due(marks.low_water, SLICE):
+            self._load(set(keys), held)
+            segment = Segment([], [], [], marks, woken=len(keys))
+            groups: list[tuple[list[Row], int | None]] = []
+            for key in keys:
+                one = held[key]
+                if one.applied >= offset:
+                    raise RuntimeError(f"a person woke twice at one tick (partition {self.partition}, offset {offset})")
+                index = self._wake(key, one, item, segment, moment, index)
+                groups.append((self._rows(key, one), index))
+            segment.rows = [row for rows, _ in groups for row in rows]
+            segment.changelog = pack_batches(groups, marks)
+            marks.cursor = index
+            segment.marks = marks.copy()
+            yield segment
+            for key in keys:
+                held[key].commit()
+        marks.applied, marks.cursor = offset, 0
+
+    def _wake(self, key: bytes, one: _Held, item: _Item, segment: Segment, moment: Moment, index: int) -> int:
+        program = self.program
+        try:
+            group, outputs = program.wake(one.group, moment)
+            due = program.due(group)
+            if due != NEVER and due <= moment.low_water:
+                raise RuntimeError("a wake-up left something due")
+            if any(len(output.value) > MAX_OUTPUT for output in outputs):
+                raise TooLarge("an output over 512 KiB")
+            if any(len(body) > MAX_VALUE for _, body in program.dump(group, one.kept)):
+                raise TooLarge("a state over 256 KiB")
+        except Exception as error:
+            segment.defects += 1
+            detail = [{"path": "", "message": f"{type(error).__name__}: {error}"}]
+            outputs = [program.bury(item.incoming, "defect", detail, moment)]
+            group, due = program.fault(one.group, item.incoming), NEVER
+        one.group, one.applied, one.due, one.touched = group, item.incoming.offset, due, True
+        return self._emit(segment, outputs, item.incoming.offset, index)
+
+
+def _pass_time(marks: Marks, tick: Tick) -> None:
+    marks.now, marks.low_water, marks.interval = max(marks.now, tick.at), max(marks.low_water, tick.low_water), tick.interval
+
+
+def journal_now(at: int, marks: Marks) -> int:
+    """`now` at a record: max(last tick, min(at, last tick + one interval)); before a partition's first tick `at` itself (design.md 1.2)."""
+    return max(marks.now, min(at, marks.now + marks.interval)) if marks.now else at
+
+
+def _groups(rows: list[Row]) -> list[list[Row]]:
+    groups: dict[bytes, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.key[1:], []).append(row)
+    return list(groups.values())
+
+
+def pack_batches(groups: Sequence[tuple[list[Row], int | None]], marks: Marks) -> list[list[tuple[bytes, bytes]]]:
+    """Producer batches for the changelog: a group is never split, marks stand last.
+
+    With a cursor per group (slices) every batch ends with marks that carry the cursor after its last group, so that a crash between
+    batches goes on exactly there (lane-findings.md section 5, run n2: 163 sends lost without).
+    """
+    batches: list[list[tuple[bytes, bytes]]] = [[]]
+    size = 0
+    cursor: int | None = None
+    for rows, after in groups:
+        weight = sum(len(row.key) + len(row.value) + 16 for row in rows)
+        if size and size + weight > BATCH_BYTES:
+            if cursor is not None:
+                batches[-1].append((MARKS, _with_cursor(marks, cursor)))
+            batches.append([])
+            size = 0
+        batches[-1] += [(row.key, row.value) for row in rows]
+        size += weight
+        cursor = after
+    batches[-1].append((MARKS, marks.encode() if cursor is None else _with_cursor(marks, cursor)))
+    return batches
+
+
+def _with_cursor(marks: Marks, cursor: int) -> bytes:
+    marks = marks.copy()
+    marks.cursor = cursor
+    return marks.encode()

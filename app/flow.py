@@ -1,0 +1,261 @@
+"""THE MAP: every topic, table, role and agent, each with its why. What does not stand here does not exist.
+
+`kairos topics create` makes the topics from it, the engine builds lanes from it, `kairos explain EVENT_TYPE` walks it, and a test
+keeps code and map in step. A topic is created only once something writes it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+DAY_MS = 86_400_000
+
+INTAKE_EDGE = "producers"
+"""Writers outside Kairos."""
+
+
+class Stage(IntEnum):
+    """Who derived a record: the first byte of its origin header. Numbers are on disk and on the wire: never reuse one."""
+
+    INTAKE = 1
+    LANE = 2
+    HANDED = 3
+    """Conclusions the lane already handed to its agents; read back, they are skipped by this id alone."""
+    RENDERER = 4
+    CLOCK = 5
+    REKEY = 6
+    """Intake putting a wrongly keyed record back under its key, once."""
+
+
+class Topic(Struct, frozen=True):
+    """A Kafka topic. `partitions` 0: as many as the cluster has (`KAIROS_PARTITIONS`). `config`: exact settings, asserted at start."""
+
+    name: str
+    key: str
+    carries: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    config: dict[str, str]
+    partitions: int = 0
+
+
+class Table(Struct, frozen=True):
+    """Rows of one agent group, kept in the partition's RocksDB and in one changelog. `rows`: row kind byte → what it holds."""
+
+    name: str
+    why: str
+    prefix: bytes
+    rows: dict[str, str]
+    writers: tuple[str, ...]
+
+    @property
+    def changelog(self) -> str:
+        return f"{self.name}-changelog"
+
+
+class Agent(Struct, frozen=True):
+    """A Faust agent: one concern. `part`: what it alone writes; `sees`: parts of earlier agents it may read as of the same record."""
+
+    name: str
+    why: str
+    reads: str
+    part: str | None
+    sees: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+class Role(Struct, frozen=True):
+    """A Faust app with a consumer group and datadir of its own."""
+
+    name: str
+    why: str
+    agents: tuple[str, ...]
+
+
+def _kept(days: float, **more: str) -> dict[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(int(days * DAY_MS)),
+        "max.message.bytes": "1048576",
+        **{name.replace("_", "."): value for name, value in more.items()},
+    }
+
+
+def _compacted(**more: str) -> dict[str, str]:
+    # min.compaction.lag: the cleaner must not leave only a zombie's record (engine-findings 0.4).
+    return {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": "600000",
+        "max.message.bytes": "1048576",
+        **{name.replace("_", "."): value for name, value in more.items()},
+    }
+
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic(
+            "customer_events",
+            "customer id, else anonymous id",
+            "raw events from shops, SDKs, e-mail providers, consent pages",
+            (INTAKE_EDGE, "intake"),
+            ("intake",),
+            # The broker's stamp is the journal's `at`; producers may send up to 8 MiB so that intake, not the broker, refuses and explains.
+            {**_kept(3, message_timestamp_type="LogAppendTime"), "max.message.bytes": "8388608"},
+        ),
+        Topic(
+            "control",
+            "none",
+            "intake's progress, activations, operator's commands",
+            ("intake", "policy publish"),
+            ("clock",),
+            _kept(7, message_timestamp_type="LogAppendTime"),
+            partitions=1,
+        ),
+        Topic(
+            "journal",
+            "person id",
+            "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
+            ("intake", "clock", "profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "renderer", "replay"),
+            ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "explain"),
+            _kept(35),
+        ),
+        Topic(
+            "message_plans",
+            "person id",
+            "a message that is due and passed every gate, with what its template may read",
+            ("trigger_scheduler",),
+            ("renderer",),
+            _kept(7),
+        ),
+        Topic(
+            "message_sends",
+            "person id",
+            "the finished message, complete",
+            ("renderer",),
+            ("any downstream consumer", "explain"),
+            _kept(7),
+        ),
+        Topic(
+            "decisions",
+            "person id",
+            "why something was opened, cancelled, sent, not sent",
+            ("trigger_scheduler", "renderer"),
+            ("explain", "warehouse"),
+            _kept(90),
+        ),
+        Topic(
+            "artifacts",
+            "name@hash",
+            "packs with their templates; which one is active",
+            ("policy publish", "clock"),
+            ("every worker",),
+            _compacted(),
+            partitions=1,
+        ),
+        Topic(
+            "dead_letters",
+            "as received",
+            "what could not be accepted: bytes, every reason, stage, origin",
+            ("intake", "profile_updater", "renderer", "clock"),
+            ("replay",),
+            _kept(14),
+        ),
+    )
+}
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "identifiers",
+            "what intake must remember of an identifier to accept an event once",
+            b"i",
+            {"p": "recent event ids, events this hour"},
+            ("intake",),
+        ),
+        Table(
+            "people",
+            "one row per person, a part per agent, written by that agent alone",
+            b"l",
+            {"p": "profile, intent, churn, windows", "h": "big and seldom changing: orders, look-back"},
+            ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler"),
+        ),
+        Table("renders", "which plans were answered (origin marks only)", b"r", {}, ("renderer",)),
+    )
+}
+
+AGENTS: dict[str, Agent] = {
+    agent.name: agent
+    for agent in (
+        Agent(
+            "intake",
+            "contract, duplicates, identity, key: what gets into the journal, exactly once",
+            "customer_events",
+            "identifiers",
+            (),
+            ("journal", "customer_events", "dead_letters", "control"),
+        ),
+        Agent(
+            "profile_updater",
+            "who she is: orders, last seen, interest, mail counts, consent, traits",
+            "journal",
+            "profile",
+            (),
+            ("journal", "dead_letters"),
+        ),
+        Agent("intent_scorer", "how close she is to buying", "journal", "intent", ("profile",), ("journal",)),
+        Agent("churn_watcher", "whether she is overdue by her own rhythm", "journal", "churn", ("profile",), ("journal",)),
+        Agent(
+            "trigger_scheduler",
+            "which windows are open, which message is due, and whether it may go",
+            "journal",
+            "windows",
+            ("profile", "intent", "churn"),
+            ("message_plans", "decisions", "journal"),
+        ),
+        Agent(
+            "renderer",
+            "writes the planned message and answers the plan",
+            "message_plans",
+            "renders",
+            (),
+            ("message_sends", "decisions", "journal", "dead_letters"),
+        ),
+        Agent(
+            "clock",
+            "passing time and the low-water mark; fans activations out",
+            "control",
+            None,
+            (),
+            ("journal", "artifacts", "dead_letters"),
+        ),
+    )
+}
+
+LANE_AGENTS = ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler")
+"""The person lane, in the order in which it steps its agents at each record."""
+
+ROLES: dict[str, Role] = {
+    role.name: role for role in (Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock")),)
+}
+
+
+def walk(event_type: str) -> list[str]:
+    """The way of an event through the map, one sentence a hop, from agents and topics as they stand above."""
+    lines = [f"{event_type} arrives on customer_events (key: {TOPICS['customer_events'].key})."]
+    lines += _hop("intake")
+    lines.append(f"journal: one lane per partition steps {', '.join(LANE_AGENTS)} in this order over one row per person.")
+    for name in LANE_AGENTS:
+        lines += _hop(name)
+    lines += _hop("renderer")
+    return lines
+
+
+def _hop(name: str) -> list[str]:
+    agent = AGENTS[name]
+    sees = f" sees {', '.join(agent.sees)};" if agent.sees else ""
+    keeps = f" keeps {agent.part};" if agent.part else ""
+    return [f"{name}: {agent.why}; reads {agent.reads};{sees}{keeps} writes {', '.join(agent.writes)}."]

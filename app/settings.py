@@ -1,0 +1,80 @@
+"""The only reader of the environment: `KAIROS_…` variables, else `kairos.toml`, else the default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+DEMO_SECRET = "kairos-demo-secret"
+"""Simulation and demo only, so that the same input gives the same ids; a worker refuses it beyond loopback."""
+
+
+class BadSetting(ValueError):
+    """A setting that does not parse; the message names it."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything an operator may set. Field `broker` is `KAIROS_BROKER`, or `broker` in kairos.toml."""
+
+    broker: str = "127.0.0.1:9092"
+    """host:port, comma separated"""
+    datadir: str = ".kairos/data"
+    partitions: int = 8
+    """Partitions of every person-keyed topic; fixed when the topics are created."""
+    topic_prefix: str = ""
+    policy: str = "merged"
+    """The pack a fresh cluster starts with."""
+    secret: str = DEMO_SECRET
+    """Keys person ids and signed links."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Where unsubscribe links point."""
+    worker_id: str = ""
+    """Static member id; default: derived from host and datadir."""
+    tick_ms: int = 500
+    session_ms: int = 10_000
+    broker_wait_s: int = 30
+    """How long a start waits for a broker before exit 3."""
+    replication: int = 1
+    """Replication factor of created topics."""
+    defect_budget: int = 20
+    """Records a worker may bury as our own defects before it stops."""
+    bot_events_per_hour: int = 5_000
+    """An identifier above this is flagged `bot`."""
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: str = ""
+    tls_ca: str = ""
+
+    def topic(self, name: str) -> str:
+        """The topic's name on the broker."""
+        return self.topic_prefix + name
+
+
+def load(**overrides: object) -> Settings:
+    """Settings from kairos.toml and the environment; `overrides` that are not None win. Raises `BadSetting`."""
+    values: dict[str, object] = {}
+    file = Path(os.environ.get("KAIROS_CONFIG", "kairos.toml"))
+    if file.is_file():
+        try:
+            values.update(tomllib.loads(file.read_text("utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadSetting(f"{file}: {error}") from error
+    names = {field.name for field in msgspec.structs.fields(Settings)}
+    if unknown := sorted(set(values) - names):
+        raise BadSetting(f"{file}: unknown setting {unknown[0]!r}")
+    values.update({name: os.environ[f"KAIROS_{name.upper()}"] for name in names if f"KAIROS_{name.upper()}" in os.environ})
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSetting(str(error)) from error
+    if not 1 <= settings.partitions <= 1024:
+        raise BadSetting(f"KAIROS_PARTITIONS must be between 1 and 1024, not {settings.partitions}")
+    if not 50 <= settings.tick_ms <= 60_000:
+        raise BadSetting(f"KAIROS_TICK_MS must be between 50 and 60000, not {settings.tick_ms}")
+    return settings
