@@ -44,6 +44,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Records a worker may bury as our own defects before it stops."""
     bot_events_per_hour: int = 5_000
     """An identifier above this is flagged `bot`."""
+    failpoint: str = ""
+    """Tests only: `name:nth`, where the worker kills itself (engine/failpoints.py)."""
     security_protocol: str = "PLAINTEXT"
     sasl_mechanism: str = ""
     sasl_username: str = ""

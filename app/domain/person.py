@@ -63,15 +63,26 @@ class Group:
 class See:
     """What a step may look at beside its own part and the record: the person as she stands at this record, time, active pack."""
 
-    __slots__ = ("_group", "_kept", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
+    __slots__ = ("_group", "_kept", "assume", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
 
-    def __init__(self, group: Group, now: int, low_water: int, interval: int, pack: Any, packs: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        group: Group,
+        now: int,
+        low_water: int,
+        interval: int,
+        pack: Any,
+        packs: Callable[[str], Any],
+        assume: frozenset[str] = frozenset(),
+    ) -> None:
         self._group, self.person, self.person_id = group, group.person, group.person.person_id
         self.now, self.low_water, self.interval = now, low_water, interval
         self.pack = pack
         """The active compiled pack (`app.policy`), or None before the first activation: then nothing opens."""
         self.packs = packs
         """Compiled pack of a ref, for windows opened under an earlier version."""
+        self.assume = assume
+        """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
         self._kept: dict[str, Any] = {}
 
     @property

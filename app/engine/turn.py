@@ -28,11 +28,16 @@ MAX_OUTPUT = 512 * 1024
 class Incoming(Protocol):
     """A record as aiokafka hands it out; the in-memory journal has the same fields."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class Output(Struct):
@@ -76,11 +81,14 @@ class Program(Protocol):
     keeping the old one.
     """
 
-    stage: Stage
-    row_kinds: tuple[bytes, ...]
-    """First the main row, the one that carries `due`; empty for a program that keeps only marks."""
-    checks_origin: bool
-    """False only where every writer is outside Kairos."""
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def row_kinds(self) -> tuple[bytes, ...]:
+        """First the main row, the one that carries `due`; empty for a program that keeps only marks."""
+    @property
+    def checks_origin(self) -> bool:
+        """False only where writers are outside Kairos: a forged header must not poison the marks."""
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Any]:
         """Group key (None: no state) and record. Raises `Refused`."""
@@ -171,6 +179,16 @@ class _Item(Struct):
     key: bytes | None
     record: Any
     origin: tuple[int, int, int, int] | None
+
+
+class _Woken(Struct):
+    """A wake-up that raised, as the record to bury: the tick's place and bytes under the person's key."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class _Handed:
@@ -361,8 +379,9 @@ class Turn:
         except Exception as error:
             segment.defects += 1
             detail = [{"path": "", "message": f"{type(error).__name__}: {error}"}]
-            outputs = [program.bury(item.incoming, "defect", detail, moment)]
-            group, due = program.fault(one.group, item.incoming), NEVER
+            woken = _Woken(item.incoming.offset, item.incoming.timestamp, key, item.incoming.value)
+            outputs = [program.bury(woken, "defect", detail, moment)]
+            group, due = program.fault(one.group, woken), NEVER
         one.group, one.applied, one.due, one.touched = group, item.incoming.offset, due, True
         return self._emit(segment, outputs, item.incoming.offset, index)
 

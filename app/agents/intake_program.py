@@ -1,0 +1,173 @@
+"""Intake as a program of the turn: contract, duplicates, identity, key.
+
+Reads `customer_events`. Keeps one row per identifier (`identifiers`). Writes the accepted event to `journal` under its person, a wrongly
+keyed one back to `customer_events` once, a broken one to `dead_letters`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from app import events
+from app.domain import contract, identifier, identity
+from app.domain.contract import Accepted, Broken
+from app.domain.identifier import EMPTY, Identifier
+from app.engine.origin import Marks, read_origin
+from app.engine.rows import NEVER
+from app.engine.turn import Incoming, Moment, Output, Refused
+from app.flow import Stage
+
+MAX_LETTER = 256 * 1024
+"""Bytes of a refused record that its dead letter keeps."""
+MAX_KEY = 4 * 1024
+"""Bytes of its key."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Identifier).decode
+
+
+def place_on_broker(partition: int, incoming: Incoming) -> str:
+    """What tells an event without id and timestamp from its like: where it stands in `customer_events`."""
+    return f"customer_events/{partition}/{incoming.offset}"
+
+
+class Received(NamedTuple):
+    """What a step needs of a record: the event in it, its time (ms) on the journal's clock, and how it came."""
+
+    event: Accepted
+    at: int
+    incoming: Incoming
+
+
+class IntakeProgram:
+    """`clock`: broker time → journal time (ms). `partition_of_key`: where our producers put a key; without it only the key is judged.
+
+    Origins are not left to the turn's marks: this topic has writers outside Kairos, and one forged header there would silence a whole
+    lane. Only records that intake put back carry one that counts, and each identifier's row remembers its own (`identifier.rekeyed`).
+    """
+
+    stage = Stage.INTAKE
+    row_kinds = (b"p",)
+    checks_origin = False
+
+    def __init__(
+        self,
+        secret: str,
+        bot_limit: int,
+        place: Callable[[int, Incoming], str] = place_on_broker,
+        clock: Callable[[int], int] = lambda timestamp: timestamp,
+        partition_of_key: Callable[[bytes], int] | None = None,
+    ) -> None:
+        self._secret, self._bot_limit, self._place, self._clock, self._partition_of_key = secret, bot_limit, place, clock, partition_of_key
+        self.counted: Counter[str] = Counter()
+        """For metrics and reports only: accepted, duplicate, rekeyed, repeated, future, bot, refused. A turn done again counts again."""
+
+    def read(self, incoming: Incoming) -> tuple[bytes, Received]:
+        """The identifier and the event. Raises `Refused`."""
+        at = self._clock(incoming.timestamp)
+        try:
+            event = contract.accept(incoming.value, at, "")
+        except Broken as broken:
+            raise Refused(broken.reason, broken.violations) from None
+        return identity.identifier(event.customer_id, event.anonymous_id).encode(), Received(event, at, incoming)
+
+    def now(self, record: Received, marks: Marks) -> int:
+        """No ticks on this topic: time is the record's own."""
+        return record.at
+
+    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Identifier:
+        body = bodies[0]
+        return EMPTY if body is None else _decode(body)
+
+    def step(self, group: Identifier, record: Received, moment: Moment) -> tuple[Identifier, list[Output]]:
+        """A journal event, or the record back under its key, or nothing for one that was here before."""
+        event, at, incoming = record
+        origin = read_origin(incoming.headers) if incoming.headers else None
+        if origin is not None and origin[0] == Stage.REKEY:
+            group, news = identifier.rekeyed(group, origin[1], origin[2])
+            if not news:
+                self.counted["repeated"] += 1
+                return group, []
+        elif not self._rightly_keyed(event, incoming.key, moment.partition):
+            self.counted["rekeyed"] += 1
+            return group, [self._put_back(event, incoming, moment.partition)]
+        event_id = event.event_id or contract.place_id(self._place(moment.partition, incoming))
+        group, verdict, bot = identifier.admit(group, event_id, at, self._bot_limit)
+        self.counted["accepted" if verdict == "new" else verdict] += 1
+        if verdict == "duplicate":
+            return group, []
+        self.counted["future"] += event.future
+        self.counted["bot"] += bot
+        person_id = identity.person_id(self._secret, identity.identifier(event.customer_id, event.anonymous_id))
+        accepted = events.Event(
+            at,
+            event_id,
+            event.event_type,
+            event.ts,
+            person_id,
+            event.customer_id,
+            event.anonymous_id,
+            event.properties,
+            event.context,
+            event.future,
+            bot,
+        )
+        return group, [Output("journal", person_id.encode(), events.encode(accepted))]
+
+    def wake(self, group: Identifier, moment: Moment) -> tuple[Identifier, list[Output]]:
+        """Never asked for: `due` is NEVER."""
+        return group, []
+
+    def due(self, group: Identifier) -> int:
+        return NEVER
+
+    def dump(self, group: Identifier, loaded: Identifier | None) -> list[tuple[bytes, bytes]]:
+        """No row for an identifier that is only passing through on its way to its own partition."""
+        return [] if group is loaded or group is EMPTY else [(b"p", _encode(group))]
+
+    def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
+        """The dead letter of a record, with its bytes as they came (cut, and then said so)."""
+        self.counted["refused"] += 1
+        topic, key, value = "customer_events", incoming.key, incoming.value or b""
+        letter = events.DeadLetter(
+            letter_id=events.derived_id("dead", "intake", topic, str(moment.partition), str(moment.offset)),
+            stage="intake",
+            reason=reason,
+            violations=detail,
+            at=events.iso(self._clock(incoming.timestamp)),
+            topic=topic,
+            partition=moment.partition,
+            offset=moment.offset,
+            key=None if key is None else base64.b64encode(key[:MAX_KEY]).decode(),
+            value=base64.b64encode(value[:MAX_LETTER]).decode(),
+            truncated=len(value) > MAX_LETTER or len(key or b"") > MAX_KEY,
+        )
+        return Output("dead_letters", None if key is None else key[:MAX_KEY], events.encode_json(letter))
+
+    def fault(self, group: Identifier, incoming: Incoming) -> Identifier:
+        """Nobody gets a message from here, so there is nothing to flag: the row stays as it was."""
+        return group
+
+    def _rightly_keyed(self, event: Accepted, key: bytes | None, partition: int) -> bool:
+        right = _right_key(event)
+        if key == right or (key is not None and key[:1] == b'"' and key == b'"%b"' % right):
+            return True
+        return self._partition_of_key is not None and self._partition_of_key(right) == partition
+
+    def _put_back(self, event: Accepted, incoming: Incoming, partition: int) -> Output:
+        value = incoming.value or b""
+        if not event.event_id:
+            # Its id comes from its place; a second place must not make it a second event.
+            event_id = contract.place_id(self._place(partition, incoming))
+            value = orjson.dumps({**orjson.loads(value), "event_id": event_id})
+        return Output("customer_events", _right_key(event), value, stage=Stage.REKEY)
+
+
+def _right_key(event: Accepted) -> bytes:
+    return (event.customer_id or event.anonymous_id or "").encode()

@@ -1,0 +1,120 @@
+"""The person lane's program: how the four agents' pure steps (app/domain/person.py) meet the engine.
+
+Reads journal; keeps the two rows of a person; writes message_plans, decisions, its conclusions on the journal, dead_letters.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from app import events
+from app.domain import person
+from app.domain.effects import Conclude, Decide, Effect, PlanMessage
+from app.domain.person import Group, See
+from app.engine.origin import Marks
+from app.engine.turn import Incoming, Moment, Output, Refused, journal_now
+from app.events import Activation, Broadcast, DeadLetter, Retry, Tick, Undecodable, derived_id
+from app.flow import Stage
+
+LETTER_BYTES = 256 * 1024
+"""A dead letter keeps at most this much of the record."""
+
+
+class PersonProgram:
+    """`packs(ref)`: the compiled pack of an artifact already loaded. `assume`: simulation only, see `See.assume`."""
+
+    stage = Stage.LANE
+    row_kinds = (b"p", b"h")
+    checks_origin = True
+
+    def __init__(self, packs: Callable[[str], Any], assume: frozenset[str] = frozenset()) -> None:
+        self._packs, self._assume = packs, assume
+
+    def read(self, incoming: Incoming) -> tuple[bytes | None, Any]:
+        try:
+            record = events.journal.decode(incoming.value)
+            if isinstance(record, Retry):
+                events.journal.decode(record.record)  # a letter that cannot be read is refused now, not in the step
+        except Undecodable as error:
+            raise Refused("undecodable", [{"path": "", "message": str(error)}]) from error
+        if isinstance(record, Tick | Activation | Broadcast):
+            return None, record
+        return record.person_id.encode(), record
+
+    def now(self, record: Any, marks: Marks) -> int:
+        return journal_now(record.at, marks)
+
+    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Group:
+        return person.load(key.decode(), bodies[0], bodies[1])
+
+    def step(self, group: Group | None, record: Any, moment: Moment) -> tuple[Group | None, list[Output]]:
+        if group is None:
+            return None, []  # a broadcast concerns people through an index of interest, which no pack asks for yet
+        if isinstance(record, Retry):
+            if group.person.fault == record.letter_id:
+                group = group.replaced(msgspec.structs.replace(group.person, fault=None), {})
+            record = events.journal.decode(record.record)
+            if isinstance(record, Tick):
+                return group, []  # a wake-up that raised: what is due wakes at the next tick
+        group, effects = person.step(group, record, self._see(group, moment))
+        return group, _outputs(effects)
+
+    def wake(self, group: Group, moment: Moment) -> tuple[Group, list[Output]]:
+        group, effects = person.wake(group, self._see(group, moment))
+        return group, _outputs(effects)
+
+    def due(self, group: Group) -> int:
+        return person.due(group.person)
+
+    def dump(self, group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
+        return person.dump(group, loaded)
+
+    def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
+        value = incoming.value or b""
+        letter = DeadLetter(
+            letter_id=_letter_id(incoming, moment.partition),
+            stage="lane",
+            reason=reason,
+            violations=detail,
+            at=events.iso(moment.now),
+            topic="journal",
+            partition=moment.partition,
+            offset=incoming.offset,
+            key=None if incoming.key is None else base64.b64encode(incoming.key).decode(),
+            value=base64.b64encode(value[:LETTER_BYTES]).decode(),
+            truncated=len(value) > LETTER_BYTES,
+        )
+        return Output("dead_letters", incoming.key, events.encode_json(letter))
+
+    def fault(self, group: Group | None, incoming: Incoming) -> Group | None:
+        if group is None:
+            return None
+        return group.replaced(msgspec.structs.replace(group.person, fault=_letter_id(incoming, 0)), {})
+
+    def _see(self, group: Group, moment: Moment) -> See:
+        ref = moment.active.get("policy")
+        pack = None if ref is None else self._packs(ref)
+        return See(group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume)
+
+
+def _letter_id(incoming: Incoming, partition: int) -> str:
+    # A person's key implies the partition; only a keyless record needs it named.
+    place = str(partition) if incoming.key is None else incoming.key.decode("utf-8", "replace")
+    return derived_id("dead", "journal", place, str(incoming.offset))
+
+
+def _outputs(effects: list[Effect]) -> list[Output]:
+    outputs = []
+    for effect in effects:
+        if isinstance(effect, PlanMessage):
+            outputs.append(Output("message_plans", effect.plan.person_id.encode(), events.encode(effect.plan)))
+        elif isinstance(effect, Decide):
+            outputs.append(Output("decisions", effect.decision.person_id.encode(), events.encode_json(effect.decision)))
+        elif isinstance(effect, Conclude):
+            record = effect.conclusion
+            outputs.append(Output("journal", record.person_id.encode(), events.encode(record), stage=Stage.HANDED))
+    return outputs

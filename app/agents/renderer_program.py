@@ -1,0 +1,185 @@
+"""The renderer's program: a plan becomes a finished message, or the recorded reason why it could not.
+
+Reads message_plans; keeps origin marks only; writes message_sends, decisions, its answers on the journal, dead_letters.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from app import events
+from app.domain.decision import policy_name
+from app.domain.message import MessageSource
+from app.domain.rendering import MissingContent, Rendered, RenderFailed, render
+from app.domain.signing import sign
+from app.domain.trigger import Pack, Sender
+from app.engine.origin import Marks
+from app.engine.rows import NEVER
+from app.engine.turn import Incoming, Moment, Output, Refused
+from app.events import DeadLetter, Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
+from app.flow import Stage
+
+LETTER_BYTES = 256 * 1024
+"""A dead letter keeps at most this much of the record."""
+
+
+class RendererProgram:
+    """`packs(ref)`: the compiled pack of an artifact already loaded. `products(product_id)`: what the catalogue knows, or None.
+
+    `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
+    pack and the catalogue, so a plan read twice gives the same bytes.
+    """
+
+    stage = Stage.RENDERER
+    row_kinds: tuple[bytes, ...] = ()
+    checks_origin = True
+
+    def __init__(
+        self,
+        packs: Callable[[str], Pack],
+        secret: str,
+        public_url: str,
+        products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
+    ) -> None:
+        self._packs, self._secret, self._products = packs, secret, products
+        self._public_url = public_url.rstrip("/")
+
+    def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
+        try:
+            return None, events.plans.decode(incoming.value)
+        except Undecodable as error:
+            raise Refused("undecodable", [{"path": "", "message": str(error)}]) from error
+
+    def now(self, record: Plan, marks: Marks) -> int:
+        return record.at
+
+    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> None:
+        return None
+
+    def step(self, group: None, record: Plan, moment: Moment) -> tuple[None, list[Output]]:
+        pack = self._packs(record.policy)
+        source = pack.messages[record.message]
+        link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
+        view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        try:
+            message = render(source, view, self._products)
+        except RenderFailed as failure:
+            return None, _not_sent(record, failure)
+        return None, _sent(record, pack.sender, source, message, link)
+
+    def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
+        return None, []
+
+    def due(self, group: None) -> int:
+        return NEVER
+
+    def dump(self, group: None, loaded: None) -> list[tuple[bytes, bytes]]:
+        return []
+
+    def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
+        value = incoming.value or b""
+        letter = DeadLetter(
+            letter_id=derived_id("dead", "message_plans", str(moment.partition), str(incoming.offset)),
+            stage="renderer",
+            reason=reason,
+            violations=detail,
+            at=iso(moment.now),
+            topic="message_plans",
+            partition=moment.partition,
+            offset=incoming.offset,
+            key=None if incoming.key is None else base64.b64encode(incoming.key).decode(),
+            value=base64.b64encode(value[:LETTER_BYTES]).decode(),
+            truncated=len(value) > LETTER_BYTES,
+        )
+        return Output("dead_letters", incoming.key, events.encode_json(letter))
+
+    def fault(self, group: None, incoming: Incoming) -> None:
+        return None
+
+
+def unsubscribe_token(secret: str, plan: Plan) -> str:
+    """Person, message and, if there is one, customer id: with the latter an unsubscribe needs no lookup and works while we are down."""
+    return sign(secret, "unsubscribe", [plan.person_id, plan.send_id, plan.customer_id or ""])
+
+
+def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str) -> list[Output]:
+    send = Send(
+        send_id=plan.send_id,
+        window_id=plan.window_id,
+        person_id=plan.person_id,
+        customer_id=plan.customer_id,
+        channel=plan.channel,
+        trigger=plan.trigger,
+        step=plan.step,
+        message=plan.message,
+        policy=policy_name(plan.policy),
+        opened_at=iso(plan.opened_at),
+        due_at=iso(plan.due_at),
+        decided_at=iso(plan.at),
+        expires_at=iso(plan.expires_at),
+        to={"email": plan.to_email, "name": plan.to_name},
+        from_=mailbox(sender.email, sender.name),
+        reply_to=sender.reply_to,
+        subject=message.subject,
+        preheader=message.preheader,
+        html=message.html,
+        text=message.text,
+        headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+        arms=[],
+        offer=None,
+        recommendations=list(message.recommendations),
+        cause=plan.cause,
+        versions={"template": template_version(source), "models": {}},
+    )
+    key = plan.person_id.encode()
+    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step)
+    return [
+        Output("message_sends", key, events.encode_json(send)),
+        Output("decisions", key, events.encode_json(_decision(plan, "sent", None, plan.values))),
+        Output("journal", key, events.encode(answer)),
+    ]
+
+
+def _not_sent(plan: Plan, failure: RenderFailed) -> list[Output]:
+    reason = "missing_content"
+    told = {"missing": failure.variable} if isinstance(failure, MissingContent) else {"failed": failure.detail}
+    key = plan.person_id.encode()
+    answer = NotRendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, reason)
+    return [
+        Output("decisions", key, events.encode_json(_decision(plan, "not_sent", reason, {**plan.values, **told}))),
+        Output("journal", key, events.encode(answer)),
+    ]
+
+
+def _decision(plan: Plan, outcome: str, reason: str | None, values: dict[str, Any]) -> Decision:
+    return Decision(
+        decision_id=derived_id("decision", plan.window_id, str(plan.step), outcome),
+        window_id=plan.window_id,
+        person_id=plan.person_id,
+        customer_id=plan.customer_id,
+        trigger=plan.trigger,
+        step=plan.step,
+        outcome=outcome,
+        reason=reason,
+        at=iso(plan.at),
+        due_at=iso(plan.due_at),
+        cause=plan.cause,
+        values=values,
+        policy=policy_name(plan.policy),
+        send_id=plan.send_id,
+    )
+
+
+def mailbox(email: str, name: str) -> str:
+    """`"Display name" <address>` (RFC 5322), the name as it is written; or the bare address."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{email}>' if name else email
+
+
+@lru_cache(maxsize=500)
+def template_version(source: MessageSource) -> str:
+    """Hash of a message's sources: which text it was."""
+    return derived_id("message", source.name, source.subject, source.preheader, source.html, source.text)

@@ -1,0 +1,36 @@
+"""The three programs wired for simulation: constants instead of settings, artifacts at hand, no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.agents.intake_program import IntakeProgram
+from app.agents.person_program import PersonProgram
+from app.agents.renderer_program import RendererProgram
+from app.engine.simulation import Simulation
+from app.engine.turn import Incoming, Output
+from app.policy.pack import compile_artifact
+from app.settings import Settings
+
+
+def simulator(
+    artifact: tuple[str, bytes],
+    settings: Settings,
+    on_output: Callable[[str, Output], None],
+    assume: frozenset[str] = frozenset(),
+    products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
+) -> Simulation:
+    """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
+
+    `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`.
+    """
+    ref, data = artifact
+    packs = {ref: compile_artifact(ref, data)}
+
+    def place(partition: int, incoming: Incoming) -> str:
+        return f"line/{incoming.offset + 1}"
+
+    intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
+    renderer = RendererProgram(packs.__getitem__, settings.secret, settings.public_url, products)
+    return Simulation(intake, PersonProgram(packs.__getitem__, assume), renderer, on_output)

@@ -1,0 +1,125 @@
+"""`kairos replay dead_letters`: after a mend, feeds buried records again, each once.
+
+Intake's letters go back to `customer_events` under their key, the lane's as `retry` records to the journal partition they came from, the
+renderer's to the `message_plans` partition they came from. What was fed is noted on `dead_letters` itself (reason `replayed`), so that a
+second run does not feed it again; a crash between feeding and noting feeds some twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections import Counter
+
+import click
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from msgspec import Struct
+
+from app import events
+from app.commands.outcome import Outage
+from app.edges.topic_scan import ScanFailed, scanner
+from app.engine.topics import client_options
+from app.events import DeadLetter, Retry
+from app.settings import Settings, load
+
+REPLAYED = "replayed"
+BATCH = 500
+"""Letters fed before their acks are awaited and they are noted."""
+
+_letter = msgspec.json.Decoder(DeadLetter).decode
+
+
+@click.group()
+def replay() -> None:
+    """Feed records again."""
+
+
+@replay.command("dead_letters")
+@click.option("--reason", metavar="R", help="Only letters of this reason: contract, too_large, undecodable, no_key, defect.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fed, feed nothing.")
+def dead_letters(reason: str | None, dry_run: bool) -> None:
+    """Feed dead letters again, after a mend."""
+    try:
+        asyncio.run(_replay(load(), reason, dry_run))
+    except ScanFailed as error:
+        raise Outage(str(error)) from error
+
+
+class Fed(Struct, frozen=True):
+    """A record to produce. `partition` None: by key."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes
+
+
+def fed(letter: DeadLetter, at: int) -> Fed | None:
+    """What a letter is fed back as, or None: cut letters have lost their end, and a control record is the operator's to give again."""
+    if letter.truncated:
+        return None
+    key = None if letter.key is None else base64.b64decode(letter.key)
+    value = base64.b64decode(letter.value)
+    match letter.topic:
+        case "customer_events":
+            return Fed("customer_events", None, key, value)
+        case "journal" if key is not None:
+            retry = Retry(at, key.decode("utf-8", "replace"), letter.letter_id, value)
+            return Fed("journal", letter.partition, key, events.encode(retry))
+        case "message_plans":
+            return Fed("message_plans", letter.partition, key, value)
+    return None
+
+
+async def _replay(settings: Settings, reason: str | None, dry_run: bool) -> None:
+    letters = await _open_letters(settings, reason)
+    now = round(time.time() * 1000)
+    feedable = [(letter, record) for letter in letters if (record := fed(letter, now)) is not None]
+    counts = Counter((letter.topic, letter.reason) for letter, _ in feedable)
+    if not dry_run and feedable:
+        await _feed(settings, feedable)
+    for (topic, why), count in sorted(counts.items()):
+        click.echo(f"{count:,} {'would go' if dry_run else 'went'} back to {topic} ({why})")
+    if left := len(letters) - len(feedable):
+        click.echo(f"{left:,} cannot be fed again (cut at 256 KiB, or no record of a person)")
+    if not letters:
+        click.echo("no dead letters to feed" + (f" of reason {reason}" if reason else ""))
+
+
+async def _open_letters(settings: Settings, reason: str | None) -> list[DeadLetter]:
+    """Letters that were not fed yet, one for each id, in order within a partition."""
+    found: dict[str, DeadLetter] = {}
+    done: set[str] = set()
+    async with scanner(settings) as scan:
+        async for record in scan.read("dead_letters"):
+            letter = _letter(record.value)
+            if letter.reason == REPLAYED:
+                done.add(letter.letter_id)
+            elif reason is None or letter.reason == reason:
+                found.setdefault(letter.letter_id, letter)
+    return [letter for letter_id, letter in found.items() if letter_id not in done]
+
+
+async def _feed(settings: Settings, feedable: list[tuple[DeadLetter, Fed]]) -> None:
+    producer = AIOKafkaProducer(**client_options(settings), acks="all", enable_idempotence=True, max_request_size=9_000_000)
+    try:
+        await producer.start()
+        for start in range(0, len(feedable), BATCH):
+            part = feedable[start : start + BATCH]
+            for sent in [await producer.send(settings.topic(one.topic), one.value, one.key, one.partition) for _, one in part]:
+                await sent
+            for letter, _ in part:
+                note = msgspec.structs.replace(letter, reason=REPLAYED, violations=[], value="")
+                await producer.send(settings.topic("dead_letters"), events.encode_json(note), None if letter.key is None else _key(letter))
+            await producer.flush()
+    except (KafkaError, OSError) as error:
+        raise ScanFailed(f"broker {settings.broker}: {error}") from error
+    finally:
+        await producer.stop()
+
+
+def _key(letter: DeadLetter) -> bytes:
+    return base64.b64decode(letter.key or "")

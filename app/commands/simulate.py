@@ -1,0 +1,165 @@
+"""`kairos simulate`: the same agents over virtual time; what would be sent for a file of events, and why. Same input, same bytes out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import orjson
+
+from app import events
+from app.agents.simulator import simulator
+from app.commands.outcome import WrongUse
+from app.domain.profile_view import view
+from app.edges.events_file import Arrival, Unreadable, arrivals, milliseconds, people, products
+from app.edges.progress import Bar
+from app.edges.tally import Tally
+from app.engine.simulation import Simulation
+from app.engine.turn import Output
+from app.flow import DAY_MS
+from app.policy.pack import BadPack, build
+from app.settings import DEMO_SECRET, load
+
+AFTER_LAST_LINE_MS = 30 * DAY_MS
+FILE = click.Path(dir_okay=False, path_type=Path)
+INPUT = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+class _Time(click.ParamType):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        at = milliseconds(value)
+        if at is None:
+            self.fail(f"{value!r} is no ISO 8601 time, such as 2026-03-02T10:15:00Z", param, ctx)
+        return at
+
+
+class Sinks:
+    """The files the outputs go to; `-` is stdout."""
+
+    def __init__(self, wanted: dict[str, Path | None], stack: contextlib.ExitStack) -> None:
+        self.files: dict[str, IO[bytes]] = {}
+        for topic, path in wanted.items():
+            if path is None:
+                continue
+            try:
+                self.files[topic] = sys.stdout.buffer if str(path) == "-" else stack.enter_context(path.open("wb"))
+            except OSError as error:
+                raise WrongUse(f"{path}: {error.strerror}") from error
+        self.to_stdout = any(file is sys.stdout.buffer for file in self.files.values())
+
+    def write(self, topic: str, value: bytes) -> None:
+        if file := self.files.get(topic):
+            file.write(value + b"\n")
+
+
+@click.command()
+@click.argument("events_file", metavar="EVENTS.jsonl", type=INPUT)
+@click.option("--policy", metavar="PACK", help="A shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
+@click.option("--until", type=_Time(), help="Let time run on to here, inclusive; default: the last line + 30 days.")
+@click.option("--products", "products_file", type=INPUT, help="A catalogue, JSON Lines or CSV.")
+@click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, JSON Lines.")
+@click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
+@click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
+@click.option("--sends", type=FILE, help="Write message_sends here (JSON Lines; - is stdout).")
+@click.option("--decisions", type=FILE, help="Write decisions here.")
+@click.option("--profiles", type=FILE, help="Write a line per person, as of --until, here.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+def simulate(
+    events_file: Path,
+    policy: str | None,
+    until: int | None,
+    products_file: Path | None,
+    people_file: Path | None,
+    assume_consent: bool,
+    assume_address: bool,
+    sends: Path | None,
+    decisions: Path | None,
+    profiles: Path | None,
+    as_json: bool,
+) -> None:
+    """What would be sent for the events of EVENTS.jsonl (.gz is read as such), in arrival order, and why."""
+    settings = load(policy=policy)
+    try:
+        artifact = build(settings.policy)
+    except BadPack as error:
+        raise WrongUse("; ".join(map(str, error.problems))) from error
+    tally = Tally()
+    assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
+    try:
+        catalogue = products(products_file) if products_file else {}
+        with contextlib.ExitStack() as stack:
+            sinks = Sinks({"message_sends": sends, "decisions": decisions, "profiles": profiles}, stack)
+
+            def on_output(topic: str, output: Output) -> None:
+                tally.record(topic, output.value)
+                sinks.write(topic, output.value)
+
+            simulation = simulator(artifact, settings, on_output, assume, catalogue.get)
+            played = _play(simulation, artifact[0], events_file, people_file, until)
+            known = 0
+            for line in _profiles(simulation):
+                known += 1
+                sinks.write("profiles", line)
+    except Unreadable as error:
+        raise WrongUse(str(error)) from error
+    summary = {
+        "policy": artifact[0],
+        "events_file": events_file.name,
+        **played,
+        "people": known,
+        "until": events.iso(simulation.now),
+        **tally.summary(),
+    }
+    out = sys.stderr if sinks.to_stdout else sys.stdout
+    if as_json:
+        print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode(), file=out)
+        return
+    print(f"{played['lines']:,} lines, {known:,} people, policy {artifact[0]}, until {summary['until']}", file=out)
+    if played["after_until"]:
+        print(f"{played['after_until']:,} lines arrive after --until and were not played", file=out)
+    if settings.secret == DEMO_SECRET:
+        print("ids use the constant demo secret (KAIROS_SECRET is not set)", file=out)
+    print("\n".join(tally.lines()), file=out)
+
+
+def _play(simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None) -> dict[str, int]:
+    lines = left = 0
+    started = False
+
+    def start(at: int) -> None:
+        simulation.activate(at, ref)
+        for arrival in people(people_file, at) if people_file else ():
+            simulation.feed(arrival.at, arrival.key, arrival.value)
+
+    with Bar("simulating", path.stat().st_size) as bar:
+        for arrival in arrivals(path):
+            if until is not None and arrival.at > until:
+                left += 1
+                continue
+            if not started:
+                start(arrival.at)
+                started = True
+            _feed(simulation, arrival)
+            lines += 1
+            bar.at(arrival.read, events.iso(arrival.at)[:10])
+        if not started:
+            if until is None:
+                raise Unreadable(f"{path}: no events in it")
+            start(until)
+        simulation.run_until(simulation.now + AFTER_LAST_LINE_MS if until is None else until)
+    return {"lines": lines, "after_until": left}
+
+
+def _feed(simulation: Simulation, arrival: Arrival) -> None:
+    simulation.feed(arrival.at, arrival.key, arrival.value)
+
+
+def _profiles(simulation: Simulation) -> list[bytes]:
+    """A line per person as of the clock, by person_id."""
+    found = sorted((group.person.person_id, group) for group in simulation.groups())
+    return [events.encode_json(view(group.person, simulation.now)) for _, group in found]

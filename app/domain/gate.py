@@ -1,0 +1,101 @@
+"""The gate: may this step's message go to this person now? Asked at every fire, with everything known by then (design.md 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from app.domain import churn, intent, profile, window
+from app.domain.consent import allows
+from app.domain.scope import ORDER
+from app.domain.trigger import Condition, Facts, Pack, Step, Trigger
+from app.domain.window import Window
+
+if TYPE_CHECKING:
+    from app.domain.person import See
+
+
+class Answer(Struct, frozen=True):
+    """`reason` None: it may go, to `address` (email, name); else why not (interface.md section 4). `values`: what the gate saw."""
+
+    reason: str | None
+    values: dict[str, Any]
+    address: tuple[str, str | None] | None = None
+
+
+def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See) -> Answer:
+    """Gates in order, the first that closes tells. `trigger`, `step`: of the window's own pack version; `pack`: the one active now."""
+    values: dict[str, Any] = {}
+    reason = _late(open_window, trigger, see, values) or _person(see, values) or _consent(trigger, pack, see, values)
+    if reason is not None:
+        return Answer(reason, values)
+    address = profile.address(see.person.profile, see.person, see.assume)
+    if address is None:
+        return Answer("no_address", values)
+    if step.when is not None and not _holds(step.when, open_window, see, values):
+        return Answer("condition_false", values)
+    return Answer(None, values, address)
+
+
+def gather(condition: Condition, event: dict[str, Any], see: See, open_window: Window | None = None) -> Facts:
+    """The facts a condition reads, and only those."""
+    facts: Facts = {}
+    if "event" in condition.reads:
+        facts["event"] = event
+    if "window" in condition.reads and open_window is not None:
+        facts["window"] = window.facts(open_window, see.orders if open_window.scope == ORDER else None)
+    if "profile" in condition.reads:
+        facts["profile"] = profile.view(see.person, see.now)
+    if "intent" in condition.reads:
+        facts["intent"] = intent.view(see.person.intent, see.now)
+    if "churn" in condition.reads:
+        facts["churn"] = churn.view(see.person.churn, see.now)
+    return facts
+
+
+def _late(open_window: Window, trigger: Trigger, see: See, values: dict[str, Any]) -> str | None:
+    lateness = see.now - open_window.due_at
+    if lateness <= trigger.late:
+        return None
+    values["late_seconds"] = lateness // 1000
+    return "late_event"
+
+
+def _person(see: See, values: dict[str, Any]) -> str | None:
+    if see.person.fault is not None:
+        values["fault"] = see.person.fault
+        return "fault"
+    return "bot" if see.person.profile.bot else None
+
+
+def _consent(trigger: Trigger, pack: Pack, see: See, values: dict[str, Any]) -> str | None:
+    her = see.person.profile
+    assumed = "consent" in see.assume
+    seen = {purpose: allows(her.consent, purpose, pack.consent.get(purpose, "opt_in"), assumed) for purpose in trigger.needs}
+    values["consent"] = seen
+    # An unsubscribe is named as such: it is the clearer word, and she may never have been asked for consent in this shop.
+    if her.unsubscribed:
+        return "unsubscribed"
+    if not all(seen.values()):
+        return "no_consent"
+    if her.suppressed is not None:
+        values["suppressed"] = her.suppressed
+        return "suppressed"
+    return None
+
+
+def _holds(condition: Condition, open_window: Window, see: See, values: dict[str, Any]) -> bool:
+    facts = gather(condition, open_window.properties, see, open_window)
+    verdict = condition.evaluate(facts)
+    values["condition"] = condition.text
+    values |= {path: seen for path in condition.paths if (seen := _at(facts, path)) is not None}
+    if verdict.fault:
+        values["missing"] = verdict.fault
+    return verdict.holds
+
+
+def _at(facts: Facts, path: str) -> Any:
+    root, _, key = path.partition(".")
+    seen = facts.get(root, {}).get(key)
+    return seen if isinstance(seen, str | int | float) else None

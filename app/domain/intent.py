@@ -1,0 +1,228 @@
+"""The intent scorer's part: how near a person is to buying (A-061–A-065 by interface.md section 8).
+
+Levels expire by time alone, so they are computed when looked at; the score is one decayed sum, exact in constant space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.domain.days import DAY_MS, HOUR_MS
+from app.domain.effects import NOTHING, Effects
+from app.domain.fingerprint import fingerprint
+from app.domain.interest import categories
+from app.domain.product import Product, product, products
+from app.events import Event, JournalRecord
+
+if TYPE_CHECKING:
+    from app.domain.person import See
+
+NEVER = -1
+HIGH, MEDIUM, LOW = 25.0, 8.0, 1.0
+"""Weights of a signal (interface.md section 8)."""
+HALF_LIFE_MS = 24 * HOUR_MS
+HIGH_MS = 24 * HOUR_MS
+MEDIUM_MS = 7 * DAY_MS
+COMPARES = 2
+PRODUCTS_OF_CATEGORY = 3
+CAP = 100.0
+
+MAX_CART = 50
+MAX_VIEWED = 60
+"""Products viewed in the last 24 h; beyond either limit the oldest go."""
+
+HIGH_PAGES = frozenset(("pricing", "shipping", "returns", "size_guide"))
+"""A-062: pricing-page visits, shipping and return-policy views, size-guide consultations."""
+MEDIUM_PAGES = frozenset(("category", "product", "faq", "blog", "checkout"))
+"""A-063: category browsing, blog engagement. Every other page is LOW (A-064: homepage only, no product interaction)."""
+WEIGHTS = {
+    # A-063: category browsing
+    **dict.fromkeys(("category_view", "filter_use", "cart_view", "wishlist_add"), MEDIUM),
+    # blog engagement
+    **dict.fromkeys(("content_view", "content_download"), MEDIUM),
+    # social interactions, e-mail click-throughs and their like
+    **dict.fromkeys(("social_engagement", "ad_click", "email_click", "sms_click"), MEDIUM),
+    # search query patterns
+    **dict.fromkeys(("search", "search_click"), MEDIUM),
+    # A-064: passive consumption
+    **dict.fromkeys(("email_open", "push_open", "ad_view"), LOW),
+}
+"""Event types whose signal does not depend on what else she did."""
+
+
+class CartLine(Struct, frozen=True, array_like=True):
+    """A product family in the cart; `at`: its last add (ms), `score`: what its adds were worth then. An unnamed one: a checkout."""
+
+    product: Product
+    at: int
+    score: float
+
+
+class Intent(Struct, frozen=True, array_like=True):
+    """`score`: decayed sum of all signals but the open cart's, as of `at` (ms). Instants are those of the newest signal, 0: none."""
+
+    score: float = 0.0
+    at: int = 0
+    high_at: int = 0
+    medium_at: int = 0
+    compared_at: int = 0
+    bought_at: int = 0
+    cart: tuple[CartLine, ...] = ()
+    viewed: tuple[tuple[int, int, int], ...] = ()
+    """(category, product family, newest view) of the last 24 h, the first two as fingerprints."""
+
+
+def step(part: Intent, record: JournalRecord, see: See) -> tuple[Intent, Effects]:
+    """Takes events. Without consent to `track` it takes only what ends a cart."""
+    if type(record) is not Event:
+        return part, NOTHING
+    kind = record.event_type
+    weight = WEIGHTS.get(kind)
+    handler = HANDLERS.get(kind) if weight is None else None
+    if weight is None and handler is None:
+        return part, NOTHING
+    if see.person.profile.consent.get("track") is False and kind not in ENDS_CART:
+        return part, NOTHING
+    if handler is not None:
+        return handler(part, record), NOTHING
+    return _signal(part, weight or LOW, record.ts), NOTHING
+
+
+def wake(part: Intent, see: See) -> tuple[Intent, Effects]:
+    """Waits for nothing: levels are computed when they are looked at."""
+    return part, NOTHING
+
+
+def due(part: Intent) -> int:
+    """Never."""
+    return NEVER
+
+
+def view(part: Intent, now: int) -> dict[str, Any]:
+    """`profiles.intent` as of `now`."""
+    cart = sum(line.score * _fade(line.at, now) for line in part.cart)
+    return {"level": level(part, now), "score": round(min(CAP, part.score * _fade(part.at, now) + cart), 4)}
+
+
+def level(part: Intent, now: int) -> str:
+    """`high`, `medium` or `low` as of `now`."""
+    if _within(part.high_at, now, HIGH_MS) or any(_within(line.at, now, HIGH_MS) for line in part.cart):
+        return "high"
+    return "medium" if _within(part.medium_at, now, MEDIUM_MS) else "low"
+
+
+def on_page_view(part: Intent, event: Event) -> Intent:
+    """By page type."""
+    page = event.properties.get("page_type")
+    return _signal(part, HIGH if page in HIGH_PAGES else MEDIUM if page in MEDIUM_PAGES else LOW, event.ts)
+
+
+def on_product_view(part: Intent, event: Event) -> Intent:
+    """MEDIUM as browsing; HIGH once it is the third product of one category within 24 h (A-062: multiple product comparisons)."""
+    ts, properties = event.ts, event.properties
+    concerned, names = product(properties), categories(properties)
+    viewed, deep = part.viewed, False
+    if concerned is not None and names:
+        family, category = fingerprint(concerned.group_id or concerned.product_id or concerned.name), fingerprint(names[0])
+        newest = max(ts, viewed[-1][2]) if viewed else ts
+        others, instant, beside = [], ts, 1
+        for one in viewed:
+            if one[1] == family:
+                instant = max(instant, one[2])
+            elif newest - one[2] < HIGH_MS:
+                others.append(one)
+                beside += one[0] == category and abs(ts - one[2]) < HIGH_MS
+        deep = beside >= PRODUCTS_OF_CATEGORY
+        others.append((category, family, instant))
+        if instant < newest:
+            others.sort(key=_instant)
+        viewed = tuple(others[-MAX_VIEWED:])
+    return _signal(part, HIGH if deep else MEDIUM, ts, medium_at=max(part.medium_at, ts), viewed=viewed)
+
+
+def on_product_compare(part: Intent, event: Event) -> Intent:
+    """HIGH from the second within 24 h."""
+    again = part.compared_at and abs(event.ts - part.compared_at) < HIGH_MS
+    return _signal(part, HIGH if again else MEDIUM, event.ts, compared_at=max(part.compared_at, event.ts))
+
+
+def on_cart_add(part: Intent, event: Event) -> Intent:
+    """HIGH while the cart is open: until she buys it or takes it out again."""
+    ts = event.ts
+    if ts <= part.bought_at:
+        return part  # late: that cart is bought
+    added = tuple(products(event.properties))[:MAX_CART] if event.event_type == "cart_add" else ()
+    cart = part.cart
+    for one in added or (Product(),):
+        before = next((line for line in cart if line.product.same(one) or line.product == one), None)
+        if before is None:
+            cart = (*cart, CartLine(one, ts, HIGH))[-MAX_CART:]
+        else:
+            at = max(ts, before.at)
+            line = CartLine(before.product, at, before.score * _fade(before.at, at) + HIGH * _fade(ts, at))
+            cart = tuple(line if other is before else other for other in cart)
+    return replace(part, cart=cart)
+
+
+on_checkout_start = on_cart_add
+
+
+def on_cart_remove(part: Intent, event: Event) -> Intent:
+    """Takes the product out; with the last named one the cart is closed."""
+    out = tuple(products(event.properties))
+    left = tuple(line for line in part.cart if line.at > event.ts or not any(line.product.same(one) for one in out))
+    if len(left) == len(part.cart):
+        return part
+    return replace(part, cart=left if any(line.product != Product() for line in left) else ())
+
+
+def on_purchase(part: Intent, event: Event) -> Intent:
+    """Closes the cart. Lines put in after the purchase's own time stay."""
+    if event.ts <= part.bought_at and not part.cart:
+        return part
+    return replace(
+        part, bought_at=max(part.bought_at, event.ts), cart=tuple(line for line in part.cart if line.at > event.ts) if part.cart else ()
+    )
+
+
+on_store_purchase = on_purchase
+
+ENDS_CART = frozenset(("cart_remove", "purchase", "store_purchase"))
+HANDLERS: dict[str, Callable[[Intent, Event], Intent]] = {
+    "page_view": on_page_view,
+    "product_view": on_product_view,
+    "product_compare": on_product_compare,
+    "cart_add": on_cart_add,
+    "checkout_start": on_checkout_start,
+    "cart_remove": on_cart_remove,
+    "purchase": on_purchase,
+    "store_purchase": on_store_purchase,
+}
+
+
+def _signal(part: Intent, weight: float, ts: int, **changes: Any) -> Intent:
+    """Adds a signal; one that arrives late has faded by as much."""
+    at = max(ts, part.at)
+    changes["at"], changes["score"] = at, part.score * _fade(part.at, at) + weight * _fade(ts, at)
+    if weight == HIGH:
+        changes["high_at"] = max(part.high_at, ts)
+    elif weight == MEDIUM:
+        changes["medium_at"] = max(part.medium_at, ts)
+    return replace(part, **changes)
+
+
+def _fade(since: int, now: int) -> float:
+    """2^(−hours/24)."""
+    return 1.0 if now <= since else 0.5 ** ((now - since) / HALF_LIFE_MS)
+
+
+def _within(at: int, now: int, span: int) -> bool:
+    return at > 0 and now - at < span
+
+
+def _instant(viewed: tuple[int, int, int]) -> int:
+    return viewed[2]

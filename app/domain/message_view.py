@@ -1,0 +1,169 @@
+"""What a template may read: its shape, and the plan's view brought into that shape.
+
+Nothing a customer or shop sent reaches a template as anything but plain text, numbers, lists and maps; what is not told is not there
+(an absent key is false in a condition and refuses to be printed), so a mail never shows a hole.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from app.domain import money
+
+Catalogue = Callable[[str], Mapping[str, Any] | None]
+"""Product id → what the catalogue knows of it."""
+
+MAX_TEXT = 2_000
+"""Characters of one value; a longer one is cut."""
+MAX_ITEMS = 50
+"""Items of one list; the first ones stay."""
+MAX_KEYS = 200
+MAX_DEPTH = 6
+
+
+class Shape(Struct, frozen=True):
+    """What stands at a place of the view. `keys`: a map's known keys; `open`: it may have others; `items`: a list of these."""
+
+    keys: Mapping[str, Shape] | None = None
+    open: bool = False
+    items: Shape | None = None
+
+
+ANY = Shape(keys={}, open=True)
+"""Nothing is known about it, so nothing can be wrong with it."""
+VALUE = Shape()
+
+
+def _map(*names: str, open: bool = False, **inner: Shape) -> Shape:
+    return Shape(keys={**dict.fromkeys(names, VALUE), **inner}, open=open)
+
+
+_PRODUCT_KEYS = ("product_id", "product_name", "price", "currency", "image", "url", "category")
+_PRODUCT = _map(*_PRODUCT_KEYS)
+_LINE = _map(*_PRODUCT_KEYS, "quantity")
+_MONEY = _map("amount", "currency")
+_CUSTOMER = _map("id", "first_name", "last_name", "email", open=True)
+
+SHAPE = _map(
+    "trigger",
+    "step",
+    "subject",
+    "preheader",
+    "unsubscribe_url",
+    shop=_map("name"),
+    customer=_CUSTOMER,
+    user=_CUSTOMER,  # X-25: the guides say both
+    event=_map("event_type", *_PRODUCT_KEYS, open=True),
+    window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
+    recent=Shape(items=_PRODUCT),
+    order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
+    profile=_map(
+        "person_id",
+        "customer_id",
+        "first_seen",
+        "last_seen",
+        "orders",
+        "last_purchase_at",
+        "primary_interest",
+        "price_sensitivity",
+        "device",
+        "timezone",
+        "locale",
+        "region",
+        anonymous_ids=Shape(items=VALUE),
+        traits=ANY,
+        consent=ANY,
+        spent=_MONEY,
+        average_order=_MONEY,
+        favourite_categories=Shape(items=VALUE),
+        interest=ANY,
+        engagement=_map("score", "email", "website", "purchase", "band"),
+        rfm=ANY,
+        clv=ANY,
+        lifecycle=_map("s0", "s1", "merged"),
+        segments=Shape(items=VALUE),
+        intent=_map("level", "score"),
+        churn=_map("probability", "horizon_days", "level", "next_purchase_at"),
+        email=ANY,
+        flags=_map("high_value", "price_sensitive", "mobile_preferred"),
+    ),
+)
+"""The root of the view."""
+
+_WEB = re.compile(r"https?://[^\s/?#\\@<>\"'`]+(?:[/?#][^\s\\<>\"'`]*)?", re.ASCII | re.IGNORECASE)
+# C0 and C1 controls, and the marks that turn the direction of text: in a name they only serve to deceive.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ue000\ue001]")
+
+
+def web_address(value: object) -> str | None:
+    """An http or https address that may stand in a mail, or None: no other scheme, no user part, no blanks or quotes."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if len(text) <= MAX_TEXT and _WEB.fullmatch(text) else None
+
+
+def is_link(name: str) -> bool:
+    """Whether a key of this name holds a link, here and in templates: then only a web address gets through."""
+    return name in ("url", "image") or name.endswith("_url")
+
+
+def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[str, Any]:
+    """The plan's view as a template gets it: plain, every root there, products filled up from the catalogue where the event is silent."""
+    plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
+    for root in ("customer", "profile", "event", "window", "order", "shop"):
+        if not isinstance(plain.get(root), dict):
+            plain[root] = {}
+    for holder in (plain["window"], plain["order"]):
+        holder["products"] = _products(holder.get("products"), product)
+    plain["recent"] = [one for one in _products(plain.get("recent"), product) if "product_name" in one]
+    plain["event"] = _product(plain["event"], product)
+    plain["user"] = plain["customer"]
+    return plain
+
+
+def _products(value: object, product: Catalogue | None) -> list[dict[str, Any]]:
+    return [_product(one, product) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _product(told: dict[str, Any], product: Catalogue | None) -> dict[str, Any]:
+    known = product(str(told["product_id"])) if product is not None and "product_id" in told else None
+    if known is not None:
+        known = _plain(dict(known), 1)
+        if "price" in told:
+            known.pop("currency", None)  # the price is the event's; the catalogue's currency may not be
+        told = {**{name: known[name] for name in _PRODUCT_KEYS if name in known}, **told}
+    if "product_name" not in told and isinstance(told.get("name"), str):
+        told = {**told, "product_name": told["name"]}
+    if "price" in told:
+        amount = money.units(told["price"])
+        told = {name: value for name, value in told.items() if name != "price"}
+        if amount is not None and amount > 0:
+            told["price"] = money.text(amount)
+    return told
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        text = value if value.isprintable() else _UNPRINTABLE.sub(" ", value)
+        return text.strip()[:MAX_TEXT] or None
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth <= 0:
+        return None
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for name, one in value.items():
+            if len(found) >= MAX_KEYS:
+                break
+            if isinstance(name, str) and (one := web_address(one) if is_link(name) else _plain(one, depth - 1)) is not None:
+                found[name] = one
+        return found
+    if isinstance(value, list | tuple):
+        return [one for item in value[:MAX_ITEMS] if (one := _plain(item, depth - 1)) is not None]
+    return None

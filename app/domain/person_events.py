@@ -1,0 +1,205 @@
+"""What happens between shop and person: properties of mail, channel, person and context events, one struct each (interface.md section 3).
+
+The rules of `shop_events` hold here too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Struct
+
+from app.domain.shop_events import Behaviour, Number, Order, Text
+from app.events import Personal
+
+
+class Mail(Behaviour, frozen=True):
+    """An event of a mail that was sent; `send_id` is that of `message_sends`."""
+
+    send_id: Text = None
+
+
+class Campaign(Behaviour, frozen=True):
+    """An event on somebody else's network."""
+
+    network: Text = None
+    campaign: Text = None
+
+
+class Traits(Struct, frozen=True):
+    """What a shop tells of a person; other traits are kept as they came."""
+
+    email: Annotated[Text, Personal] = None
+    first_name: Annotated[Text, Personal] = None
+    last_name: Annotated[Text, Personal] = None
+
+
+# --- mail ---------------------------------------------------------------------------------------------------------------------
+
+
+class EmailSent(Mail, frozen=True):
+    """Handed to the provider."""
+
+
+class EmailDelivered(Mail, frozen=True):
+    """Taken by the recipient's server."""
+
+
+class EmailOpen(Mail, frozen=True):
+    """Opened, by her or by a machine."""
+
+
+class EmailClick(Mail, frozen=True):
+    """`link`: where it led."""
+
+    link: Text = None
+
+
+class EmailBounce(Mail, frozen=True):
+    """`kind`: hard, soft."""
+
+    kind: Text = None
+
+
+class EmailComplaint(Mail, frozen=True):
+    """Marked as spam."""
+
+
+class EmailUnsubscribe(Mail, frozen=True):
+    """No more mail, whatever consent says."""
+
+
+class EmailForward(Mail, frozen=True):
+    """Passed on to somebody."""
+
+
+# --- channels -----------------------------------------------------------------------------------------------------------------
+
+
+class SocialEngagement(Campaign, frozen=True):
+    """A like, a share, a comment."""
+
+
+class AdView(Campaign, frozen=True):
+    """An advertisement shown."""
+
+
+class AdClick(Campaign, frozen=True):
+    """An advertisement clicked."""
+
+
+class AdConversion(Campaign, frozen=True):
+    """An advertisement that led to what it was for."""
+
+
+class AdVideoComplete(Campaign, frozen=True):
+    """A video advertisement seen to its end."""
+
+
+class SupportTicket(Behaviour, frozen=True):
+    """`status`: open, closed, or the help desk's own."""
+
+    ticket_id: Text = None
+    status: Text = None
+
+
+class SupportChat(Behaviour, frozen=True):
+    """`quality`: the help desk's own mark, a number or a word."""
+
+    quality: float | str | None = None
+
+
+class SupportCall(Behaviour, frozen=True):
+    """`seconds` on the telephone."""
+
+    seconds: Number = None
+
+
+class StoreVisit(Behaviour, frozen=True):
+    """`store_id`: where."""
+
+    store_id: Text = None
+
+
+class StorePurchase(Order, frozen=True):
+    """As a purchase, and counts as one."""
+
+    store_id: Text = None
+
+
+class Referral(Behaviour, frozen=True):
+    """She brought somebody."""
+
+    referred_id: Text = None
+
+
+class SmsSent(Mail, frozen=True):
+    """Handed to the carrier."""
+
+
+class SmsClick(Mail, frozen=True):
+    """`link`: where it led."""
+
+    link: Text = None
+
+
+class PushOpen(Mail, frozen=True):
+    """A push message opened."""
+
+
+# --- person -------------------------------------------------------------------------------------------------------------------
+
+
+class Identify(Behaviour, frozen=True):
+    """Who she is."""
+
+    traits: Traits | None = None
+
+
+class Alias(Behaviour, frozen=True):
+    """`previous_id`: an identifier she had before."""
+
+    previous_id: Text = None
+
+
+class ProfileUpdate(Identify, frozen=True):
+    """Traits that changed."""
+
+
+class ConsentGive(Behaviour, frozen=True):
+    """`purposes`: track, personalise, email, sms, push, profile_sale …, a list, or an object purpose → given."""
+
+    purposes: list[str] | dict[str, bool] | None = None
+
+
+class ConsentWithdraw(ConsentGive, frozen=True):
+    """`purposes` taken back."""
+
+
+class PreferenceSet(Behaviour, frozen=True):
+    """What she asked for on the preference page."""
+
+    preference: Text = None
+    value: Any = None
+
+
+class SurveyAnswer(Behaviour, frozen=True):
+    """One answer of a survey."""
+
+    survey_id: Text = None
+    question: Text = None
+    answer: Any = None
+
+
+class EraseRequest(Behaviour, frozen=True):
+    """Forget her."""
+
+
+# --- context ------------------------------------------------------------------------------------------------------------------
+
+
+class ContextUpdate(Behaviour, frozen=True):
+    """Weather and place, a word or an object."""
+
+    weather: str | dict[str, Any] | None = None
+    location: str | dict[str, Any] | None = None

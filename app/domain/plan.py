@@ -1,0 +1,121 @@
+"""The plan of a due message: everything the renderer needs, and everything a template may read (design.md 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from app.domain import money, profile, window
+from app.domain.effects import PlanMessage
+from app.domain.fingerprint import fingerprint
+from app.domain.gate import Answer
+from app.domain.product import Product
+from app.domain.recent import RecentProduct
+from app.domain.scope import ORDER, PURCHASED
+from app.domain.trigger import Step, Trigger
+from app.domain.window import Window
+from app.events import Plan, derived_id
+
+if TYPE_CHECKING:
+    from app.domain.person import See
+
+
+def send_id(open_window: Window) -> str:
+    """Id of the message of the window's present step (interface.md section 4)."""
+    return derived_id(open_window.window_id, str(open_window.step), open_window.ref.partition("@")[2])
+
+
+def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see: See) -> PlanMessage:
+    """The plan of the window's present step; `answer` let it pass and so carries an address."""
+    email, name = answer.address or ("", None)
+    return PlanMessage(
+        Plan(
+            at=see.now,
+            send_id=send_id(open_window),
+            window_id=open_window.window_id,
+            person_id=see.person_id,
+            customer_id=see.person.profile.customer_id,
+            channel="email",
+            trigger=trigger.name,
+            step=open_window.step,
+            message=step.message,
+            policy=open_window.ref,
+            opened_at=open_window.opened_at,
+            due_at=open_window.due_at,
+            # The first possible fire is this one: nothing but the low-water mark holds a step back before its gate.
+            expires_at=max(open_window.due_at, see.now) + trigger.expires,
+            to_email=email,
+            to_name=name,
+            cause=[open_window.opening],
+            values=answer.values,
+            view=view(open_window, email, see),
+        )
+    )
+
+
+def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
+    """What a template may read: customer, profile, event, window, recent, order, trigger, step."""
+    her = see.person.profile
+    orders = see.orders if open_window.scope == ORDER else None
+    gathered = window.facts(open_window, orders)
+    lines = gathered["products"]
+    traits = {name: told for name, told in her.traits.items() if isinstance(told, str | int | float)}
+    return {
+        "customer": {
+            **traits,
+            "id": her.customer_id,
+            "first_name": traits.get("first_name") or traits.get("firstName"),
+            "last_name": traits.get("last_name") or traits.get("lastName"),
+            "email": email,
+        },
+        "profile": profile.view(see.person, see.now),
+        "event": _event(open_window, lines),
+        "window": {
+            "views": open_window.views,
+            "seconds": open_window.seconds,
+            "products": lines,
+            "value": money.text(round(gathered["value"] * money.UNITS)),
+        },
+        "recent": [_recent(one) for one in _others(her.recent, open_window, see)],
+        "order": {"order_id": open_window.key, "products": lines} if open_window.scope == ORDER else {},
+        "trigger": open_window.trigger,
+        "step": open_window.step,
+    }
+
+
+def _event(open_window: Window, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """The opening event's plain properties, and those of its product under their fixed names."""
+    told = open_window.properties
+    about = lines[0] if lines else dict.fromkeys(("product_id", "product_name", "price", "currency", "image", "url", "category"))
+    return {**told, **{name: about[name] for name in about if name != "quantity"}, "event_type": open_window.kind}
+
+
+def _others(recent: Iterable[RecentProduct], open_window: Window, see: See) -> list[RecentProduct]:
+    """Her recent views without what the message is about anyway, and without what she bought."""
+    shown = [open_window.product, *(one.product for one in open_window.lines)]
+    sold: set[int] = set()
+    if see.person.profile.orders:
+        # Orders keep fingerprints alone; a family (size in the order, parent in the view) shows where windows or look-back keep names.
+        sold = {sku for order in see.orders.open.values() for sku in order.lines}
+        shown += [one.product for other in see.person.windows.open if other.scope == ORDER for one in other.lines]
+        shown += [one for entry in see.lookback.entries if entry.kind in PURCHASED for one in entry.products]
+
+    def spoken_for(one: Product) -> bool:
+        names = (one.product_id, one.group_id, one.name)
+        return any(one.same(other) for other in shown) or any(name and fingerprint(name) in sold for name in names)
+
+    return [one for one in recent if not spoken_for(one.product)]
+
+
+def _recent(one: RecentProduct) -> dict[str, Any]:
+    return {
+        "product_id": one.product.product_id or None,
+        "product_name": one.product.name or None,
+        "price": None if one.price is None else money.text(one.price),
+        "currency": one.currency,
+        "image": one.image or None,
+        "url": one.url or None,
+        "category": one.category,
+    }
+
+

@@ -1,0 +1,203 @@
+"""A message from its sources and a view: Liquid in; subject, preheader, HTML and text out. Pure; written whole or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from liquid import BoundTemplate, Environment, FalsyStrictUndefined, Mode, RenderContext, is_undefined
+from liquid.exceptions import LiquidError, UndefinedError
+from msgspec import Struct
+
+from app.domain.message import MessageSource
+from app.domain.message_view import Catalogue, shaped
+
+MAX_OUTPUT = 200_000
+"""Bytes of one part: with JSON's escapes the record stays below the engine's 512 KiB. (Gmail clips at 102 KB.)"""
+MAX_LOOPS = 2_000
+MAX_NESTING = 30
+MAX_LOCALS = 100_000
+"""Bytes of everything a template assigns and captures."""
+MAX_SUBJECT = 200
+"""Characters; longer subjects and preheaders are cut."""
+COMPILED = 500
+"""Compiled messages kept: all of a dozen pack versions."""
+
+# Left out: `safe` and its kin would undo escaping, `include` and `render` would read files, `date` of Liquid reads the clock and
+# the machine's zone.
+_NO_FILTERS = ("safe", "escapejs", "base64_decode", "base64_url_safe_decode", "date")
+_NO_TAGS = ("include", "render", "increment", "decrement", "tablerow")
+
+_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+
+
+class RenderFailed(Exception):
+    """This message cannot be written for this person. `detail` says why and names no value of hers."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MissingContent(RenderFailed):
+    """The template prints `variable`, which nobody told."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(f"{variable} is missing")
+        self.variable = variable
+
+
+class Rendered(Struct, frozen=True):
+    """A finished message. `recommendations`: ids of the recommended products that it shows, in the order shown."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    recommendations: tuple[str, ...] = ()
+
+
+class _Recommended(dict[str, Any]):
+    """A product of `recent` that notes when a template prints its name: what was shown is what counts as recommended."""
+
+    __slots__ = ("shown",)
+
+    def __init__(self, product: Mapping[str, Any], shown: dict[str, None]) -> None:
+        super().__init__(product)
+        self.shown = shown
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if name == "product_name" and "product_id" in self:
+            self.shown[str(super().__getitem__("product_id"))] = None
+        return value
+
+
+class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
+    def get_item(self, obj: Any, key: Any) -> Any:
+        # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
+        if isinstance(obj, dict):
+            return obj[key]
+        return super().get_item(obj, key)
+
+
+class _Template(BoundTemplate):  # type: ignore[misc]  # Liquid is read as untyped
+    context_class = _Context
+
+
+class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
+    template_class = _Template
+    output_stream_limit = MAX_OUTPUT
+    loop_iteration_limit = MAX_LOOPS
+    block_nesting_limit = MAX_NESTING
+    context_depth_limit = MAX_NESTING
+    local_namespace_limit = MAX_LOCALS
+
+
+def environment(autoescape: bool) -> Any:
+    """A Liquid environment without loaders, clock or ways around escaping; undefined is false in a condition and an error in print."""
+    found = _Environment(undefined=FalsyStrictUndefined, autoescape=autoescape, tolerance=Mode.STRICT)
+    for name in _NO_FILTERS:
+        del found.filters[name]
+    for name in _NO_TAGS:
+        del found.tags[name]
+    found.filters["money"] = _money
+    found.filters["date"] = _date
+    return found
+
+
+def _money(amount: Any, currency: Any = None) -> str:
+    """`{{ event.price | money: event.currency }}`: "€89.00", "89.00 SEK", or the bare amount if the currency is not told."""
+    if is_undefined(amount):
+        return str(amount)  # raises, naming the variable
+    code = "" if currency is None or is_undefined(currency) else str(currency).upper()
+    return f"{_SIGNS[code]}{amount}" if code in _SIGNS else f"{amount} {code}".rstrip()
+
+
+def _date(value: Any, form: Any = "%-d %B %Y") -> str:
+    """`{{ profile.last_purchase_at | date: "%-d %B" }}`: an ISO time of the view, in UTC."""
+    if is_undefined(value):
+        return str(value)  # raises, naming the variable
+    moment = datetime.fromisoformat(str(value))
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime(str(form))
+
+
+_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_QUOTED = re.compile("\"[^\"]*\"|'[^']*'|[“”„][^“”„\"]*[“”„]|[‘’‚][^‘’‚']*[‘’‚]", re.DOTALL)
+
+
+def straight(source: str) -> str:
+    """Curly quotes around Liquid's strings made straight, as word processors curl them (X-25); of the same length, text untouched."""
+
+    def quoted(match: re.Match[str]) -> str:
+        text = match.group()
+        if text[0] in "“”„":
+            return f'"{text[1:-1]}"'
+        return f"'{text[1:-1]}'" if text[0] in "‘’‚" else text
+
+    return _MARKUP.sub(lambda match: _QUOTED.sub(quoted, match.group()), source)
+
+
+_plain_environment = environment(autoescape=False)
+_html_environment = environment(autoescape=True)
+
+
+def compiled(source: str, html: bool) -> Any:
+    """The parsed template. Raises `liquid.exceptions.LiquidError` with a token that says where."""
+    return (_html_environment if html else _plain_environment).from_string(straight(source))
+
+
+@lru_cache(maxsize=COMPILED)
+def _templates(source: MessageSource) -> tuple[Any, Any, Any, Any]:
+    # By content, so that a new version of a pack never meets the old one's templates.
+    return (
+        compiled(source.subject, html=False),
+        compiled(source.preheader, html=False),
+        compiled(source.html, html=True),
+        compiled(source.text, html=False),
+    )
+
+
+def render(source: MessageSource, view: Mapping[str, Any], product: Catalogue | None = None) -> Rendered:
+    """The message for this view (iface: Plan.view and `unsubscribe_url`, `shop`). `product`: the catalogue, if there is one.
+
+    Raises `MissingContent` for a variable nobody told, `RenderFailed` for limits and filters that cannot do with the values there are.
+    """
+    subject, preheader, html, text = _templates(source)
+    values = shaped(view, product)
+    shown: dict[str, None] = {}
+    values["subject"] = _line(_write(subject, values))
+    if not values["subject"]:
+        raise MissingContent("subject")
+    values["preheader"] = _line(_write(preheader, values))
+    plain_text = _paragraphs(_write(text, values))
+    values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
+    body = _write(html, values)
+    return Rendered(values["subject"], values["preheader"], body, plain_text, tuple(shown))
+
+
+def _write(template: Any, values: Mapping[str, Any]) -> str:
+    try:
+        return str(template.render(values))
+    except UndefinedError as error:
+        raise MissingContent(str(error.message).removesuffix(" is undefined").strip("'")) from error
+    except LiquidError as error:
+        raise RenderFailed(str(error.message)) from error
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        # A filter met a value it cannot work with: a message we cannot write, not a defect of ours.
+        raise RenderFailed(f"{type(error).__name__} in a filter") from error
+
+
+def _line(text: str) -> str:
+    """One line without control characters: what may stand in a header."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return line if len(line) <= MAX_SUBJECT else line[: MAX_SUBJECT - 1].rstrip() + "…"
+
+
+def _paragraphs(text: str) -> str:
+    """Plain text without the gaps that branches not taken leave behind."""
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"

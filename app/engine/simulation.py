@@ -1,0 +1,147 @@
+"""The same programs and turns over an in-memory journal with virtual time: what is simulated is what runs.
+
+One partition of everything, so that the partition count changes nothing. Order of records: a line, the journal event, whatever the lane
+derives from it, and the renderer's answers directly after the record that planned the messages. Ticks fall on whole UTC seconds; a tick
+of T comes after all lines of T; a second in which nothing is due is not run (interface.md section 2).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app import events
+from app.engine.memory import MemoryStore
+from app.engine.turn import Output, Program, Segment, Turn
+from app.events import Activation, Tick
+from app.flow import Stage
+
+SECOND = 1000
+
+
+class Logged(Struct, frozen=True):
+    """A record of an in-memory topic: the fields that a turn reads of Kafka's."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class DefectInSimulation(RuntimeError):
+    """A step raised: in a simulation that is a bug to show, not to bury."""
+
+
+class _Lane:
+    """One program over its own in-memory store; offsets count up from 0."""
+
+    def __init__(self, program: Program) -> None:
+        self.store = MemoryStore()
+        self._turn = Turn(program, 0, self.store)
+        self.offset = 0
+
+    def run(self, line: Logged) -> Iterator[Segment]:
+        for segment in self._turn.segments([line]):
+            yield segment
+            self.store.keep(segment.rows, segment.marks, 0)
+
+
+class Simulation:
+    """Drives intake, the person lane and the renderer. `on_output(topic, output)` sees every record in publishing order."""
+
+    def __init__(self, intake: Program, lane: Program, renderer: Program, on_output: Callable[[str, Output], None]) -> None:
+        self._intake, self._lane, self._renderer = _Lane(intake), _Lane(lane), _Lane(renderer)
+        self._program = lane
+        self._on_output = on_output
+        self._tick = 0
+        self.now = 0
+        """The clock so far (ms)."""
+
+    def activate(self, at: int, ref: str) -> None:
+        """Makes the loaded artifact `ref` the active policy from here on."""
+        self._append(None, events.encode(Activation(at, "policy", ref)), at)
+
+    def feed(self, at: int, key: bytes | None, value: bytes | None) -> None:
+        """One record of customer_events that the broker stamped `at` (ms); time passes up to it first."""
+        self.now = max(self.now, at)
+        self._pass(self.now, inclusive=False)
+        self._accept(Logged(self._intake.offset, self.now, key, value))
+
+    def run_until(self, at: int) -> None:
+        """Lets time pass to `at`, inclusive."""
+        self.now = max(self.now, at)
+        self._pass(self.now, inclusive=True)
+
+    def groups(self) -> Iterator[Any]:
+        """The lane's groups as they stand, by key."""
+        kinds = self._program.row_kinds
+        for key in self._lane.store.keys(kinds[0]):
+            yield self._program.load(key, self._lane.store.bodies(key, kinds))
+
+    def _pass(self, to: int, inclusive: bool) -> None:
+        last = (to if inclusive else to - 1) // SECOND * SECOND
+        while (due := self._lane.store.next_due()) is not None:
+            second = max(-(-due // SECOND) * SECOND, self._tick + SECOND)
+            if second > last:
+                break
+            self._run_tick(second)
+        if last > self._tick:
+            self._run_tick(last)
+
+    def _run_tick(self, at: int) -> None:
+        self._tick = at
+        self._append(None, events.encode(Tick(at, at, SECOND)), at)
+
+    def _accept(self, line: Logged) -> None:
+        self._intake.offset += 1
+        for segment in self._intake.run(line):
+            _no_defect(segment)
+            for output in segment.outputs:
+                self._on_output(output.topic, output)
+                if output.topic == "journal":
+                    self._append(output.key, output.value, self.now)
+                elif output.topic == "customer_events":
+                    again = Logged(self._intake.offset, self.now, output.key, output.value, output.headers)
+                    self._accept(again)
+
+    def _append(self, key: bytes | None, value: bytes, at: int) -> None:
+        waiting = deque([(key, value)])
+        while waiting:
+            key, value = waiting.popleft()
+            line = Logged(self._lane.offset, at, key, value)
+            self._lane.offset += 1
+            plans: list[Output] = []
+            for segment in self._lane.run(line):
+                _no_defect(segment)
+                for output in segment.outputs:
+                    self._on_output(output.topic, output)
+                    if output.topic == "message_plans":
+                        plans.append(output)
+                    elif output.topic == "journal" and output.stage == Stage.HANDED:
+                        self._lane.offset += 1  # stands in the journal; the lane would skip it
+            # The answers come before anything else that waits: a plan is answered directly after the record that made it.
+            waiting.extendleft(reversed([answer for plan in plans for answer in self._render(plan)]))
+
+    def _render(self, plan: Output) -> list[tuple[bytes | None, bytes]]:
+        line = Logged(self._renderer.offset, 0, plan.key, plan.value)
+        self._renderer.offset += 1
+        answers = []
+        for segment in self._renderer.run(line):
+            _no_defect(segment)
+            for output in segment.outputs:
+                self._on_output(output.topic, output)
+                if output.topic == "journal":
+                    answers.append((output.key, output.value))
+        return answers
+
+
+def _no_defect(segment: Segment) -> None:
+    if segment.defects:
+        letter = next(output for output in segment.outputs if output.topic == "dead_letters")
+        detail = msgspec.json.decode(letter.value, type=events.DeadLetter)
+        raise DefectInSimulation(f"{detail.stage}: " + "; ".join(one["message"] for one in detail.violations))

@@ -1,0 +1,92 @@
+"""Conditions of packs: Google's Common Expression Language, compiled and type-checked when the pack is loaded.
+
+A key that is missing makes a condition false and is named; so does a comparison of things that cannot be compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from cel_expr_python import cel
+
+from app.domain import churn, intent, profile, window
+from app.domain.churn import Churn
+from app.domain.intent import Intent
+from app.domain.person import Person
+from app.domain.trigger import Condition, Facts, Verdict
+
+OPENING = ("event", "profile", "intent", "churn")
+"""What the condition of an opening may look at; there is no window yet."""
+CANCEL = ("window",)
+STEP = ("event", "window", "profile", "intent", "churn")
+
+MAX_TEXT = 2_000
+_TEXT = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
+_PATH = re.compile(r"(?<![\w.])([a-z]+)\.([A-Za-z_]\w*)")
+_ROOT = re.compile(r"(?<![\w.])([a-z]+)\b")
+_MISSING = re.compile(r'Key not found in map : "(.*)"')
+
+
+class BadCondition(ValueError):
+    """A condition that does not compile, is no yes-or-no, or names what does not exist."""
+
+
+def condition(text: str, roots: tuple[str, ...]) -> Condition:
+    """Compiles `text` over `roots`. Raises `BadCondition`."""
+    if len(text) > MAX_TEXT:
+        raise BadCondition(f"a condition of {len(text)} characters; at most {MAX_TEXT}")
+    try:
+        compiled = _env(roots).compile(text)
+    except RuntimeError as error:
+        raise BadCondition(_short(str(error))) from error
+    if compiled.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
+        raise BadCondition(f"a condition is true or false, not {compiled.return_type().name()}")
+    bare = _TEXT.sub("''", text)
+    paths = tuple(dict.fromkeys(f"{root}.{key}" for root, key in _PATH.findall(bare) if root in roots))
+    for path in paths:
+        root, _, key = path.partition(".")
+        known = _known().get(root)
+        if known is not None and key not in known:
+            raise BadCondition(f"{root} has no {key!r}: it has {', '.join(sorted(known))}")
+    reads = frozenset(name for name in _ROOT.findall(bare) if name in roots)
+
+    def evaluate(facts: Facts) -> Verdict:
+        try:
+            value = compiled.eval(data=facts)
+            kind = value.type()
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # what CEL has no type for, such as an integer beyond 64 bits
+            return Verdict(False, _short(str(error)))
+        if kind == cel.Type.BOOL:
+            return YES if value.value() else NO
+        if kind != cel.Type.ERROR:
+            return Verdict(False, f"{kind.name()} instead of true or false")
+        said = str(value.plain_value())
+        missing = _MISSING.search(said)
+        return Verdict(False, missing[1] if missing else _short(said))
+
+    return Condition(text, reads, paths, evaluate)
+
+
+YES, NO = Verdict(True), Verdict(False)
+
+
+@cache
+def _env(roots: tuple[str, ...]) -> cel.Env:
+    return cel.NewEnv(variables={root: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for root in roots})
+
+
+@cache
+def _known() -> Mapping[str, frozenset[str]]:
+    """Keys of the roots that we fill ourselves; an event has what its shop sends."""
+    return {
+        "window": window.FACTS,
+        "profile": frozenset(profile.view(Person(""), 0)),
+        "intent": frozenset(intent.view(Intent(), 0)),
+        "churn": frozenset(churn.view(Churn(), 0)),
+    }
+
+
+def _short(text: str) -> str:
+    return text.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ").removeprefix("UNKNOWN: ")[:200]

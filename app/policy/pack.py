@@ -1,0 +1,125 @@
+"""Packs: from TOML and messages to an artifact, and from an artifact to what the lane runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from app.domain.message import MessageSource
+from app.domain.trigger import Pack, Trigger
+from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
+from app.policy.messages import build_messages
+from app.policy.problem import Problem
+from app.policy.schema import Source
+
+SHIPPED = Path(__file__).parent / "packs"
+MAX_SOURCE = 500_000
+"""Bytes of a pack's TOML."""
+
+
+class BadPack(ValueError):
+    """A pack that cannot be used; every reason with its file and line."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class Built(Struct, frozen=True):
+    """The artifact: everything a worker needs to run the pack. Canonical JSON, so that the same pack is the same bytes and hash."""
+
+    pack: str
+    """The TOML text."""
+    messages: dict[str, MessageSource]
+
+
+def shipped() -> list[str]:
+    """Names of the packs that come with Kairos."""
+    return sorted(file.stem for file in SHIPPED.glob("*.toml"))
+
+
+def find(name_or_path: str) -> Path:
+    """The TOML file of a shipped pack's name, else of a path. Raises `BadPack`."""
+    if name_or_path in shipped():
+        return SHIPPED / f"{name_or_path}.toml"
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise BadPack([Problem(name_or_path, 0, f"no such pack: {', '.join(shipped())}, or a file")])
+    return path
+
+
+def load(path: Path) -> tuple[Source, str]:
+    """The checked pack and its text; what is wrong stands in its `problems`. Raises `BadPack` only where there is no text to check."""
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise BadPack([Problem(str(path), 0, error.strerror or str(error))]) from error
+    except UnicodeDecodeError as error:
+        raise BadPack([Problem(str(path), raw.count(b"\n", 0, error.start) + 1, "not UTF-8")]) from error
+    if len(raw) > MAX_SOURCE:
+        raise BadPack([Problem(str(path), 0, f"{len(raw)} bytes; a pack has at most {MAX_SOURCE}")])
+    text = text.replace("\r\n", "\n")
+    return Source(text, str(path)), text
+
+
+def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Problem]]:
+    """Pack, text and messages of a file, and everything that is wrong with any of them."""
+    source, text = load(path)
+    folders = [path.parent / "messages", SHIPPED_MESSAGES]
+    there = [name for name, _ in source.sends if any((folder / f"{name}.mjml").is_file() for folder in folders)]
+    problems = source.problems + [
+        Problem(source.file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
+        for name, line in source.sends
+        if name not in there
+    ]
+    messages, faults = build_messages(there, folders)
+    return source, text, messages, problems + faults
+
+
+def build(name_or_path: str) -> tuple[str, bytes]:
+    """(ref `name@hash`, artifact) of a pack. Raises `BadPack` with everything that is wrong."""
+    source, text, messages, problems = check(find(name_or_path))
+    if problems:
+        raise BadPack(problems)
+    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}))
+    return f"{source.name}@{hashlib.blake2b(data, digest_size=8).hexdigest()}", data
+
+
+def compile_artifact(ref: str, data: bytes) -> Pack:
+    """The pack as the lane runs it. Raises `BadPack` if this version of Kairos cannot run it."""
+    try:
+        built = msgspec.json.decode(data, type=Built)
+    except msgspec.MsgspecError as error:
+        raise BadPack([Problem(ref, 0, f"no pack: {error}")]) from error
+    source = Source(built.pack, ref)
+    missing = [Problem(ref, line, f"message {name!r} is not in the artifact") for name, line in source.sends if name not in built.messages]
+    if source.problems or missing or source.sender is None:
+        raise BadPack(source.problems + missing)
+    triggers = source.triggers
+    return Pack(
+        name=source.name,
+        version=ref.partition("@")[2],
+        ref=ref,
+        triggers=triggers,
+        sender=source.sender,
+        consent=source.consent,
+        messages=built.messages,
+        churn_levels=source.churn_levels,
+        by_name={one.name: one for one in triggers},
+        opens=_by_kind((kind, one) for one in triggers for kind in (*one.opening.on, *one.opening.joins)),
+        dwells=any(one.opening.needs_dwell for one in triggers),
+        cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
+    )
+
+
+def _by_kind(pairs: Iterable[tuple[str, Trigger]]) -> dict[str, tuple[Trigger, ...]]:
+    found: dict[str, list[Trigger]] = {}
+    for kind, trigger in pairs:
+        if trigger not in found.setdefault(kind, []):
+            found[kind].append(trigger)
+    return {kind: tuple(triggers) for kind, triggers in found.items()}

@@ -1,0 +1,16 @@
+"""What is wrong with a pack, and where."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Problem(Struct, frozen=True):
+    """One fault of a pack or one of its messages. `line` counts from 1; 0: the file as a whole."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"

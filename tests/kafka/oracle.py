@@ -1,0 +1,380 @@
+"""The judge of a run: reads the topics and the stores left behind, and shares nothing with app/engine.
+
+It folds the journal as it lies, record by record and person by person, with the pure domain step and its own reading of origins, ticks and
+rows, and compares everything that the workers published and kept. Invariants I1-I5 and I8-I12 of the proof plan; tests/kafka/stories.py
+has the naive checks that know no domain code at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import orjson
+
+from app import events
+from app.domain import person
+from app.domain.effects import Conclude, Decide, PlanMessage
+from app.policy.pack import compile_artifact
+from tests.kafka.logs import HANDED, REKEY, Logs, Message
+
+TOPICS = (
+    "customer_events",
+    "control",
+    "journal",
+    "message_plans",
+    "message_sends",
+    "decisions",
+    "artifacts",
+    "dead_letters",
+    "identifiers-changelog",
+    "people-changelog",
+    "renders-changelog",
+)
+SHOWN = 20
+"""Differences of one kind that are printed."""
+
+
+class Verdict:
+    """What did not hold, and what was counted."""
+
+    def __init__(self) -> None:
+        self.differences: list[str] = []
+        self.figures: dict[str, Any] = {}
+
+    def differ(self, what: str, found: object = "") -> None:
+        self.differences.append(f"{what} {found}".strip())
+
+    def same(self, what: str, expected: set[Any], seen: set[Any]) -> None:
+        """Two sets must be equal; the first few on each side are named."""
+        for label, rest in (("missing", expected - seen), ("extra", seen - expected)):
+            if rest:
+                self.differ(f"{what}: {len(rest)} {label}", sorted(map(str, rest))[:SHOWN])
+
+    def __str__(self) -> str:
+        return "\n".join(self.differences) or "exact"
+
+
+class Fold:
+    """One partition of the journal, folded in order by the pure domain step."""
+
+    def __init__(self, packs: Callable[[str], Any]) -> None:
+        self._packs = packs
+        self.groups: dict[str, person.Group] = {}
+        self.applied: dict[str, int] = {}
+        self.plans: dict[str, bytes] = {}
+        self.decisions: dict[str, bytes] = {}
+        self.conclusions: dict[bytes, int] = defaultdict(int)
+        self.read_back: set[bytes] = set()
+        self.accepted: list[tuple[events.Event, Message]] = []
+        self.answers: dict[str, str] = {}
+        self.repeats = 0
+        self.now = self.low_water = self.interval = 0
+        self.active: dict[str, str] = {}
+        self._origins: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def run(self, messages: list[Message], upto: int) -> None:
+        """Applies every record with offset ≤ `upto`; after it only ticks and repeats may stand."""
+        for message in messages:
+            if message.origin is not None and message.origin[0] == HANDED:
+                assert message.value is not None
+                self.read_back.add(message.value)
+                continue
+            record = events.journal.decode(message.value)
+            if message.offset > upto:
+                if not isinstance(record, events.Tick) and not self._repeated(message):
+                    raise AssertionError(f"journal {message.partition}/{message.offset} was never applied: {type(record).__name__}")
+            elif isinstance(record, events.Tick):
+                self._tick(record, message.offset)
+            elif self._repeated(message):
+                self.repeats += 1
+            elif isinstance(record, events.Activation):
+                self.active[record.kind] = record.ref
+            else:
+                self._apply(record, message)
+
+    def _repeated(self, message: Message) -> bool:
+        if message.origin is None:
+            return False
+        stage, partition, offset, index = message.origin
+        last = self._origins.get((stage, partition), (-1, -1))
+        if (offset, index) <= last:
+            return True
+        self._origins[stage, partition] = (offset, index)
+        return False
+
+    def _see(self, group: person.Group, now: int) -> person.See:
+        ref = self.active.get("policy")
+        return person.See(group, now, self.low_water, self.interval, None if ref is None else self._packs(ref), self._packs)
+
+    def _apply(self, record: Any, message: Message) -> None:
+        if isinstance(record, events.Event):
+            self.accepted.append((record, message))
+        elif isinstance(record, events.Rendered | events.NotRendered):
+            if record.send_id in self.answers:
+                raise AssertionError(f"plan {record.send_id} was answered twice")
+            self.answers[record.send_id] = getattr(record, "reason", "rendered")
+        now = max(self.now, min(record.at, self.now + self.interval)) if self.now else record.at
+        group = self.groups.get(record.person_id) or person.load(record.person_id, None, None)
+        self._keep(group, *person.step(group, record, self._see(group, now)), message.offset)
+
+    def _tick(self, tick: events.Tick, offset: int) -> None:
+        self.now, self.low_water = max(self.now, tick.at), max(self.low_water, tick.low_water)
+        self.interval = tick.interval
+        for person_id, group in sorted(self.groups.items()):
+            due = person.due(group.person)
+            if due != person.NEVER and due <= self.low_water:
+                self._keep(group, *person.wake(group, self._see(group, self.now)), offset, woken=True)
+                left = person.due(self.groups[person_id].person)
+                if left != person.NEVER and left <= self.low_water:
+                    raise AssertionError(f"{person_id} has something due after her wake-up")
+
+    def _keep(self, before: person.Group, after: person.Group, effects: list[Any], offset: int, woken: bool = False) -> None:
+        if after is before and not effects and not woken:
+            return
+        person_id = after.person.person_id
+        self.groups[person_id], self.applied[person_id] = after, offset
+        for effect in effects:
+            if isinstance(effect, PlanMessage):
+                self._once(self.plans, effect.plan.send_id, events.encode(effect.plan))
+            elif isinstance(effect, Decide):
+                self._once(self.decisions, effect.decision.decision_id, events.encode_json(effect.decision))
+            elif isinstance(effect, Conclude):
+                self.conclusions[events.encode(effect.conclusion)] += 1
+
+    @staticmethod
+    def _once(kept: dict[str, bytes], name: str, value: bytes) -> None:
+        if name in kept:
+            raise AssertionError(f"the domain gave id {name} twice")
+        kept[name] = value
+
+
+def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: dict[int, dict[bytes, bytes]] | None = None) -> Verdict:
+    """Everything that must hold after a quiet stop. `stores`: journal partition → people rows as RocksDB has them, to be compared."""
+    verdict = Verdict()
+    packs = packs_of(logs)
+    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders")}
+    folds: dict[int, Fold] = {}
+    for partition, messages in logs["journal"].items():
+        fold = folds[partition] = Fold(packs)
+        marks = tables["people"].marks.get(partition)
+        try:
+            fold.run(messages, -1 if marks is None else marks[0])
+        except AssertionError as error:
+            verdict.differ(f"journal {partition}:", error)
+        if marks is not None and marks[1]:
+            verdict.differ(f"journal {partition}: stopped inside a tick, cursor {marks[1]}")
+    _inputs(logs, folds, verdict)
+    _outputs(logs, folds, verdict)
+    _rows(folds, tables["people"], verdict)
+    for table, source in (("identifiers", "customer_events"), ("people", "journal"), ("renders", "message_plans")):
+        _commits(logs, source, tables[table], committed, verdict)
+    if stores is not None:
+        _stores(stores, tables["people"], verdict)
+    return verdict
+
+
+def packs_of(logs: Logs) -> Callable[[str], Any]:
+    """Compiled packs from the artifacts topic, their hash checked."""
+    chunks: dict[str, dict[int, bytes]] = defaultdict(dict)
+    for message in logs["artifacts"][0]:
+        if message.value:
+            artifact = msgspec.json.decode(message.value, type=events.Artifact)
+            if artifact.data:
+                chunks[artifact.ref][artifact.chunk] = base64.b64decode(artifact.data)
+    compiled: dict[str, Any] = {}
+
+    def pack(ref: str) -> Any:
+        if ref not in compiled:
+            compiled[ref] = compile_artifact(ref, b"".join(chunks[ref][n] for n in sorted(chunks[ref])))
+        return compiled[ref]
+
+    return pack
+
+
+def _inputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
+    """I1, I11: every input event is in the fold exactly once under the broker's time, or a dead letter exactly once; never both."""
+    meant: dict[str, set[int]] = defaultdict(set)
+    bad: set[tuple[int, int]] = set()
+    moved = 0
+    for partition, messages in logs["customer_events"].items():
+        for message in messages:
+            moved += message.origin is not None and message.origin[0] == REKEY
+            if message.load == "bad":
+                bad.add((partition, message.offset))
+            else:
+                meant[orjson.loads(message.value or b"")["event_id"]].add(message.timestamp)
+    seen: dict[str, int] = defaultdict(int)
+    for fold in folds.values():
+        for event, _ in fold.accepted:
+            seen[event.event_id] += 1
+            if event.at not in meant.get(event.event_id, ()):
+                verdict.differ(f"event {event.event_id} has a time that the broker never gave it:", event.at)
+    verdict.same("events", set(meant), set(seen))
+    twice = [event_id for event_id, count in seen.items() if count > 1]
+    if twice:
+        verdict.differ(f"{len(twice)} events applied more than once:", sorted(twice)[:SHOWN])
+    letters: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for message in (one for messages in logs["dead_letters"].values() for one in messages):
+        letter = msgspec.json.decode(message.value or b"", type=events.DeadLetter)
+        if letter.reason not in ("contract", "too_large"):
+            verdict.differ("dead letter:", (letter.reason, letter.stage, letter.violations[:2]))
+        letters[letter.partition, letter.offset].add(letter.letter_id)
+    verdict.same("dead letters", bad, set(letters))
+    if any(len(ids) > 1 for ids in letters.values()):
+        verdict.differ("a record has two different dead letters")
+    repeats = sum(fold.repeats for fold in folds.values())
+    verdict.figures |= {"events": len(seen), "bad": len(bad), "moved": moved, "journal_repeats": repeats}
+
+
+def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
+    """I3, I4, I8: plans, decisions, conclusions and sends are exactly those of the fold; the same id is always the same bytes."""
+    plans = _by_id(logs, "message_plans", lambda value: events.plans.decode(value).send_id, verdict)
+    decisions = _by_id(logs, "decisions", lambda value: orjson.loads(value)["decision_id"], verdict)
+    sends = _by_id(logs, "message_sends", lambda value: orjson.loads(value)["send_id"], verdict)
+    expected_plans = {name: value for fold in folds.values() for name, value in fold.plans.items()}
+    expected = {name: value for fold in folds.values() for name, value in fold.decisions.items()}
+    answers = {name: value for fold in folds.values() for name, value in fold.answers.items()}
+    verdict.same("plans", set(expected_plans), set(plans))
+    verdict.same("answers to plans", set(expected_plans), set(answers))
+    verdict.same("sends", {name for name, answer in answers.items() if answer == "rendered"}, set(sends))
+    for name, value in expected_plans.items():
+        if name in plans and plans[name] != value:
+            verdict.differ(f"plan {name} has other bytes than the fold's")
+    theirs = {name: orjson.loads(value) for name, value in decisions.items() if name not in expected}
+    verdict.same("decisions of the scheduler", set(expected), set(decisions) - set(theirs))
+    for name, value in expected.items():
+        if name in decisions and orjson.loads(decisions[name]) != orjson.loads(value):
+            verdict.differ(f"decision {name} is not the fold's")
+    verdict.same("decisions of the renderer", set(answers), {decision["send_id"] for decision in theirs.values()})
+    if len(theirs) != len(answers):
+        verdict.differ(f"{len(theirs)} decisions of the renderer for {len(answers)} plans")
+    for decision in theirs.values():
+        told = "rendered" if decision["outcome"] == "sent" else decision["reason"]
+        if told != answers.get(decision["send_id"]):
+            verdict.differ(f"decision {decision['decision_id']} says {told}, the answer was", answers.get(decision["send_id"]))
+    for fold in folds.values():
+        if extra := fold.read_back - set(fold.conclusions):
+            verdict.differ(f"{len(extra)} conclusions on the journal are not the fold's", list(extra)[:2])
+        if lost := set(fold.conclusions) - fold.read_back:
+            verdict.differ(f"{len(lost)} conclusions are not on the journal", list(lost)[:2])
+    late = [_ms(sent["decided_at"]) - _ms(sent["due_at"]) for sent in map(orjson.loads, sends.values())]
+    if late and min(late) < 0:
+        verdict.differ("a message was sent before it was due, by ms:", -min(late))
+    verdict.figures |= {
+        "plans": len(plans),
+        "sends": len(sends),
+        "decisions": len(decisions),
+        "send_repeats": sum(map(len, logs["message_sends"].values())) - len(sends),
+        "late_ms_p50": sorted(late)[len(late) // 2] if late else 0,
+        "late_ms_max": max(late, default=0),
+    }
+
+
+def _by_id(logs: Logs, topic: str, name: Callable[[bytes], str], verdict: Verdict) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for message in (one for messages in logs[topic].values() for one in messages):
+        assert message.value is not None
+        if found.setdefault(key := name(message.value), message.value) != message.value:
+            verdict.differ(f"{topic}: two different records with id {key}")
+    return found
+
+
+class _Table:
+    """A table as its changelog has it: rows by highest applied offset, marks by (applied, cursor)."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.marks: dict[int, tuple[int, int]] = {}
+        self.marked: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        """(time of writing, applied) of every marks record."""
+
+
+def _restored(logs: Logs, table: str, verdict: Verdict) -> _Table:
+    restored = _Table()
+    overtaken = 0
+    for partition, messages in logs[f"{table}-changelog"].items():
+        rows = restored.rows[partition]
+        for message in messages:
+            assert message.key is not None and message.value is not None
+            if message.key == b"m":
+                applied, cursor = msgspec.msgpack.decode(message.value[1:])[:2]
+                restored.marked[partition].append((message.timestamp, applied))
+                restored.marks[partition] = max(restored.marks.get(partition, (-1, 0)), (applied, cursor))
+            elif message.key not in rows or _applied(message.value) >= _applied(rows[message.key]):
+                rows[message.key] = message.value
+            else:
+                overtaken += 1
+    verdict.figures[f"{table}_overtaken"] = overtaken
+    return restored
+
+
+def marks(logs: Logs, table: str) -> dict[int, list[tuple[int, int]]]:
+    """Partition → (time of writing, applied) of every marks record of a table's changelog."""
+    return _restored(logs, table, Verdict()).marked
+
+
+def _applied(value: bytes) -> int:
+    return int.from_bytes(value[1:9], "big", signed=True)
+
+
+def _rows(folds: dict[int, Fold], people: _Table, verdict: Verdict) -> None:
+    """I2: every row of every person, byte for byte, with the offset it was last touched at."""
+    for partition, fold in folds.items():
+        kept = people.rows[partition]
+        wrong = 0
+        expected: dict[bytes, bytes] = {}
+        for person_id, group in fold.groups.items():
+            for kind, body in person.dump(group, None):
+                expected[kind + person_id.encode()] = body
+            main = kept.get(b"p" + person_id.encode())
+            wrong += main is not None and _applied(main) != fold.applied[person_id]
+        verdict.same(f"rows of journal {partition}", set(expected), set(kept))
+        wrong += sum(1 for key, body in expected.items() if key in kept and kept[key][17:] != body)
+        if wrong:
+            verdict.differ(f"journal {partition}: {wrong} of {len(expected)} rows are not the fold's")
+    verdict.figures["people"] = sum(len(fold.groups) for fold in folds.values())
+
+
+def _commits(logs: Logs, topic: str, table: _Table, committed: dict[tuple[str, int], int], verdict: Verdict) -> None:
+    """I9, I12: commits stand where the marks stand, and nothing is left but ticks."""
+    for partition, messages in logs[topic].items():
+        applied = table.marks.get(partition, (-1, 0))[0]
+        offset = committed.get((topic, partition), 0)
+        if offset > applied + 1:
+            verdict.differ(f"{topic} {partition}: committed {offset}, but only up to {applied} is applied")
+        left = [one for one in messages if one.offset >= offset]
+        if any(topic != "journal" or not _is_tick(one) for one in left):
+            verdict.differ(f"{topic} {partition}: {len(left)} records lie behind the committed offset {offset}")
+
+
+def _is_tick(message: Message) -> bool:
+    return isinstance(events.journal.decode(message.value), events.Tick)
+
+
+def _stores(stores: dict[int, dict[bytes, bytes]], people: _Table, verdict: Verdict) -> None:
+    """I10: RocksDB after a clean stop holds what the changelog holds."""
+    for partition, rows in people.rows.items():
+        local = stores.get(partition)
+        if local is None:
+            verdict.differ(f"no store of journal {partition}")
+        elif local != rows:
+            wrong = [key for key in rows.keys() | local.keys() if rows.get(key) != local.get(key)]
+            verdict.differ(f"journal {partition}: {len(wrong)} rows differ between RocksDB and changelog", wrong[:3])
+
+
+def checksum(rows: dict[bytes, bytes]) -> str:
+    """Of all rows of a partition, to record with a run."""
+    total = hashlib.blake2b(digest_size=8)
+    for key in sorted(rows):
+        total.update(key + rows[key])
+    return total.hexdigest()
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,41 @@
+"""A replay: the journal that real workers wrote, run again through the product's own turns, gives the messages they published.
+
+Deliberately not the oracle: this runs app/engine's turn over a memory store, in batches of any size, the oracle shares nothing with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.agents.person_program import PersonProgram
+from app.agents.renderer_program import RendererProgram
+from app.engine.memory import MemoryStore
+from app.engine.turn import Output, Program, Turn
+from tests.kafka.logs import Logs, Message
+
+
+def sends(logs: Logs, packs: Callable[[str], Any], secret: str, public_url: str, batch: int = 500) -> dict[str, set[bytes]]:
+    """Topic → bytes of every record that the replay would publish on it (`message_sends`, `message_plans`, `decisions`)."""
+    found: dict[str, set[bytes]] = {"message_sends": set(), "message_plans": set(), "decisions": set()}
+    for partition, messages in logs["journal"].items():
+        planned = _run(PersonProgram(packs), partition, messages, batch)
+        plans = [output for output in planned if output.topic == "message_plans"]
+        renderer = RendererProgram(packs, secret, public_url, lambda product_id: None)
+        again = [Message("message_plans", partition, n, 0, plan.key, plan.value) for n, plan in enumerate(plans)]
+        for output in planned + _run(renderer, partition, again, batch):
+            if output.topic in found:
+                found[output.topic].add(output.value)
+    return found
+
+
+def _run(program: Program, partition: int, messages: list[Message], batch: int) -> list[Output]:
+    store = MemoryStore()
+    turn = Turn(program, partition, store)
+    outputs: list[Output] = []
+    for start in range(0, len(messages), batch):
+        for segment in turn.segments(messages[start : start + batch]):
+            assert not segment.defects
+            outputs += segment.outputs
+            store.keep(segment.rows, segment.marks, 0)
+    return outputs

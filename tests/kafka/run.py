@@ -1,0 +1,184 @@
+"""One run: people shop, faults happen, everything comes to rest, the judges look at what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiokafka.errors import KafkaError
+
+from tests.kafka import faults, load, logs, oracle, replay, stories
+from tests.kafka.cluster import PUBLIC_URL, SECRET, Broker, Cluster
+
+REST = 90.0
+"""Seconds within which everything must have come to rest once the faults are over (I12)."""
+
+
+class Plan(NamedTuple):
+    """A run by name. `own_broker`: it kills the broker."""
+
+    name: str
+    fault: faults.Fault
+    own_broker: bool = False
+
+
+PLANS = (
+    Plan("turn_1", faults.at_failpoints("fetched", "stepped", "outputs_enqueued")),
+    Plan("turn_2", faults.at_failpoints("outputs_acked", "changelog_enqueued", "changelog_acked")),
+    Plan("turn_3", faults.at_failpoints("local_written", "acked", "slice_written")),
+    Plan("recovery", faults.at_failpoints("committed", "restoring", "restored")),
+    Plan("in_rebalance", faults.in_rebalance),
+    Plan("random", faults.at_random),
+    Plan("terminated", faults.terminated),
+    Plan("zombie", faults.zombie),
+    Plan("rebalances", faults.rebalances),
+    Plan("outage", faults.outage),
+    Plan("broker", faults.broker_killed, own_broker=True),
+    Plan("both", faults.both_killed, own_broker=True),
+)
+
+
+class Report(NamedTuple):
+    """What came of a run."""
+
+    name: str
+    seed: int
+    wrong: list[str]
+    figures: dict[str, Any]
+    log: list[str]
+
+    @property
+    def line(self) -> dict[str, Any]:
+        return {"run": self.name, "seed": self.seed, "exact": not self.wrong, "wrong": self.wrong[:30], "log": self.log, **self.figures}
+
+
+async def run(
+    plan: Plan, seed: int, broker: Broker | str, home: Path, people: int = 300, seconds: float = 14.0, noise: int = 1800
+) -> Report:
+    """Runs a plan and judges it. `broker`: one of our own, or the address of a shared one."""
+    address = broker if isinstance(broker, str) else broker.address
+    cluster = Cluster(address, f"{plan.name}-{seed}-{int(time.time())}-", home)
+    scene = faults.Scene(cluster, None if isinstance(broker, str) else broker, random.Random(f"{plan.name} {seed}"), seconds, [])
+    begun = time.time()
+    try:
+        await asyncio.to_thread(cluster.create_topics)
+        return await _run(plan, seed, scene, people, noise, begun)
+    finally:
+        cluster.stop()
+        await cluster.delete_topics()
+
+
+async def _run(plan: Plan, seed: int, scene: faults.Scene, people: int, noise: int, begun: float) -> Report:
+    cluster = scene.cluster
+    cluster.worker("w1").start()
+    await _ready(cluster)
+    watch = Commits(cluster)
+    watching = asyncio.create_task(watch.run())
+    player = load.Player(cluster.broker, cluster.prefix + "customer_events")
+    await asyncio.gather(player.run(load.play(seed, people, scene.seconds, noise)), plan.fault(scene))
+    for worker in cluster.workers.values():
+        if not worker.alive:
+            scene.log.append(f"{worker.name} had ended by itself ({worker.code})")
+            worker.start()
+    waited = time.monotonic()
+    rested = await _rest(cluster)
+    figures: dict[str, Any] = {"rest_s": round(time.monotonic() - waited, 1)}
+    wrong = [] if rested else [f"not at rest {REST:.0f} s after the last fault"]
+    watching.cancel()
+    stops = []
+    for worker in cluster.workers.values():
+        if not worker.alive:
+            wrong.append(f"{worker.name} had ended by itself at the end ({worker.code})")
+            continue
+        stops.append(await asyncio.to_thread(worker.stop))
+        if worker.code != 0:
+            wrong.append(f"{worker.name} ended with {worker.code} at SIGTERM")
+    found = await logs.read(cluster.broker, cluster.prefix, oracle.TOPICS)
+    committed = await logs.committed(cluster.broker, cluster.prefix)
+    verdict = await asyncio.to_thread(oracle.judge, found, committed)
+    wrong += watch.wrong(found) + verdict.differences
+    wrong += await asyncio.to_thread(_replayed, found)
+    wrong += stories.differences(found, load.stories(seed, people))
+    starts = sum(worker.starts for worker in cluster.workers.values())
+    figures |= {**verdict.figures, "starts": starts, "stop_s": round(max(stops, default=0.0), 1), "wall_s": round(time.time() - begun, 1)}
+    return Report(plan.name, seed, wrong, figures, scene.log)
+
+
+def _replayed(found: logs.Logs) -> list[str]:
+    """A replay of the journal gives what was published, byte for byte."""
+    wrong = []
+    for topic, values in replay.sends(found, oracle.packs_of(found), SECRET, PUBLIC_URL).items():
+        published = {one.value for messages in found[topic].values() for one in messages}
+        if values != published:
+            wrong.append(f"replay: {topic}: {len(published - values)} published records missing, {len(values - published)} extra")
+    return wrong
+
+
+async def _ready(cluster: Cluster) -> None:
+    """Until every journal partition has a tick: topics, clock and activation are there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        ends = await logs.end_offsets(cluster.broker, cluster.prefix, ("journal",))
+        if ends and all(end > 1 for end in ends.values()):
+            return
+        if not all(worker.alive for worker in cluster.workers.values()):
+            break
+        await asyncio.sleep(0.3)
+    raise RuntimeError(f"no worker came up, see {cluster.home}")
+
+
+async def _rest(cluster: Cluster) -> bool:
+    """Until the input is consumed and every step of every window has ended, twice in a row."""
+    deadline = time.monotonic() + REST
+    calm = 0
+    while time.monotonic() < deadline:
+        await asyncio.sleep(1.5)
+        ends = await logs.end_offsets(cluster.broker, cluster.prefix, ("customer_events", "message_plans", "journal"))
+        committed = await logs.committed(cluster.broker, cluster.prefix)
+        # The journal is never quite consumed: a tick comes every 200 ms.
+        slack = {"journal": 25}
+        lag = any(end - committed.get(place, 0) > slack.get(place[0], 0) for place, end in ends.items())
+        if lag:
+            calm = 0
+            continue
+        read = await logs.read(cluster.broker, cluster.prefix, ("decisions",))
+        calm = 0 if stories.windows(read) else calm + 1
+        if calm == 2:
+            return True
+    return False
+
+
+class Commits:
+    """Samples of the group's committed offsets during the run: they never go back and never run ahead of the changelog (I9)."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._samples: list[tuple[float, dict[tuple[str, int], int]]] = []
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(0.7)
+            try:
+                committed = await asyncio.wait_for(logs.committed(self._cluster.broker, self._cluster.prefix), 5)
+            except (TimeoutError, KafkaError, OSError):
+                continue  # the broker may be dead on purpose: then there is no sample
+            self._samples.append((time.time() * 1000, committed))
+
+    def wrong(self, found: logs.Logs) -> list[str]:
+        tables = {"customer_events": "identifiers", "journal": "people", "message_plans": "renders"}
+        marks = {topic: oracle.marks(found, table) for topic, table in tables.items()}
+        wrong = []
+        last: dict[tuple[str, int], int] = {}
+        for at, committed in self._samples:
+            for (topic, partition), offset in committed.items():
+                if offset < last.get((topic, partition), 0):
+                    wrong.append(f"{topic} {partition}: committed {offset} after {last[topic, partition]}")
+                last[topic, partition] = offset
+                if topic in marks:
+                    applied = max((upto for when, upto in marks[topic].get(partition, []) if when <= at), default=-1)
+                    if offset > applied + 1:
+                        wrong.append(f"{topic} {partition}: committed {offset} while the changelog stood at {applied}")
+        return wrong

@@ -1,0 +1,176 @@
+"""Messages when they are saved: built whole, or refused with file, line and reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.domain.rendering import render
+from app.policy.messages import FULL, SHIPPED, build_messages
+from tests.mails import shipped
+
+NAMES = {
+    "product-details",
+    "related-products",
+    "cart-reminder",
+    "cart-last-call",
+    "usage-tips",
+    "complements",
+    "review-request",
+    "referral",
+    "welcome",
+    "welcome-recommendations",
+    "welcome-offer",
+}
+TEXT = "subject: Hello\npreheader: There\n---\nText {{ unsubscribe_url }}\n"
+MJML = """<mjml>
+  <mj-body>
+    <mj-section>
+      <mj-column>
+        <mj-text>{body} <a href="{{{{ unsubscribe_url }}}}">Unsubscribe</a></mj-text>
+      </mj-column>
+    </mj-section>
+  </mj-body>
+</mjml>
+"""
+
+
+def saved(folder: Path, body: str = "Hello", text: str = TEXT, mjml: str | None = None) -> tuple[str, list[str]]:
+    """HTML of message `note` and its problems as lines without the folder."""
+    (folder / "note.mjml").write_text(mjml if mjml is not None else MJML.format(body=body), "utf-8")
+    (folder / "note.txt").write_text(text, "utf-8")
+    built, problems = build_messages(["note"], [folder, SHIPPED])
+    assert bool(built) is not bool(problems)
+    return built["note"].html if built else "", [str(problem).replace(str(folder) + "/", "") for problem in problems]
+
+
+def test_all_messages_of_the_shipped_packs_build() -> None:
+    assert set(shipped()) == NAMES
+    assert all("<mj-" not in message.html for message in shipped().values())
+
+
+def test_building_twice_gives_the_same_sources() -> None:
+    assert build_messages(NAMES, [SHIPPED])[0] == shipped()
+
+
+# A-187: broken dynamic tags are found before anybody gets a mail
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("{{ customer.frist_name }}", "undefined variable customer.frist_name"),
+        ("{{ event.prodct_name }}", "undefined variable event.prodct_name"),
+        ("{{ nobody.name }}", "unknown variable nobody"),
+        ("{{recommendations}}", "unknown variable recommendations"),
+        ("{{ profile.ordrs }}", "unknown variable profile.ordrs"),
+        ("{{ window.products[0].prize }}", "unknown variable window.products"),
+        ("{% for p in recent %}{{ p.prize }}{% endfor %}", "unknown variable p.prize"),
+        ("{% assign q = window.products[0] %}{{ q.prize }}", "unknown variable q.prize"),
+        ("{{ recent }}", "recent is a list"),
+        ("{{ event }}", "event is a map"),
+        ("{{ event.price | monney }}", "unknown filter monney"),
+        ("{% if event.price %}x", "endif"),
+        ("{{ event.price", "expected"),
+        ("{% include 'x' %}", "include"),
+        ("{{ event.price | safe }}", "unknown filter safe"),
+        ("{{ 'now' | date: '%Y' }}", "cannot be rendered"),
+        ('<a href="{{ event.product_name }}">x</a>', "href must be a variable that holds a link"),
+        ('<a href="{{ event.url }}{{ event.product_name }}">x</a>', "href must be a variable that holds a link"),
+        ('<a href="javascript:alert(1)">x</a>', "must be a http"),
+        ('<b onclick="x">x</b>', "onclick has no place"),
+        ('<b style="color:{{ event.category }}">x</b>', "no place in CSS"),
+        ("<script>x</script>", "<script> has no place"),
+        ("<mj-bogus>x</mj-bogus>", "unknown tag <mj-bogus>"),
+    ],
+)
+def test_a_broken_tag_is_refused_with_its_line(tmp_path: Path, body: str, problem: str) -> None:
+    html, problems = saved(tmp_path, body)
+    assert html == ""
+    assert problem in problems[0]
+    assert problems[0].startswith(("note.mjml:5: ", "note.mjml:0: cannot be rendered"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% if customer.colour %}{{ customer.colour }}{% endif %}",  # a trait of the shop's own
+        "{{ event.colour | default: 'any' }}",
+        "{{ profile.traits.shoe_size | default: 38 }}",
+        "{% if user.segment == “Lapsed” %}{{ user.first_name | default: “friend” }}{% endif %}",  # X-25
+        "{% if event.price and window.views > 1 %}a &lt; b{% endif %}",
+        '{% for p in recent limit: 2 %}{% if p.url %}<a href="{{ p.url }}">{{ p.product_name }}</a>{% endif %}{% endfor %}',
+    ],
+)
+def test_what_is_provided_for_is_accepted(tmp_path: Path, body: str) -> None:
+    html, problems = saved(tmp_path, body)
+    assert not problems and html
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("subject: Hello\n---\nText {{ unsubscribe_url }}", "note.txt:1: no preheader"),
+        ("subject: Hello\npreheader: There\nText", "note.txt:1: no ---"),
+        ("subject: a\nsubjct: b\npreheader: c\n---\nText {{ unsubscribe_url }}", "note.txt:2: unknown field 'subjct'"),
+        ("subject: a\nsubject: b\npreheader: c\n---\nText {{ unsubscribe_url }}", "note.txt:2: subject a second time"),
+        ("subject: {{ event.prce }}\npreheader: c\n---\nText {{ unsubscribe_url }}", "note.txt:1: undefined variable event.prce"),
+        ("\nsubject: a\n\npreheader: {{ x }}\n---\nText {{ unsubscribe_url }}", "note.txt:4: unknown variable x"),
+        ("subject: a\npreheader: c\n---\n\nText {{ unsubscribe_url }}\n{{ y }}\n", "note.txt:6: unknown variable y"),
+        ("subject: a\npreheader: c\n---\n", "note.txt:3: no text"),
+        ("subject: a\npreheader: c\n---\nText\n", "note.mjml:0: no unsubscribe_url"),
+    ],
+)
+def test_a_broken_text_is_refused_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    assert saved(tmp_path, text=text)[1][0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("mjml", "problem"),
+    [
+        ("hello", "note.mjml:1: text outside a component"),
+        ("<mjml>\n<mj-body>\n<mj-section>\n</mj-body></mjml>", "note.mjml:4: </mj-body> closes <mj-section>"),
+        ("<mjml>\n<mj-body>\n<mj-sektion>\n</mj-sektion></mj-body></mjml>", "note.mjml:3: unknown tag <mj-sektion>"),
+        ("<mjml><mj-body>\n<div>x</div></mj-body></mjml>", "note.mjml:2: <div> may stand only in mj-text"),
+        ("<mjml><mj-body>\n{% if event.url %}\n{% endif %}</mj-body></mjml>", "note.mjml:2: put Liquid between components into <mj-raw>"),
+        ('<mjml>\n<mj-body>\n<mj-include path="./_nowhere.mjml" />\n</mj-body></mjml>', "note.mjml:3: include ./_nowhere.mjml: not found"),
+        ('<mjml>\n<mj-include path="./note.mjml" />\n</mjml>', "note.mjml:2: include ./note.mjml: includes itself"),
+        ("", "note.mjml:"),
+    ],
+)
+def test_broken_mjml_is_refused_with_its_line(tmp_path: Path, mjml: str, problem: str) -> None:
+    assert saved(tmp_path, mjml=mjml)[1][0].startswith(problem)
+
+
+def test_a_message_that_is_not_there(tmp_path: Path) -> None:
+    built, problems = build_messages(["nothing", "Bad Name", "../etc/passwd"], [tmp_path])
+    assert not built and len(problems) == 3
+    (tmp_path / "nothing.mjml").write_text(MJML.format(body="x"), "utf-8")
+    assert "needs its plain text" in str(build_messages(["nothing"], [tmp_path])[1][0])
+    (tmp_path / "nothing.txt").write_bytes(b"subject: \xff\n")
+    assert "not UTF-8" in str(build_messages(["nothing"], [tmp_path])[1][0])
+
+
+def test_a_problem_in_a_shared_part_names_that_part_once(tmp_path: Path) -> None:
+    (tmp_path / "_part.mjml").write_text("<mj-section>\n<mj-column><mj-text>{{ wrong }}</mj-text></mj-column></mj-section>\n", "utf-8")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mjml").write_text('<mjml><mj-body>\n<mj-include path="./_part.mjml" />\n</mj-body></mjml>', "utf-8")
+        (tmp_path / f"{name}.txt").write_text(TEXT, "utf-8")
+    _, problems = build_messages(["a", "b"], [tmp_path])
+    assert [str(problem).split(": ")[0] for problem in problems] == [f"{tmp_path}/_part.mjml:2"]
+
+
+def test_a_pack_may_put_its_own_footer_in_place_of_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "_footer.mjml").write_text(
+        '<mj-section><mj-column><mj-text>Example Ltd <a href="{{ unsubscribe_url }}">Stop</a></mj-text></mj-column></mj-section>\n', "utf-8"
+    )
+    built, problems = build_messages(["welcome"], [tmp_path, SHIPPED])
+    assert not problems and "Example Ltd" in built["welcome"].html
+
+
+def test_liquid_comes_through_mjml_whole(tmp_path: Path) -> None:
+    body = "{% if window.views < 5 and event.product_name != \"a<b>&'c\" %}{{ event.product_name }}{% endif %}"
+    (tmp_path / "note.mjml").write_text(MJML.format(body=body), "utf-8")
+    (tmp_path / "note.txt").write_text(TEXT, "utf-8")
+    built, problems = build_messages(["note"], [tmp_path])
+    assert not problems and body in built["note"].html
+    assert "Product" in render(built["note"], {**FULL, "unsubscribe_url": "https://k.example/u/1"}).html
