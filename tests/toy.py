@@ -22,7 +22,7 @@ from app.flow import Stage
 
 NEVER = -1
 WAIT = 20 * 60_000
-TOGETHER = 10 * 60_000
+TOGETHER = 16 * 60_000
 """Waits end on multiples of it, so that many people are due at one tick."""
 MAX_IDS = 1000
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from collections import Counter
 
 import click
 import msgspec
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from msgspec import Struct
 
 from app import events
 from app.commands.outcome import Outage
+from app.edges.producing import producing
 from app.edges.topic_scan import ScanFailed, scanner
-from app.engine.topics import client_options
+from app.engine.clock import wall_ms
+from app.engine.turn import Output
 from app.events import DeadLetter, Retry
 from app.settings import Settings, load
 
@@ -48,16 +47,7 @@ def dead_letters(reason: str | None, dry_run: bool) -> None:
         raise Outage(str(error)) from error
 
 
-class Fed(Struct, frozen=True):
-    """A record to produce. `partition` None: by key."""
-
-    topic: str
-    partition: int | None
-    key: bytes | None
-    value: bytes
-
-
-def fed(letter: DeadLetter, at: int) -> Fed | None:
+def fed(letter: DeadLetter, at: int) -> Output | None:
     """What a letter is fed back as, or None: cut letters have lost their end, and a control record is the operator's to give again."""
     if letter.truncated:
         return None
@@ -65,18 +55,18 @@ def fed(letter: DeadLetter, at: int) -> Fed | None:
     value = base64.b64decode(letter.value)
     match letter.topic:
         case "customer_events":
-            return Fed("customer_events", None, key, value)
+            return Output("customer_events", key, value)
         case "journal" if key is not None:
             retry = Retry(at, key.decode("utf-8", "replace"), letter.letter_id, value)
-            return Fed("journal", letter.partition, key, events.encode(retry))
+            return Output("journal", key, events.encode(retry), letter.partition)
         case "message_plans":
-            return Fed("message_plans", letter.partition, key, value)
+            return Output("message_plans", key, value, letter.partition)
     return None
 
 
 async def _replay(settings: Settings, reason: str | None, dry_run: bool) -> None:
     letters = await _open_letters(settings, reason)
-    now = round(time.time() * 1000)
+    now = wall_ms()
     feedable = [(letter, record) for letter in letters if (record := fed(letter, now)) is not None]
     counts = Counter((letter.topic, letter.reason) for letter, _ in feedable)
     if not dry_run and feedable:
@@ -103,23 +93,18 @@ async def _open_letters(settings: Settings, reason: str | None) -> list[DeadLett
     return [letter for letter_id, letter in found.items() if letter_id not in done]
 
 
-async def _feed(settings: Settings, feedable: list[tuple[DeadLetter, Fed]]) -> None:
-    producer = AIOKafkaProducer(**client_options(settings), acks="all", enable_idempotence=True, max_request_size=9_000_000)
+async def _feed(settings: Settings, feedable: list[tuple[DeadLetter, Output]]) -> None:
     try:
-        await producer.start()
-        for start in range(0, len(feedable), BATCH):
-            part = feedable[start : start + BATCH]
-            for sent in [await producer.send(settings.topic(one.topic), one.value, one.key, one.partition) for _, one in part]:
-                await sent
-            for letter, _ in part:
-                note = msgspec.structs.replace(letter, reason=REPLAYED, violations=[], value="")
-                await producer.send(settings.topic("dead_letters"), events.encode_json(note), None if letter.key is None else _key(letter))
-            await producer.flush()
+        async with producing(settings) as producer:
+            for start in range(0, len(feedable), BATCH):
+                part = feedable[start : start + BATCH]
+                await producer.publish([record for _, record in part])
+                await producer.publish([_note(letter) for letter, _ in part])
     except (KafkaError, OSError) as error:
         raise ScanFailed(f"broker {settings.broker}: {error}") from error
-    finally:
-        await producer.stop()
 
 
-def _key(letter: DeadLetter) -> bytes:
-    return base64.b64decode(letter.key or "")
+def _note(letter: DeadLetter) -> Output:
+    """That a letter was fed, beside the letter itself."""
+    key = None if letter.key is None else base64.b64decode(letter.key)
+    return Output("dead_letters", key, events.encode_json(msgspec.structs.replace(letter, reason=REPLAYED, violations=[], value="")))

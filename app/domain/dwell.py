@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain.event_types import is_web_or_shop
 from app.domain.product import product
-from app.domain.scope import Subject, of_event
-from app.domain.window import plain
+from app.domain.scope import Subject, plain
 from app.events import Event
 
+VIEW = "product_view"
 SESSION_MS = 30 * 60_000
 """Without session ids, events further apart than this are two sessions."""
 CAP_MS = 30 * 60_000
@@ -34,7 +34,7 @@ class View(Struct, frozen=True, array_like=True):
     told: bool = False
 
 
-class Told(Struct, frozen=True):
+class Told(NamedTuple):
     """A view whose dwell is known now: `subject` is the view with `dwell_seconds` filled in; `opened_at`: when that was said (ms).
 
     `view` is the pending one; `by_leave`: its page_leave said it, nobody knows better.
@@ -118,6 +118,5 @@ def _same_session(view: View, event: Event, where: str) -> bool:
 
 
 def _told(view: View, event: Event, dwell: float, by_leave: bool) -> Told:
-    properties = {**view.properties, "dwell_seconds": dwell}
-    as_event = Event(event.at, view.event_id, "product_view", view.ts, event.person_id, properties=properties)
-    return Told(of_event(as_event), event.ts, view, by_leave)
+    subject = Subject(VIEW, view.event_id, view.ts, {**view.properties, "dwell_seconds": dwell})
+    return Told(subject, event.ts, view, by_leave)

@@ -27,7 +27,7 @@ class Answer(Struct, frozen=True):
 def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See) -> Answer:
     """Gates in order, the first that closes tells. `trigger`, `step`: of the window's own pack version; `pack`: the one active now."""
     values: dict[str, Any] = {}
-    reason = _late(open_window, trigger, see, values) or _person(see, values) or _consent(trigger, pack, see, values)
+    reason = _person(see, values) or _late(open_window, trigger, see, values) or _consent(trigger, pack, see, values)
     if reason is not None:
         return Answer(reason, values)
     address = profile.address(see.person.profile, see.person, see.assume)
@@ -42,7 +42,8 @@ def gather(condition: Condition, event: dict[str, Any], see: See, open_window: W
     """The facts a condition reads, and only those."""
     facts: Facts = {}
     if "event" in condition.reads:
-        facts["event"] = event
+        keys = condition.event_keys  # handing CEL the whole event costs more than asking it
+        facts["event"] = event if keys is None else {key: event[key] for key in keys if key in event}
     if "window" in condition.reads and open_window is not None:
         facts["window"] = window.facts(open_window, see.orders if open_window.scope == ORDER else None)
     if "profile" in condition.reads:

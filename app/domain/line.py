@@ -61,13 +61,13 @@ def added(lines: tuple[Line, ...], new: Line, sums: bool) -> tuple[Line, ...] | 
                 old,
                 quantity=old.quantity + new.quantity if sums else old.quantity,
                 price=old.price if new.price is None or not sums else new.price,
-                at=max(old.at, new.at),
+                at=max(old.at, new.at) if sums else old.at,
                 currency=old.currency or new.currency,
                 image=old.image or new.image,
                 url=old.url or new.url,
                 category=old.category or new.category,
             )
-            return (*lines[:n], merged, *lines[n + 1 :])
+            return lines if merged == old else (*lines[:n], merged, *lines[n + 1 :])
     return (*lines, new) if len(lines) < MAX_LINES else None
 
 

@@ -63,7 +63,7 @@ def subject(entry: Entry) -> Subject:
         told = ({**named(entry.products[0]), **entry.properties},)
     elif len(entry.products) > 1:
         told = tuple(named(one) for one in entry.products)
-    return Subject(entry.kind, entry.cause, entry.ts, entry.properties, entry.products, entry.order_id, told)
+    return Subject(entry.kind, entry.cause, entry.ts, entry.properties, products=entry.products, order_id=entry.order_id, told=told)
 
 
 def named(product: Product) -> dict[str, Any]:

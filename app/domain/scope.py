@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
-
-from msgspec import Struct
 
 from app.domain.product import Product, products
 from app.events import Conclusion, Event
@@ -15,43 +14,82 @@ MAX_PRODUCTS = 50
 
 NO_PRODUCT = Product()
 
+MAX_KEYS = 40
+"""Properties of an opening event that are kept for conditions and templates: plain values only."""
+MAX_TEXT = 1_000
+
 PURCHASES = ("purchase", "store_purchase")
 """Raw records of orders. Windows go by the conclusions drawn from them, one per order however many records it came in."""
 PURCHASED = ("order_placed", "order_line")
 
 
-class Subject(Struct, frozen=True):
-    """One event or conclusion as windows see it. `cause`: its event id; `kind`: event type or conclusion kind; `ts`: the shop's time."""
+class Subject:
+    """One event or conclusion as windows see it; what few windows ask for is read out of the properties on demand.
 
-    kind: str
-    cause: str
-    ts: int
-    properties: dict[str, Any]
-    products: tuple[Product, ...]
-    order_id: str
-    told: tuple[dict[str, Any], ...] = ()
-    """The lines themselves, if there are any, beside `products`."""
-    behaviour: bool = True
-    """Something she did, as against something that became true of her."""
-    bot: bool = False
+    `kind`: event type or conclusion kind; `cause`: its event id; `ts`: the shop's time; `told`: lines in an event's words;
+    `behaviour`: something she did, as against something that became true of her.
+    """
+
+    __slots__ = ("_order_id", "_products", "_told", "behaviour", "bot", "cause", "kind", "properties", "ts")
+
+    def __init__(
+        self,
+        kind: str,
+        cause: str,
+        ts: int,
+        properties: dict[str, Any],
+        *,
+        products: tuple[Product, ...] | None = None,
+        order_id: str | None = None,
+        told: tuple[dict[str, Any], ...] | None = None,
+        behaviour: bool = True,
+        bot: bool = False,
+    ) -> None:
+        self.kind, self.cause, self.ts, self.properties = kind, cause, ts, properties
+        self._products, self._order_id, self._told = products, order_id, told
+        self.behaviour, self.bot = behaviour, bot
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        if self._products is None:
+            self._products = tuple(islice(products(self.properties), MAX_PRODUCTS))
+        return self._products
+
+    @property
+    def order_id(self) -> str:
+        if self._order_id is None:
+            self._order_id = order_of(self.properties)
+        return self._order_id
+
+    @property
+    def told(self) -> tuple[dict[str, Any], ...]:
+        """Its lines, where it has a list of them."""
+        if self._told is None:
+            lines = self.properties.get("products")
+            self._told = tuple(line for line in lines[:MAX_PRODUCTS] if isinstance(line, dict)) if isinstance(lines, list) else ()
+        return self._told
 
 
 def of_event(record: Event) -> Subject:
     """The subject of an event."""
-    properties = record.properties
-    lines = properties.get("products")
-    told = tuple(line for line in lines[:MAX_PRODUCTS] if isinstance(line, dict)) if isinstance(lines, list) else ()
-    about = tuple(one for one, _ in zip(products(properties), range(MAX_PRODUCTS), strict=False))
-    return Subject(record.event_type, record.event_id, record.ts, properties, about, order_of(properties), told, bot=record.bot)
+    return Subject(record.event_type, record.event_id, record.ts, record.properties, bot=record.bot)
 
 
 def of_conclusion(record: Conclusion, bot: bool) -> Subject:
     """The subject of a conclusion about a person (`bot`: flagged as one); an order's carries its new lines and the event that told it."""
     told = tuple(line for line in record.values.get("products", ())[:MAX_PRODUCTS] if isinstance(line, dict))
-    order_id = record.values.get("order_id") or (record.value if told else "")
-    event = record.values.get("event") or {}
-    about = tuple(products({"products": list(told)}))
-    return Subject(record.kind, record.cause, record.ts, event, about, order_id, told, bool(order_id), bot)
+    order_id = str(record.values.get("order_id") or "")
+    return Subject(
+        record.kind,
+        record.cause,
+        record.ts,
+        record.values.get("event") or {},
+        products=tuple(products({"products": list(told)})),
+        order_id=order_id,
+        told=told,
+        behaviour=bool(order_id),
+        bot=bot,
+    )
 
 
 def order_of(properties: dict[str, Any]) -> str:
@@ -79,3 +117,16 @@ def concerns(scope: str, window_key: str, window_product: Product, subject: Subj
     if scope == ORDER:
         return bool(subject.order_id) and subject.order_id == window_key
     return any(window_product.same(one) for one in subject.products)
+
+
+def plain(properties: dict[str, Any]) -> dict[str, Any]:
+    """What a window keeps of its opening event: plain values, texts cut, at most MAX_KEYS of them."""
+    kept: dict[str, Any] = {}
+    for name, told in properties.items():
+        if isinstance(told, str):
+            kept[name] = told[:MAX_TEXT]
+        elif isinstance(told, bool | int | float):
+            kept[name] = told
+        if len(kept) == MAX_KEYS:
+            break
+    return kept

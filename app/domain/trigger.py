@@ -32,6 +32,8 @@ class Condition(Struct, frozen=True):
     text: str
     reads: frozenset[str]
     paths: tuple[str, ...]
+    event_keys: tuple[str, ...] | None
+    """All that it can look at of `event`; None: any of it."""
     evaluate: Callable[[Facts], Verdict]
 
 

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain import line, money
+from app.domain import line, money, scope
+from app.domain.dwell import View
 from app.domain.line import Line
 from app.domain.orders import Orders, find
 from app.domain.product import Product
@@ -16,9 +17,7 @@ from app.domain.scope import NO_PRODUCT, ORDER, PRODUCT, Subject
 from app.domain.trigger import Facts, Trigger
 from app.events import derived_id
 
-MAX_KEYS = 40
-"""Properties of the opening event that a window keeps for conditions and templates: plain values only."""
-MAX_TEXT = 1_000
+NEVER = -1
 
 CART = ("cart_add", "cart_remove")
 
@@ -59,6 +58,29 @@ class Window(Struct, frozen=True, array_like=True):
     """Bytes, as encoded when its lines last changed."""
 
 
+class Sent(Struct, frozen=True, array_like=True):
+    """A window of this trigger and scope ended with a message sent at `at` (ms); kept while `again` holds, until `until`."""
+
+    trigger: str
+    product: Product
+    at: int
+    until: int
+
+
+class Windows(Struct, frozen=True, array_like=True):
+    """The scheduler's part of a person's row. `next`: the earliest wake_at, or NEVER."""
+
+    open: tuple[Window, ...] = ()
+    pending: tuple[View, ...] = ()
+    """Views that wait for somebody to tell their dwell."""
+    once: tuple[str, ...] = ()
+    """Triggers with `once` that have had their window."""
+    sent: tuple[Sent, ...] = ()
+    newest_cancel: int = 0
+    """The newest shop's time in the look-back, so that it is read only when it can matter."""
+    next: int = NEVER
+
+
 def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_at: int, now: int, person_id: str) -> Window:
     """The window that `subject` opens (`event_at` is its own time); `opened_at` may be later, where a later event told the dwell."""
     name = ref.partition("@")[0]
@@ -78,7 +100,7 @@ def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_
         due_at=due_at,
         wake_at=max(due_at, now),
         seconds=seconds(subject),
-        properties=plain(subject.properties),
+        properties=scope.plain(subject.properties),
     )
     return gathered(window, subject)
 
@@ -97,6 +119,8 @@ def gathered(window: Window, subject: Subject) -> Window:
         new = line.line(one, subject.ts)
         after = line.added(lines, new, subject.kind == "cart_add")
         lines, more = (lines, more + new.quantity) if after is None else (after, more)
+    if lines is window.lines and more == window.more:
+        return window
     return measured(replace(window, lines=lines, more=more))
 
 
@@ -145,19 +169,6 @@ def seconds(subject: Subject) -> float:
     """The dwell the subject tells, 0 if none."""
     told = subject.properties.get("dwell_seconds")
     return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else 0.0
-
-
-def plain(properties: dict[str, Any]) -> dict[str, Any]:
-    """What a window keeps of its opening event: plain values, texts cut, at most MAX_KEYS of them."""
-    kept: dict[str, Any] = {}
-    for name, told in properties.items():
-        if isinstance(told, str):
-            kept[name] = told[:MAX_TEXT]
-        elif isinstance(told, bool | int | float):
-            kept[name] = told
-        if len(kept) == MAX_KEYS:
-            break
-    return kept
 
 
 def measured(window: Window) -> Window:

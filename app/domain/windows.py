@@ -6,63 +6,22 @@ a step ends exactly once: sent (the renderer writes that), cancelled or not_sent
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from app.domain import dwell, gate, lookback, plan, scope, window
-from app.domain.consent import allows
-from app.domain.decision import decide
-from app.domain.dwell import Told, View
-from app.domain.effects import NOTHING, Effect, Effects, Keep
+from app.domain import dwell, scope
+from app.domain.dwell import VIEW
+from app.domain.effects import NOTHING, Effects
 from app.domain.lookback import LookBack
-from app.domain.product import Product
-from app.domain.scope import PURCHASED, PURCHASES, Subject
-from app.domain.trigger import Pack, Trigger
-from app.domain.window import Window
-from app.events import Conclusion, Event, JournalRecord, NotRendered, Rendered, iso
+from app.domain.scheduler import Scheduler
+from app.domain.scope import PURCHASES
+from app.domain.trigger import Pack
+from app.domain.window import Windows
+from app.events import Conclusion, Event, JournalRecord, NotRendered, Rendered
 
 if TYPE_CHECKING:
     from app.domain.person import See
 
 __all__ = ["LookBack", "Windows", "due", "step", "wake"]
-
-NEVER = -1
-VIEW = "product_view"
-MAX_OPEN = 200
-"""Open windows per person; an opening beyond ends not_sent `window_limit`."""
-MAX_BYTES = 96 * 1024
-"""Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
-MAX_SENT = 200
-"""Marks of last sends kept for `again`; the oldest gives way, which can only make Kairos speak sooner."""
-MAX_ONCE = 50
-"""Triggers with `once`; a pack has fewer (the loader refuses more)."""
-
-
-class Sent(Struct, frozen=True, array_like=True):
-    """A window of this trigger and scope ended with a message sent at `at` (ms); kept while `again` holds, until `until`."""
-
-    trigger: str
-    product: Product
-    at: int
-    until: int
-
-
-class Windows(Struct, frozen=True, array_like=True):
-    """The scheduler's part of a person's row. `next`: the earliest wake_at, or NEVER."""
-
-    open: tuple[Window, ...] = ()
-    pending: tuple[View, ...] = ()
-    """Views that wait for somebody to tell their dwell."""
-    once: tuple[str, ...] = ()
-    """Triggers with `once` that have had their window."""
-    sent: tuple[Sent, ...] = ()
-    newest_cancel: int = 0
-    """The newest shop's time in the look-back, so that it is read only when it can matter."""
-    next: int = NEVER
-
 
 def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effects]:
     """One journal record of this person."""
@@ -71,17 +30,17 @@ def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effec
     if isinstance(record, Conclusion):
         return _conclusion(part, record, see)
     if isinstance(record, Rendered | NotRendered) and part.open:
-        run = _Run(part, see, _active(part, see))
-        run.answered(record)
-        return run.done()
+        turn = Scheduler(part, see, _active(part, see))
+        turn.answered(record)
+        return turn.done()
     return part, NOTHING
 
 
 def wake(part: Windows, see: See) -> tuple[Windows, Effects]:
     """A tick's low-water mark has passed a due: every due step goes through the gate, by (priority, due_at, window_id)."""
-    run = _Run(part, see, _active(part, see))
-    run.fire([one for one in part.open if one.wake_at <= see.low_water])
-    return run.done()
+    turn = Scheduler(part, see, _active(part, see))
+    turn.fire([one for one in part.open if one.wake_at <= see.low_water])
+    return turn.done()
 
 
 def due(part: Windows) -> int:
@@ -104,278 +63,35 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     waits = not known and pack.dwells and not record.bot
     if not (told or waits or kind in pack.opens or kind in pack.cancels or _elsewhere(part, pack)):
         return part, NOTHING
-    run = _Run(part, see, pack)
-    run.pending = pending
+    turn = Scheduler(part, see, pack)
+    turn.pending = pending
     subject = scope.of_event(record)
     if kind not in PURCHASES:
-        run.cancel(subject)
+        turn.cancel(subject)
     if told:
-        run.tell(told, subject)
+        turn.tell(told, subject)
     if kind in pack.opens:
-        run.open(subject, record.ts, [one for one in pack.opens[kind] if known or not one.opening.needs_dwell])
-    if waits and run.tracked():
-        run.pending = dwell.waiting(run.pending, record, see.now)
+        turn.open(subject, record.ts, [one for one in pack.opens[kind] if known or not one.opening.needs_dwell])
+    if waits and turn.tracked():
+        turn.pending = dwell.waiting(turn.pending, record, see.now)
     if kind in pack.cancels:
-        run.remember(subject)
-    return run.done()
+        turn.remember(subject)
+    return turn.done()
 
 
 def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, Effects]:
     pack, kind = see.pack, record.kind
     if pack is None or not (kind in pack.opens or kind in pack.cancels or _elsewhere(part, pack)):
         return part, NOTHING
-    run = _Run(part, see, pack)
+    turn = Scheduler(part, see, pack)
     subject = scope.of_conclusion(record, see.person.profile.bot)
-    run.cancel(subject)
-    run.open(subject, record.ts, pack.opens.get(kind, ()))
+    turn.cancel(subject)
+    turn.open(subject, record.ts, pack.opens.get(kind, ()))
     if kind in pack.cancels:
-        run.remember(subject)
-    return run.done()
+        turn.remember(subject)
+    return turn.done()
 
 
 def _elsewhere(part: Windows, pack: Pack) -> bool:
     """Whether a window was opened under another version, whose row may name other events."""
     return any(one.ref != pack.ref for one in part.open)
-
-
-class _Run:
-    """One step or wake: the part as it changes, and what it asks for. Lives within one call."""
-
-    __slots__ = ("effects", "newest_cancel", "once", "pack", "part", "pending", "see", "sent", "windows")
-
-    def __init__(self, part: Windows, see: See, pack: Pack) -> None:
-        self.part, self.see, self.pack = part, see, pack
-        self.windows, self.pending, self.once, self.sent = list(part.open), part.pending, part.once, part.sent
-        self.newest_cancel = part.newest_cancel
-        self.effects: list[Effect] = []
-
-    def done(self) -> tuple[Windows, Effects]:
-        upcoming = min((one.wake_at for one in self.windows), default=NEVER)
-        after = Windows(tuple(self.windows), self.pending, self.once, self.sent, self.newest_cancel, upcoming)
-        return (self.part if after == self.part else after), tuple(self.effects)
-
-    def row(self, one: Window) -> Trigger:
-        """The window's trigger in its own pack version."""
-        pack: Pack = self.pack if one.ref == self.pack.ref else self.see.packs(one.ref)
-        return pack.by_name[one.trigger]
-
-    def tracked(self) -> bool:
-        """Whether her behaviour may be kept at all (purpose `track`)."""
-        regime = self.pack.consent.get("track", "opt_out")
-        return allows(self.see.person.profile.consent, "track", regime, "consent" in self.see.assume)
-
-    # --- openings -------------------------------------------------------------------------------------------------------------
-
-    def open(self, subject: Subject, opened_at: int, rows: Iterable[Trigger]) -> bool:
-        """Opens, or joins to, a window of each row whose condition holds; whether any held."""
-        if subject.bot or (subject.behaviour and not self.tracked()):
-            return False
-        held = False
-        for row in rows:
-            when = row.opening.when
-            if when is not None and not when.evaluate(gate.gather(when, subject.properties, self.see)).holds:
-                continue
-            held = True
-            scope_key = scope.key(row.opening.scope, subject)
-            if scope_key is None:
-                continue
-            place = self.place(row, subject)
-            if place is not None:
-                self.join(place, subject, opened_at)
-            elif subject.kind in row.opening.on and not self.spent(row, subject, opened_at):
-                self.begin(window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id), row)
-        return held
-
-    def place(self, row: Trigger, subject: Subject) -> int | None:
-        """Where the open window of this trigger is that the subject concerns."""
-        for n, one in enumerate(self.windows):
-            if one.trigger == row.name and not one.closing and scope.concerns(one.scope, one.key, one.product, subject):
-                return n
-        return None
-
-    def spent(self, row: Trigger, subject: Subject, opened_at: int) -> bool:
-        """Whether the row has had its window: once ever, or a message of this scope went out less than `again` before."""
-        if row.once and row.name in self.once:
-            return True
-        if not row.again:
-            return False
-        marks = [one for one in self.sent if one.trigger == row.name and opened_at < one.at + row.again]
-        about = [one.product for one in marks] + [one.product for one in self.windows if one.closing and one.trigger == row.name]
-        return any(row.opening.scope == scope.PERSON or any(product.same(one) for one in subject.products[:1]) for product in about)
-
-    def begin(self, one: Window, row: Trigger) -> None:
-        """A new window, checked against what arrived before its opening."""
-        values: dict[str, Any] = {"opened_at": iso(one.opened_at), "message": row.steps[0].message}
-        self.effects.append(decide(one, self.see, "opened", 0, due_at=one.due_at, values=values))
-        if len(self.windows) >= MAX_OPEN or sum(other.size for other in self.windows) + one.size > MAX_BYTES:
-            self.end(one, row, 0, "not_sent", "window_limit", values={"open": len(self.windows)})
-            return
-        if row.once:
-            self.once = (*self.once, row.name)[-MAX_ONCE:]
-        since = max(one.event_at, self.see.now - lookback.WINDOW_MS)
-        for earlier in lookback.after(self.see.lookback, since) if self.part.newest_cancel > since else ():
-            one = _affected(one, earlier)
-            if self.cancels(one, row, earlier):
-                self.end(one, row, 0, "cancelled", "cancelled_by_event", earlier.cause)
-                return
-        self.windows.append(one)
-        if row.steps[0].wait == 0:
-            self.fire([one])
-
-    def join(self, place: int, subject: Subject, opened_at: int) -> None:
-        """A repeated opening: the window gathers it, and waits anew where its row says so."""
-        one = self.windows[place]
-        row = self.row(one)
-        after = window.joined(one, subject) if subject.kind in row.opening.on else window.gathered(one, subject)
-        if after.size > one.size and sum(other.size for other in self.windows) + after.size - one.size > MAX_BYTES:
-            after = replace(one, views=after.views, seconds=after.seconds, more=one.more + 1)
-        if subject.kind == "cart_add" and self.part.newest_cancel > subject.ts:
-            for earlier in lookback.after(self.see.lookback, subject.ts):
-                after = _affected(after, earlier)
-        self.windows[place] = self.restarted(after, row, opened_at)
-
-    def restarted(self, one: Window, row: Trigger, at: int) -> Window:
-        """The window waiting anew for its first message, from `at`, where its row says so."""
-        if not row.restart or one.step or one.send_id:
-            return one
-        due_at = max(one.due_at, at + row.steps[0].wait)
-        return replace(one, due_at=due_at, wake_at=max(due_at, self.see.now))
-
-    def tell(self, told: list[Told], by: Subject) -> None:
-        """Views whose dwell `by` told open now; what it cancels itself, it does not open."""
-        rows = [row for row in self.pack.opens.get(VIEW, ()) if row.opening.needs_dwell]
-        short: list[View] = []
-        for one in told:
-            free = [row for row in rows if not _would_cancel(row, one.subject, by)]
-            if not self.open(one.subject, one.opened_at, free) and len(free) == len(rows) and not one.by_leave:
-                short.append(one.view)
-        self.pending = dwell.unconvincing(self.pending, short)
-
-    # --- cancels --------------------------------------------------------------------------------------------------------------
-
-    def cancel(self, subject: Subject) -> None:
-        """Cancels every open window whose row names the event; a cart that only shrinks goes on."""
-        for one in tuple(self.windows):
-            if one.closing:
-                continue
-            row = self.row(one)
-            after = _affected(one, subject)
-            if self.cancels(after, row, subject):
-                self.end(after, row, one.step + 1 if one.send_id else one.step, "cancelled", "cancelled_by_event", subject.cause)
-                place = self.at(one.window_id)
-                if one.send_id:  # its planned message is the renderer's to end
-                    self.windows[place] = replace(after, closing=True)
-                else:
-                    del self.windows[place]
-            elif after is not one:
-                moved = self.restarted(after, row, subject.ts) if subject.kind == "cart_remove" else after
-                self.windows[self.at(one.window_id)] = moved
-
-    def cancels(self, one: Window, row: Trigger, subject: Subject) -> bool:
-        for rule in row.cancels:
-            if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
-                orders = self.see.orders if one.scope == scope.ORDER else None
-                if rule.when is None or rule.when.evaluate({"window": window.facts(one, orders)}).holds:
-                    return True
-        return False
-
-    def remember(self, subject: Subject) -> None:
-        """Keeps a cancel-type event for openings that arrive after it."""
-        if subject.behaviour and not self.tracked():
-            return
-        self.newest_cancel = max(self.newest_cancel, subject.ts)
-        self.effects.append(Keep("lookback", lookback.kept(self.see.lookback, subject, self.see.now)))
-
-    # --- steps ----------------------------------------------------------------------------------------------------------------
-
-    def fire(self, due_now: Iterable[Window]) -> None:
-        """Takes due windows through the gate, one by one, by (priority, due_at, window_id)."""
-        for one in sorted(due_now, key=lambda one: (self.row(one).priority, one.due_at, one.window_id)):
-            row, place = self.row(one), self.at(one.window_id)
-            if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
-                if not one.closing:
-                    self.end(one, row, one.step + 1, "not_sent", "expired")
-                del self.windows[place]
-                continue
-            message = row.steps[one.step]
-            answer = gate.ask(one, row, message, self.pack, self.see)
-            if answer.reason is not None:
-                self.end(one, row, one.step, "not_sent", answer.reason, values=answer.values)
-                del self.windows[place]
-                continue
-            planned = plan.plan(one, row, message, answer, self.see)
-            self.effects.append(planned)
-            self.windows[place] = replace(one, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
-
-    def answered(self, record: Rendered | NotRendered) -> None:
-        """The renderer's answer: the next step waits from the due_at of this one, or the rest ends with it."""
-        place = next((n for n, one in enumerate(self.windows) if one.send_id == record.send_id), None)
-        if place is None:
-            return
-        one = self.windows[place]
-        row = self.row(one)
-        left = one.step + 1 < len(row.steps) and not one.closing
-        if isinstance(record, NotRendered):
-            if left:
-                self.end(one, row, one.step + 1, "not_sent", record.reason)
-            del self.windows[place]
-            return
-        self.mark(one, row)
-        if not left:
-            del self.windows[place]
-            return
-        due_at = one.due_at + row.steps[one.step + 1].wait
-        armed = replace(one, step=one.step + 1, send_id="", due_at=due_at, wake_at=max(due_at, self.see.now))
-        self.windows[place] = armed
-        values = {"message": row.steps[armed.step].message}
-        self.effects.append(decide(armed, self.see, "scheduled", armed.step, due_at=due_at, values=values))
-
-    def mark(self, one: Window, row: Trigger) -> None:
-        """Remembers that a message of this scope went out, for as long as `again` holds."""
-        if not row.again:
-            return
-        now = self.see.now
-        others = [old for old in self.sent if old.until > now and not (old.trigger == one.trigger and _same_scope(old, one))]
-        self.sent = (*others, Sent(one.trigger, one.product, now, now + row.again))[-MAX_SENT:]
-
-    def end(
-        self,
-        one: Window,
-        row: Trigger,
-        first: int,
-        outcome: str,
-        reason: str,
-        cause: str | None = None,
-        values: dict[str, Any] | None = None,
-    ) -> None:
-        """One decision for each step from `first` on: the whole chain ends with the same reason."""
-        for number in range(first, len(row.steps)):
-            due_at = one.due_at if number == one.step else None
-            self.effects.append(decide(one, self.see, outcome, number, reason, cause, due_at, values))
-
-    def at(self, window_id: str) -> int:
-        return next(n for n, one in enumerate(self.windows) if one.window_id == window_id)
-
-
-def _affected(one: Window, subject: Subject) -> Window:
-    """The window after an event that takes something out of it; the same object if it does not."""
-    if subject.kind == "cart_remove" and one.kind == "cart_add":
-        return window.without(one, subject)
-    if subject.kind == "refund" and one.scope == scope.ORDER and subject.order_id == one.key:
-        return window.refunded(one, subject)
-    return one
-
-
-def _would_cancel(row: Trigger, viewed: Subject, by: Subject) -> bool:
-    """Whether `by`, the raw event that tells a view's dwell, is itself a cancel of the window that view would open."""
-    kinds = PURCHASED if by.kind in PURCHASES else (by.kind,)
-    scope_key = scope.key(row.opening.scope, viewed) or ""
-    about = viewed.products[0] if viewed.products else scope.NO_PRODUCT
-    return any(
-        rule.when is None and any(kind in rule.on for kind in kinds) and scope.concerns(rule.scope, scope_key, about, by)
-        for rule in row.cancels
-    )
-
-
-def _same_scope(mark: Sent, one: Window) -> bool:
-    return one.scope == scope.PERSON or mark.product.same(one.product)

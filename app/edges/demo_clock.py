@@ -7,8 +7,9 @@ they would at speed 1, to within a frame.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_right
+
+from app.engine.clock import wall_ms
 
 INTERVAL_MS = 60_000
 """Between two ticks at the least, in the shop's time."""
@@ -33,7 +34,7 @@ class DemoClock:
 
     def move(self, to: int) -> None:
         """From the next millisecond on, journal time is `to`; never back."""
-        edge = max(round(time.time() * 1000) + 1, self._from[-1])
+        edge = max(wall_ms() + 1, self._from[-1])
         to = max(to, self._at[-1])
         if edge == self._from[-1]:
             self._at[-1] = to

@@ -30,9 +30,12 @@ TOPICS = ("journal", "decisions", "message_sends", "dead_letters")
 
 
 class Spectator:
-    """Feed it every record of `TOPICS`. `waits`: trigger → the wait of each message of its chain (ms): what a window still waits for."""
+    """Feed it every record of `TOPICS`. `waits`: trigger → the wait of each message of its chain (ms): what a window still waits for.
 
-    def __init__(self, waits: dict[str, tuple[int, ...]]) -> None:
+    `patient`: triggers that open only when a later event tells how long she stayed; they say nothing of latency.
+    """
+
+    def __init__(self, waits: dict[str, tuple[int, ...]], patient: frozenset[str] = frozenset()) -> None:
         self.tally = Tally()
         self.sends: list[Send] = []
         self.newest: deque[tuple[str, str]] = deque(maxlen=NEWEST)
@@ -41,7 +44,7 @@ class Spectator:
         self.people: set[str] = set()
         self.latencies: list[int] = []
         """ms from `customer_events` to the decision that opened a window."""
-        self._waits = waits
+        self._waits, self._patient = waits, patient
         self._left: dict[str, int] = {}
         self._due: dict[str, int] = {}
         self._arrived: dict[str, int] = {}
@@ -125,7 +128,7 @@ class Spectator:
             self._left[window] = len(self._waits.get(decision.trigger, (0,)))
             self._wait(decision, 0)
             arrived = self._arrived.get(decision.cause[0]) if decision.cause else None
-            if arrived is not None:
+            if arrived is not None and decision.trigger not in self._patient:
                 self.latencies.append(max(0, stamp - arrived))
         elif outcome in ("sent", "cancelled", "not_sent") and window in self._left:
             self._left[window] -= 1

@@ -48,7 +48,7 @@ class View:
         seen = self._spectator
         sends = sum(seen.tally.sends.values())
         counts = f"{seen.events:,} events, {len(seen.people):,} people, {seen.open_windows:,} open windows, {sends:,} sends"
-        self._console.print(f"{phase} {100 * share:.0f} %  {events.iso(at)[:16]}  {counts}", highlight=False)
+        self._console.print(f"{phase} {100 * share:.0f} %  {events.iso(at)[:16]}  {counts}", highlight=False, soft_wrap=True)
 
     def _panel(self, at: int, share: float, phase: str) -> Panel:
         seen = self._spectator

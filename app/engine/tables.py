@@ -104,8 +104,6 @@ def declare(app: faust.App, partitions: int, prefix: str) -> dict[str, Any]:
             store="kairos://",
             key_type=bytes,
             value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
         )
         for table in TABLES.values()
     }

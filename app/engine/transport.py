@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiokafka
+import faust
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
@@ -298,3 +299,18 @@ class Consumer(driver.Consumer):
 
 class Transport(driver.Transport):
     Consumer = Consumer
+
+
+class Untouched(faust.Schema):
+    """Keys and values of stretches pass through undecoded; lanes decode records."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+def source(app: Any, topic: str) -> Any:
+    """A topic of the map as an agent reads it. Each agent needs its own, or the conductor would deliver to one queue only."""
+    return app.topic(app.kairos.settings.topic(topic), schema=Untouched())

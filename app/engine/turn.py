@@ -7,7 +7,7 @@ A turn is cut at a tick that wakes somebody: the records before it, then bounded
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -206,7 +206,7 @@ class Turn:
         marks = self.store.marks().copy()
         items = [item for item in map(self._read, records) if item.incoming.offset > marks.applied]
         held: dict[bytes, _Held] = {}
-        self._load({item.key for item in items if item.key is not None}, held)
+        self._load(dict.fromkeys(item.key for item in items if item.key is not None), held)
         at, careful = 0, False
         while at < len(items):
             before = marks.copy()
@@ -240,7 +240,7 @@ class Turn:
             return _Item(incoming, None, refusal, origin)
         return _Item(incoming, key, record, origin)
 
-    def _load(self, keys: set[bytes], held: dict[bytes, _Held]) -> None:
+    def _load(self, keys: Iterable[bytes], held: dict[bytes, _Held]) -> None:
         kinds = self.program.row_kinds
         wanted = [key for key in keys if key not in held]
         if not wanted or not kinds:
@@ -347,7 +347,7 @@ class Turn:
         index = marks.cursor
         moment = self._moment(marks.now, marks, offset)
         while keys := self.store.due(marks.low_water, SLICE):
-            self._load(set(keys), held)
+            self._load(keys, held)
             segment = Segment([], [], [], marks, woken=len(keys))
             groups: list[tuple[list[Row], int | None]] = []
             for key in keys:

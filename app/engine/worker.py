@@ -102,7 +102,7 @@ class Worker:
         self.time_map = time_map or clocks.RealTime(settings.tick_ms)
         self.clock = clocks.Clock(self, self.time_map)
         self.watchdog = Watchdog(self)
-        self.folder = Path(settings.datadir) / f"{settings.topic_prefix}{role}"
+        self.folder = folder_of(settings, role)
         self.member_id = member_id(settings, self.folder)
         self.group = f"{settings.topic_prefix}kairos-{role}"
         self.stores: Stores
@@ -142,13 +142,14 @@ class Worker:
         self._spawn(self.watchdog.ask())
         self.watchdog.start()
         self._shell = Shell(self.app, daemon=False, override_logging=False, redirect_stdouts=False, quiet=True)
+        self._shell.spinner = None  # it writes escape codes to stdout
         await self._shell.start()
         self._spawn(self.clock.run())
         self._spawn(self.clock.report())
         self._spawn(self._crashes())
 
     async def stop(self) -> None:
-        """Finishes the running turns, commits, closes. Keeps the group membership: a restart within the session gets its partitions back."""
+        """Finishes running turns, commits, closes. Stays a group member: a restart within the session gets its partitions back."""
         self.fence.stopping = True
         self.watchdog.stop()
         for task in self._tasks:
@@ -239,8 +240,9 @@ class Worker:
         declare(app, settings.partitions, settings.topic_prefix)
         for attach in self.wiring.attach:
             attach(app, self.lanes.arrive)
+        members = ROLES[self.role].agents
         self.lanes.members = {
-            topic: frozenset(name for name in ROLES[self.role].agents if AGENTS[name].reads == reads) for topic, reads in self._sources.items()
+            topic: frozenset(name for name in members if AGENTS[name].reads == reads) for topic, reads in self._sources.items()
         }
         self.lanes.open_lane = self._open_lane
         return app
@@ -332,12 +334,18 @@ class Worker:
         return sum(max(0, end - acked[tp]) for tp, end in ends.items())
 
     def is_ready(self) -> bool:
-        return self.app is not None and not self._restoring and not self.app.rebalancing and self.app.consumer_generation_id == self._flowing
+        if self.app is None or self._restoring or self.app.rebalancing:
+            return False
+        return bool(self.app.consumer_generation_id == self._flowing)
 
     def restoring(self) -> bool:
         return self._restoring
 
     # --- what demo and health look at ---
+
+    def stopped_partitions(self) -> list[str]:
+        """Partitions that fell behind retention and are not read."""
+        return [] if self.app is None else sorted(f"{tp.topic}[{tp.partition}]" for tp in self.app.consumer.lost)
 
     @property
     def events(self) -> int:
@@ -350,6 +358,11 @@ class Worker:
     @property
     def lag(self) -> int:
         return self.watchdog.lag
+
+
+def folder_of(settings: Settings, role: str) -> Path:
+    """Where a role keeps its state in the datadir."""
+    return Path(settings.datadir) / f"{settings.topic_prefix}{role}"
 
 
 def member_id(settings: Settings, folder: Path) -> str:

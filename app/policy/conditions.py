@@ -50,7 +50,10 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
         known = _known().get(root)
         if known is not None and key not in known:
             raise BadCondition(f"{root} has no {key!r}: it has {', '.join(sorted(known))}")
-    reads = frozenset(name for name in _ROOT.findall(bare) if name in roots)
+    of_event = [key for root, key in _PATH.findall(bare) if root == "event"]
+    named = _ROOT.findall(bare)
+    keys = tuple(dict.fromkeys(of_event)) if named.count("event") == len(of_event) else None  # else by index, or as a whole
+    reads = frozenset(name for name in named if name in roots)
 
     def evaluate(facts: Facts) -> Verdict:
         try:
@@ -66,7 +69,7 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
         missing = _MISSING.search(said)
         return Verdict(False, missing[1] if missing else _short(said))
 
-    return Condition(text, reads, paths, evaluate)
+    return Condition(text, reads, paths, keys, evaluate)
 
 
 YES, NO = Verdict(True), Verdict(False)

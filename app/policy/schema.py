@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.domain.event_types import EVENT_TYPES
+from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED
 from app.domain.trigger import Cancel, ChurnLevel, Condition, Opening, Sender, Step, Trigger
-from app.domain.windows import MAX_ONCE
 from app.policy import conditions
 from app.policy.place import Path, Places
 from app.policy.problem import Problem

@@ -16,8 +16,6 @@ from app.engine.partition import partition_of
 Place = tuple[str, int]
 """(topic, partition)"""
 
-RELEASES = (0.02, 0.004, 0.001)
-"""Chance per arrival that what is stuck comes loose; one of them per run."""
 DEAD = "†"
 """Marks a sender whose process is gone."""
 
@@ -64,7 +62,6 @@ class Broker:
         self.owner: dict[int, str] = {}
         """Partition number → member that owns it in this generation, in all topics (they are co-partitioned)."""
         self.generation = 0
-        self.release = rng.choice(RELEASES)
         self.held: set[str] = set()
         """Senders whose requests are stuck (stopped with them in a buffer, or dead with them in a socket) until they come loose."""
         self._ways: dict[tuple[str, Place], deque[Request]] = {}
@@ -90,7 +87,7 @@ class Broker:
 
     @property
     def on_the_way(self) -> bool:
-        return bool(self._ways)
+        return any(way[0] not in self.held for way in self._ways)
 
     def senders(self) -> list[str]:
         """Who has a changelog request on its way."""
@@ -99,9 +96,6 @@ class Broker:
     def land(self) -> None:
         """One thing that is on its way arrives: the oldest request of some (sender, partition), or its ack."""
         ways = [way for way in self._ways if way[0] not in self.held]
-        if not ways or self.rng.random() < self.release:
-            self.held.clear()
-            return
         way = ways[self.rng.randrange(len(ways))]
         queue = self._ways[way]
         for request in queue:

@@ -96,14 +96,14 @@ class ToyPipeline:
         right = toy.ToyIntake.step
         return patch.object(toy.ToyIntake, "step", lambda self, group, record, moment: right(self, toy.Ids(), record, moment))
 
-    def arrivals(self, rng: Random, count: int = 250, people: int = 30) -> list[Arrival]:
+    def arrivals(self, rng: Random, count: int = 250, people: int = 50) -> list[Arrival]:
         """Bursts, repeats of ids, records that break the contract and records that raise."""
         arrivals: list[Arrival] = []
         at = START
         for number in range(count):
             at += rng.choice((0, 0, 0, MINUTE, MINUTE, 2 * MINUTE)) // 2
             # People come one after the other, stay a while and seldom return: most rows are never written again.
-            who = f"p{max(0, people * number // count - int(rng.expovariate(0.8)))}"
+            who = f"p{max(0, people * number // count - int(rng.expovariate(0.4)))}"
             kind = rng.choices(("start", "see", "stop", "long", "raise"), (8, 6, 2, 4, 0.2))[0]
             value = json.dumps({"id": f"e{number}", "who": who, "kind": kind}).encode()
             if arrivals and rng.random() < 0.05:
@@ -130,7 +130,7 @@ class ToyPipeline:
 
 def run(pipeline: Pipeline, seed: int, faults: Faults | None = None) -> tuple[Cluster, list[str]]:
     """One run to rest and everything wrong with it. Slices and producer batches are small, so that crashes fall between them."""
-    with patch.object(turn, "SLICE", 4), patch.object(turn, "BATCH_BYTES", 250):
+    with patch.object(turn, "SLICE", 6), patch.object(turn, "BATCH_BYTES", 100):
         cluster = pipeline.cluster(seed, faults)
         try:
             cluster.run()

@@ -59,6 +59,7 @@ class Broker:
 
     def start(self, wait: float = 180.0) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["bash", str(SCRIPT), "fetch"], env={**os.environ, "KAFKA_HOME_DIR": str(self._jars)}, check=True)
         for jars in self._jars.glob("libs-*"):
             if not (here := self.home / jars.name).exists():
                 here.symlink_to(jars)

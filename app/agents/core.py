@@ -1,0 +1,51 @@
+"""Role `core` wired up: its agents, their programs, the packs. Whoever wants a running core, a process or a demo, makes one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, trigger_scheduler
+from app.agents.intake_program import IntakeProgram, place_on_broker
+from app.agents.person_program import PersonProgram
+from app.agents.renderer_program import RendererProgram
+from app.domain.trigger import Pack
+from app.engine.clock import RealTime, TimeMap
+from app.engine.partition import partition_of
+from app.engine.turn import Program
+from app.engine.worker import Wiring, Worker
+from app.policy.pack import build, compile_artifact, ref_of
+from app.settings import Settings
+
+AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, trigger_scheduler, renderer, clock)
+
+
+def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
+    """What the engine runs as role `core`."""
+    at = time_map or RealTime(settings.tick_ms)
+
+    def programs(packs: Callable[[str], Any]) -> dict[str, Program]:
+        def home(key: bytes) -> int:
+            return partition_of(key, settings.partitions)
+
+        return {
+            "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home),
+            "journal": PersonProgram(packs),
+            "message_plans": RendererProgram(packs, settings.secret, settings.public_url),
+        }
+
+    return Wiring(programs, [one.attach for one in AGENTS], _compiled, lambda: build(settings.policy))
+
+
+def _compiled(ref: str, data: bytes) -> Pack:
+    """The pack of an artifact, if its bytes are those its ref names. Raises ValueError."""
+    if ref_of(ref.partition("@")[0], data) != ref:
+        raise ValueError("the bytes on the topic are not those of this hash")
+    return compile_artifact(ref, data)
+
+
+class Core(Worker):
+    """`start()` returns once state is restored and events flow (raises `Refusal`); `stop()` is clean. `time_map`: the demo's clock."""
+
+    def __init__(self, settings: Settings, time_map: TimeMap | None = None) -> None:
+        super().__init__(settings, wiring(settings, time_map), time_map=time_map)

@@ -1,0 +1,85 @@
+"""`kairos worker`: one worker of the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+from aiokafka.errors import KafkaError
+
+from app.agents.core import Core
+from app.commands.outcome import Outage, WrongUse
+from app.edges.health import Health
+from app.engine.membership import leave
+from app.engine.quiet import quiet
+from app.engine.worker import Refusal, folder_of, member_id
+from app.flow import ROLES
+from app.settings import BadSetting, Settings, load
+
+STOP_S = 5.0
+
+
+@click.command()
+@click.option("--role", default="core", show_default=True, help="Roles to run, comma separated.")
+@click.option("--datadir", help="Where this worker keeps its state; one per worker.")
+@click.option("--broker", help="HOST:PORT, comma separated.")
+@click.option("--http", metavar="HOST:PORT", help="Serve /healthz and /readyz there; without it nothing listens.")
+@click.option("--leave", "leaving", is_flag=True, help="Run nothing: take this datadir's stopped worker out of the group now (scale-down).")
+def worker(role: str, datadir: str | None, broker: str | None, http: str | None, leaving: bool) -> None:
+    """Run one worker. SIGTERM stops it cleanly and keeps its place in the group for a restart; `--leave` afterwards gives the place up."""
+    for name in role.split(","):
+        if name not in ROLES:
+            raise WrongUse(f"unknown role {name!r}; there is: {', '.join(ROLES)}")
+    try:
+        settings = load(datadir=datadir, broker=broker)
+    except BadSetting as error:
+        raise WrongUse(str(error)) from error
+    if leaving:
+        _leave(settings)
+        return
+    quiet()
+    asyncio.run(_run(settings, _address(http) if http else None))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise WrongUse(f"--http wants HOST:PORT, not {text!r}")
+    return host, int(port)
+
+
+def _leave(settings: Settings) -> None:
+    group = f"{settings.topic_prefix}kairos-core"
+    try:
+        left = asyncio.run(leave(settings, group, member_id(settings, folder_of(settings, "core"))))
+    except (KafkaError, OSError) as error:
+        raise Outage(f"broker {settings.broker}: {error}") from error
+    click.echo("left the group" if left else "was no member of the group")
+
+
+async def _run(settings: Settings, address: tuple[str, int] | None) -> None:
+    core = Core(settings)
+    health = None
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    try:
+        if address is not None:
+            health = Health(core, *address)
+            await health.start()
+        starting = asyncio.create_task(core.start())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        await stopping
+        starting.cancel()
+    except Refusal as refusal:
+        raise (WrongUse if refusal.code == WrongUse.exit_code else Outage)(str(refusal)) from refusal
+    except OSError as error:
+        raise Outage(str(error)) from error
+    finally:
+        if health is not None:
+            await health.stop()
+        await core.stop()

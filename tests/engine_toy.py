@@ -1,0 +1,42 @@
+"""A worker process that runs the toy programs on real Kafka: `python -m tests.engine_toy`, settings from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, trigger_scheduler
+from app.engine.quiet import quiet
+from app.engine.worker import Refusal, Wiring, Worker
+from app.settings import load
+from tests import toy
+
+toy.WAIT, toy.TOGETHER = 1500, 1
+
+PROGRAMS = {"customer_events": toy.ToyIntake(), "journal": toy.ToyLane(), "message_plans": toy.ToyRenderer()}
+AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, trigger_scheduler, renderer, clock)
+
+
+def wiring() -> Wiring:
+    return Wiring(lambda packs: dict(PROGRAMS), [one.attach for one in AGENTS], lambda ref, data: data)
+
+
+async def main() -> int:
+    worker = Worker(load(), wiring())
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    try:
+        await worker.start()
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return refusal.code
+    print("ready", flush=True)
+    await stop.wait()
+    await worker.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    quiet()
+    sys.exit(asyncio.run(main()))
