@@ -4,7 +4,8 @@
 #   deploy/kafka.sh              fetches the jars and formats the storage once, then runs
 #   deploy/kafka.sh fetch        only fetches the jars
 #   deploy/kafka.sh reset        deletes the data, then runs
-# Environment: PORT (9092), CONTROLLER_PORT (9093), KAFKA_HOME_DIR (.kairos/kafka), KAFKA_HEAP_OPTS, KAFKA_VERSION.
+# Environment: PORT (9092), CONTROLLER_PORT (9093), KAFKA_HOME_DIR (.kairos/kafka), KAFKA_JARS_DIR (the same),
+# KAFKA_HEAP_OPTS, KAFKA_VERSION.
 set -euo pipefail
 
 KAFKA_VERSION="${KAFKA_VERSION:-4.1.1}"
@@ -17,7 +18,9 @@ HEAP="${KAFKA_HEAP_OPTS:--Xmx768M -Xms256M}"
 mkdir -p "$ROOT"
 ROOT="$(cd "$ROOT" && pwd)"
 DATA="$ROOT/data"
-LIBS="$ROOT/libs-$KAFKA_VERSION"
+JARS="${KAFKA_JARS_DIR:-$ROOT}"
+mkdir -p "$JARS"
+LIBS="$JARS/libs-$KAFKA_VERSION"
 
 JAVA="${JAVA_HOME:+$JAVA_HOME/bin/}java"
 command -v "$JAVA" >/dev/null || { echo "Java 17 or later is needed, none was found" >&2; exit 3; }
@@ -26,7 +29,7 @@ major=$("$JAVA" -version 2>&1 | sed -En 's/.* version "([0-9]+).*/\1/p' | head -
 
 if [ ! -f "$LIBS/.done" ]; then
   command -v mvn >/dev/null || { echo "Maven (mvn) is needed to fetch Kafka" >&2; exit 3; }
-  cat > "$ROOT/pom.xml" <<XML
+  cat > "$JARS/pom.xml" <<XML
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId><artifactId>kafka-dev</artifactId><version>1</version><packaging>pom</packaging>
@@ -40,7 +43,7 @@ if [ ! -f "$LIBS/.done" ]; then
 </project>
 XML
   rm -rf "$LIBS"
-  mvn -q -B -f "$ROOT/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$LIBS"
+  mvn -q -B -f "$JARS/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$LIBS"
   touch "$LIBS/.done"
 fi
 [ "${1:-}" = fetch ] && exit 0

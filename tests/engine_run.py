@@ -27,6 +27,7 @@ from app.flow import Stage
 from app.settings import Settings
 from tests import toy
 
+ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("start", "stop", "view", "view", "long", "view")
 
 
@@ -35,7 +36,10 @@ class Run:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self.folder = settings, folder
+        self.started: list[subprocess.Popen[bytes]] = []
         self.sent: dict[str, tuple[str, str]] = {}
+        self.ready_seen: dict[str, int] = {}
+        """Worker → how many `ready` lines of its log were waited for."""
 
     def worker(self, name: str = "w", failpoint: str = "", **more: str) -> subprocess.Popen[bytes]:
         settings = self.settings
@@ -51,7 +55,22 @@ class Run:
             **more,
         }
         log = (self.folder / f"{name}.log").open("ab")
-        return subprocess.Popen([sys.executable, "-m", "tests.engine_toy"], env=env, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "tests.engine_toy"], env=env, stdout=log, stderr=log, cwd=ROOT)
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leaves no process behind, whatever became of the test."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    async def feed_until(self, over: asyncio.Event, people: int, seed: int) -> None:
+        """Goes on sending, about 100 events a second, until told to stop."""
+        while not over.is_set():
+            await self.feed(100, people, seed, 1.0)
+            seed += 1000
 
     async def feed(self, count: int, people: int, seed: int, spread_s: float) -> None:
         """Sends `count` events over `spread_s` seconds."""

@@ -12,8 +12,7 @@ from app.engine.worker import Refusal, Wiring, Worker
 from app.settings import load
 from tests import toy
 
-toy.WAIT, toy.TOGETHER = 1500, 1
-
+WAIT_MS = 1500
 PROGRAMS = {"customer_events": toy.ToyIntake(), "journal": toy.ToyLane(), "message_plans": toy.ToyRenderer()}
 AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, trigger_scheduler, renderer, clock)
 
@@ -39,4 +38,5 @@ async def main() -> int:
 
 if __name__ == "__main__":
     quiet()
+    toy.WAIT, toy.TOGETHER = WAIT_MS, 1
     sys.exit(asyncio.run(main()))

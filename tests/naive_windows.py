@@ -1,6 +1,6 @@
 """The rules of windows told a second time, with lists and loops over everything that ever arrived: the oracle of the state machine test.
 
-Shares nothing with app/: times in ms, products are (id, name), a window is a dict. Slow, and meant to be read beside interface.md section 6.
+Shares nothing with app/: times in ms, products are (id, name), a window is a dict. Slow; meant to be read beside interface.md section 6.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ class Naive:
                 return
         pause = AGAIN[self.pack].get(trigger, 0)
         for sent in self.sent:
-            if pause and sent["trigger"] == trigger and opened_at < sent["at"] + pause and (not by_product or same(sent["product"], e["product"])):
+            held = sent["trigger"] == trigger and self.now < sent["at"] + pause
+            if held and (not by_product or same(sent["product"], e["product"])):
                 return
         w = {
             "id": "",
@@ -187,9 +188,9 @@ class Naive:
         fresh = e["product"][1] not in w["cart"]
         put(w["cart"], e)
         for before in self.log:
-            if fresh and before["kind"] == "cart_remove" and before["ts"] > max(e["ts"], self.now - 48 * H):
-                if same(before["product"], e["product"]):
-                    take(w["cart"], before)
+            overtook = before["kind"] == "cart_remove" and before["ts"] > max(e["ts"], self.now - 48 * H)
+            if fresh and overtook and same(before["product"], e["product"]):
+                take(w["cart"], before)
         self.restart(w, e["ts"])
 
     def restart(self, w: dict[str, Any], at: int) -> None:

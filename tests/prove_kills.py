@@ -15,7 +15,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tests.kafka.cluster import ROOT, Broker, missing
+from app.edges.local_kafka import missing
+from tests.kafka.cluster import ROOT, Broker
 from tests.kafka.run import PLANS, run
 
 RESULTS = ROOT / ".kairos" / "prove_kills.jsonl"
@@ -55,19 +56,19 @@ async def prove(runs: int, only: list[str], people: int, seconds: float) -> bool
     done = recorded(RESULTS)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kairos-kills-") as home:
-        broker = Broker(Path(home) / "kafka", ROOT / ".kairos" / "kafka")
-        broker.start()
+        broker = Broker(Path(home) / "kafka")
+        broker.up()
         try:
             for plan, seed in wanted:
                 if (plan.name, seed) in done:
                     continue
-                report = await run(plan, seed, broker, Path(home) / f"{plan.name}-{seed}", people, seconds)
+                report = await run(plan, seed, broker.address, Path(home) / f"{plan.name}-{seed}", people, seconds)
                 done[plan.name, seed] = report.line
                 with RESULTS.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(report.line) + "\n")
                 print(f"{len(done)}/{runs} {plan.name}-{seed}: {'exact' if not report.wrong else report.wrong[0]}", flush=True)
         finally:
-            broker.stop()
+            broker.down()
     lines = [done[plan.name, seed] for plan, seed in wanted]
     print(table(lines))
     return all(line["exact"] for line in lines)

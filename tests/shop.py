@@ -34,11 +34,19 @@ class Shop:
     def _collect(self, topic: str, output: Output) -> None:
         self.outputs.append((topic, output.value))
 
-    def event(self, event_type: str, t: int, customer: str = "ann", arrives: int | None = None, event_id: str | None = None, **properties: Any) -> str:
+    def event(
+        self, event_type: str, t: int, customer: str = "ann", arrives: int | None = None, event_id: str | None = None, **properties: Any
+    ) -> str:
         """An event stamped `t` that the broker has at `arrives` (default: at once). Returns its id."""
         self._count += 1
         event_id = event_id or f"e-{self._count}"
-        line = {"event_id": event_id, "event_type": event_type, "customer_id": customer, "timestamp": iso(MONDAY + t), "properties": properties}
+        line = {
+            "event_id": event_id,
+            "event_type": event_type,
+            "customer_id": customer,
+            "timestamp": iso(MONDAY + t),
+            "properties": properties,
+        }
         self.raw(json.dumps(line).encode(), t if arrives is None else arrives, customer)
         return event_id
 

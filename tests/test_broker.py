@@ -10,8 +10,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from app.edges.local_kafka import missing
 from tests.kafka import logs
-from tests.kafka.cluster import ROOT, Broker, missing
+from tests.kafka.cluster import Broker
 
 pytestmark = pytest.mark.kafka
 
@@ -21,11 +22,12 @@ PARTITIONS = 3
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     if reason := missing():
+        print(f"skipped: {reason}")
         pytest.skip(reason)
-    broker = Broker(tmp_path_factory.mktemp("kafka"), ROOT / ".kairos" / "kafka")
-    broker.start()
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.up()
     yield broker
-    broker.stop()
+    broker.down()
 
 
 async def topic(broker: Broker, name: str, partitions: int = PARTITIONS, **config: str) -> None:
@@ -60,7 +62,7 @@ async def test_what_was_acked_survives_kill_9_of_the_broker_once_and_in_order(br
         sending = [asyncio.create_task(send(n)) for n in range(PARTITIONS)]
         await asyncio.wait_for(under_way.wait(), 30)
         broker.kill()
-        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(broker.up)
         await asyncio.wait_for(asyncio.gather(*sending), 90)
     finally:
         await sender.stop()

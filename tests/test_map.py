@@ -12,7 +12,21 @@ from app import flow
 
 APP = Path(__file__).parent.parent / "app"
 ORDER = ["events", "domain", "policy", "flow", "engine", "agents", "edges", "commands", "__main__"]
-PURE_FORBIDDEN = {"aiokafka", "faust", "rocksdict", "aiohttp", "asyncio", "random", "time", "os", "socket", "pathlib", "subprocess", "secrets", "uuid"}
+PURE_FORBIDDEN = {
+    "aiokafka",
+    "faust",
+    "rocksdict",
+    "aiohttp",
+    "asyncio",
+    "random",
+    "time",
+    "os",
+    "socket",
+    "pathlib",
+    "subprocess",
+    "secrets",
+    "uuid",
+}
 FORBIDDEN_NAMES = re.compile(r"(.*_)?(utils?|helpers?|manager|base|common|service)|types")
 
 

@@ -122,8 +122,8 @@ def test_without_consent_nothing_goes_out_and_each_non_send_says_why(run: Run) -
 
 def test_people_and_products_are_known_before_the_first_line(run: Run, tmp_path: Path) -> None:
     people, products = tmp_path / "people.jsonl", tmp_path / "products.csv"
-    person = {"customer_id": "c1", "traits": {"email": "ada@example.com", "first_name": "Ada"}, "consent": {"email": True, "personalise": True}}
-    people.write_bytes(orjson.dumps(person))
+    traits, consent = {"email": "ada@example.com", "first_name": "Ada"}, {"email": True, "personalise": True}
+    people.write_bytes(orjson.dumps({"customer_id": "c1", "traits": traits, "consent": consent}))
     products.write_text("product_id,name,price,currency,url,image\np1,Enamel Mug,12.50,EUR,https://shop.example/mug,\n", "utf-8")
     bare = event("product_view", NOON, product_id="p1", dwell_seconds=42)
     outcome = run([bare], "--people", str(people), "--products", str(products), assume=False)
@@ -142,7 +142,8 @@ def test_profiles_have_a_line_for_everybody_anonymous_people_too(run: Run) -> No
 
 def test_refused_lines_are_counted_and_the_rest_goes_on(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl.gz"
-    broken = [b"{not json", b'{"event_type": "page_view", "timestamp": "2026-03-02T12:00:00Z"}', b'{"customer_id": "c1", "event_type": "product_view", "price": {}}']
+    nobody, wrong_price = {"event_type": "page_view"}, {"customer_id": "c1", "event_type": "product_view", "price": {}}
+    broken = [b"{not json", orjson.dumps(nobody), orjson.dumps(wrong_price)]
     file.write_bytes(gzip.compress(b"\n".join([*broken, orjson.dumps(view(NOON))])))
     outcome = run(file)
     assert len(outcome.sent) == 2

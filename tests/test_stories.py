@@ -6,15 +6,17 @@ import json
 import random
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 from app import events
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
+from app.agents.renderer_program import RendererProgram
 from app.engine.memory import MemoryStore
-from app.engine.simulation import Logged
+from app.engine.simulation import Logged, Simulation
 from app.engine.turn import Output, Turn
 from app.events import Activation, Tick
-from app.policy.pack import compile_artifact
+from app.policy.pack import build, compile_artifact
 from tests.shop import DAY, HOUR, MINUTE, MONDAY, SECOND, Shop, artifact
 
 SHOES = {"product_id": "p1", "product_name": "Trail shoe", "category": "shoes", "price": 89.0}
@@ -46,7 +48,9 @@ def test_29_seconds_are_not_enough_and_30_are() -> None:
 def test_had_she_bought_at_1_59_59_nothing() -> None:
     shop = Shop()
     view = shop.event("product_view", 0, **SHOES, dwell_seconds=40)
-    purchase = shop.event("purchase", 2 * HOUR - SECOND, order_id="o-1", total=45, products=[{"product_id": "p9", "price": 45, "quantity": 1}])
+    purchase = shop.event(
+        "purchase", 2 * HOUR - SECOND, order_id="o-1", total=45, products=[{"product_id": "p9", "price": 45, "quantity": 1}]
+    )
     shop.until(2 * DAY - SECOND)
     assert shop.sends() == []
     cancelled = shop.decisions("cancelled", "product_page_abandonment")
@@ -146,7 +150,14 @@ def test_the_same_event_twice_is_one_event() -> None:
 
 def test_bad_lines_are_buried_with_every_reason_and_the_rest_goes_on() -> None:
     shop = Shop()
-    for bad in (b"{", b"[1]", b"\xff", b'{"event_type": "product_view"}', b'{"customer_id": 7, "event_type": "product_view"}', b"x" * 5_000_000):
+    for bad in (
+        b"{",
+        b"[1]",
+        b"\xff",
+        b'{"event_type": "product_view"}',
+        b'{"customer_id": 7, "event_type": "product_view"}',
+        b"x" * 5_000_000,
+    ):
         shop.raw(bad, 0)
     shop.event("product_view", SECOND, **SHOES, dwell_seconds=40)
     shop.until(3 * HOUR)
@@ -170,7 +181,13 @@ def _day(seed: int, people: int = 25, count: int = 400) -> list[tuple[int, str, 
             properties["dwell_seconds"] = rng.choice([5, 29, 30, 31, 200])
         if kind == "purchase":
             properties |= {"order_id": f"o{rng.randrange(60)}-{customer}", "quantity": rng.choice([1, 2, None])}
-        line = {"event_id": f"e{n}", "event_type": kind, "customer_id": customer, "timestamp": events.iso(MONDAY + t), "properties": properties}
+        line = {
+            "event_id": f"e{n}",
+            "event_type": kind,
+            "customer_id": customer,
+            "timestamp": events.iso(MONDAY + t),
+            "properties": properties,
+        }
         arrives = t + (rng.randrange(3 * HOUR) if rng.random() < 0.1 else 0)
         lines.append((arrives, customer, json.dumps(line).encode()))
         if rng.random() < 0.1:
@@ -278,3 +295,62 @@ def test_everything_stopped_for_three_hours() -> None:
             planned += [events.plans.decode(output.value) for output in segment.outputs if output.topic == "message_plans"]
             store.keep(segment.rows, segment.marks, 0)
     assert sorted(plan.customer_id for plan in planned) == sorted(f"c{n}" for n in range(0, 40, 2))
+
+
+RULES = """
+name = "mine"
+why  = "a rule with and, or and a figure of the shop's own"
+
+[sender]
+from = "hello@shop.example"
+name = "Your shop"
+
+[consent]
+email       = "opt_in"
+personalise = "opt_in"
+
+[[trigger]]
+name = "product_page_abandonment"
+why  = "shoes, or anything expensive"
+open = { on = "product_view", scope = "product", when = "event.dwell_seconds > 29 && (event.category == 'shoes' || event.price > PRICE.0)" }
+wait = "1h"
+send = "product-details"
+"""
+
+
+def test_a_changed_rule_counts_from_its_activation_on(tmp_path: Path) -> None:
+    # A-127, A-189, A-192, A-193: evaluated at each interaction, with and/or, changed without a redeploy
+    artifacts = []
+    for price in ("50", "200"):
+        file = tmp_path / f"rules-{price}.toml"
+        file.write_text(RULES.replace("PRICE", price), "utf-8")
+        artifacts.append(build(str(file)))
+    packs = {ref: compile_artifact(ref, data) for ref, data in artifacts}
+    assert artifacts[0][0] != artifacts[1][0]
+    sends: list[dict[str, str]] = []
+
+    def collect(topic: str, output: Output) -> None:
+        if topic == "message_sends":
+            sends.append(json.loads(output.value))
+
+    intake = IntakeProgram("secret", 5000, lambda p, i: str(i.offset), partition_of_key=lambda key: 0)
+    person = PersonProgram(packs.__getitem__, frozenset({"consent", "address"}))
+    simulation = Simulation(intake, person, RendererProgram(packs.__getitem__, "secret", "https://shop.example", lambda _: None), collect)
+
+    def view(customer: str, t: int, category: str, price: float) -> None:
+        properties = {"product_id": "p1", "product_name": "Thing", "category": category, "price": price, "dwell_seconds": 40}
+        line = {"event_type": "product_view", "customer_id": customer, "timestamp": events.iso(MONDAY + t), "properties": properties}
+        simulation.feed(MONDAY + t, customer.encode(), json.dumps(line).encode())
+
+    simulation.activate(MONDAY, artifacts[0][0])
+    view("shoes", 0, "shoes", 10)
+    view("dear", 0, "hats", 60)
+    view("cheap", 0, "hats", 40)
+    simulation.activate(MONDAY + MINUTE, artifacts[1][0])
+    view("dear-later", 2 * MINUTE, "hats", 60)
+    view("shoes-later", 2 * MINUTE, "shoes", 10)
+    simulation.run_until(MONDAY + 2 * HOUR)
+    assert sorted(send["customer_id"] for send in sends) == ["dear", "shoes", "shoes-later"]
+    version = {send["customer_id"]: send["policy"]["version"] for send in sends}  # type: ignore[index]
+    assert version["dear"] == artifacts[0][0].partition("@")[2], "a window keeps the version it opened under"
+    assert version["shoes-later"] == artifacts[1][0].partition("@")[2]

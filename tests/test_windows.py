@@ -110,9 +110,9 @@ def test_a_second_view_joins() -> None:
 
 
 def test_after_the_last_step_a_new_window_may_open_at_once_in_s1_and_after_7_days_in_merged() -> None:
-    for name, after, sends in (("s1", 3 * DAY, 4), ("merged", 7 * DAY, 2), ("merged", 8 * DAY + 3 * HOUR, 4)):
+    again = 8 * DAY + 2 * HOUR  # 7 d after the follow-up, which went out 26 h after the view
+    for name, after, sends in (("s1", 3 * DAY, 4), ("merged", 7 * DAY, 2), ("merged", again - 1, 2), ("merged", again, 4)):
         her = Her(name)
-        her.record(Conclusion(MONDAY, her.group.person.person_id, "nothing", "", MONDAY, "c"))
         her.event("product_view", 0, **SHOE, **LONG)
         her.event("product_view", after, **SHOE, **LONG)
         her.until(30 * DAY)
@@ -211,6 +211,7 @@ def test_a_cancel_that_came_before_its_opening_but_happened_after_it() -> None:
     for stamped, cancelled in ((MINUTE, True), (0, False), (-MINUTE, False)):
         her = Her()
         her.event("cart_add", stamped, arrives=MINUTE, **SHOE)
+        her.event("cart_add", 2 * MINUTE, **SOCK)
         her.event("product_view", 0, arrives=2 * MINUTE, **SHOE, **LONG)
         steps = ends(her, "product_page_abandonment")
         assert steps[0] == (0, "opened")
@@ -272,6 +273,15 @@ def test_nothing_fires_while_the_low_water_mark_lags() -> None:
     assert her.sends() == [("product-details", "0 03:00:01")]
 
 
+def test_an_opening_after_its_due_time_waits_until_the_low_water_has_passed_its_arrival() -> None:
+    her = Her()
+    her.event("product_view", 0, arrives=5 * HOUR, **SHOE, **LONG)
+    her.tick(5 * HOUR + SECOND, low_water=5 * HOUR - 1)
+    assert her.sends() == []
+    her.tick(5 * HOUR + 2 * SECOND, low_water=5 * HOUR)
+    assert her.sends() == [("product-details", "0 05:00:02")]
+
+
 # --- cart_abandonment -----------------------------------------------------------------------------------------------------------
 
 
@@ -305,6 +315,13 @@ def test_taking_everything_out_cancels_and_taking_something_out_does_not() -> No
     assert her.decisions("cancelled") == []
     her.event("cart_remove", 3, **SOCK)
     assert ends(her, "cart_abandonment")[1:] == [(0, "cancelled_by_event"), (1, "cancelled_by_event")]
+
+
+def test_taken_out_in_the_same_moment_is_taken_out() -> None:
+    her = Her()
+    her.event("cart_add", 0, **SHOE)
+    her.event("cart_remove", 0, **SHOE)
+    assert len(her.decisions("cancelled")) == 2
 
 
 def test_pieces_are_counted_where_they_are_told() -> None:

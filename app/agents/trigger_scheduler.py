@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.engine.transport import source
+from app.engine.source import source
 
 
 def attach(app: Any, arrive: Any) -> Any:

@@ -22,9 +22,9 @@ from app.commands.interrupt import until_interrupted
 from app.commands.outcome import Outage, WrongUse
 from app.edges.demo_clock import INTERVAL_MS, DemoClock
 from app.edges.embedded import LIMITS, Unavailable
-from app.edges.eml import write_eml
 from app.edges.events_file import Arrival, Unreadable, arrivals, encode_lines
 from app.edges.machine import Follower, local_broker, running
+from app.edges.mail_writer import MailWriter
 from app.edges.player import Player, with_assumptions
 from app.edges.report import MAILS, write_report
 from app.edges.shop_day import shop_day
@@ -46,8 +46,9 @@ AFTER_MS = 7 * DAY_MS
 AFTER_PAUSE_S = 0.03
 LONG_MS, LONG_FRAME_MS = 3 * DAY_MS, 4 * INTERVAL_MS
 """A file of more days is played in larger frames, still below the 10 minutes from which on an event would be from the future."""
-BEHIND_MS = 2 * 3_600_000
-"""How far the low-water mark may stay behind the clock: below the 6 h after which a message would be too late."""
+BEHIND_DAY_MS, BEHIND_AFTER_MS = 30 * INTERVAL_MS, 120 * INTERVAL_MS
+"""How far the low-water mark may stay behind the clock. A message goes out by so much too late, which by day another event may use to
+cancel it; afterwards it only has to stay below the 6 h from which on a message is too late."""
 BEHIND_RECORDS = 2000
 TICK_MS = 50
 """Between two ticks of the clock, in real time."""
@@ -84,9 +85,9 @@ def demo(
         frame = LONG_FRAME_MS if end - begin > LONG_MS else INTERVAL_MS
         pace = speed or max(1.0, (end - begin) / 1000 / (duration or DURATION_S))
         lines = with_assumptions(arrivals(file), assume_consent, assume_address)
-        with local_broker(FOLDER, port, policy, tick_ms=TICK_MS) as settings:
+        with local_broker(FOLDER, port, policy, keep=False, tick_ms=TICK_MS) as settings, MailWriter(FOLDER / MAILS) as mails:
             clock = DemoClock(begin - frame)
-            until_interrupted(Demo(settings, clock, frame).run(lines, pace, end, stay))
+            until_interrupted(Demo(settings, clock, frame, mails).run(lines, pace, end, stay))
     except Unreadable as error:
         raise WrongUse(str(error)) from error
     except BadPack as error:
@@ -100,9 +101,9 @@ def demo(
 class Demo:
     """One run."""
 
-    def __init__(self, settings: Settings, clock: DemoClock, frame: int) -> None:
+    def __init__(self, settings: Settings, clock: DemoClock, frame: int, mails: MailWriter) -> None:
         pack = compile_artifact(*build(settings.policy))
-        self.settings, self.clock, self.frame = settings, clock, frame
+        self.settings, self.clock, self.frame, self.mails = settings, clock, frame, mails
         self.console = Console(highlight=False)
         waits = {trigger.name: tuple(step.wait for step in trigger.steps) for trigger in pack.triggers}
         self.spectator = Spectator(waits, frozenset(trigger.name for trigger in pack.triggers if trigger.opening.needs_dwell))
@@ -124,7 +125,7 @@ class Demo:
             self._tell(time.monotonic() - began)
             if stay:
                 self.console.print("it stays up until Ctrl-C")
-                await self._go_on()
+                await asyncio.Event().wait()  # the shop's time goes on at its own pace
 
     async def _play(self, core: Core, producer: Any, lines: Iterator[Arrival], pace: float, end: int) -> None:
         async def produce(frame: list[Arrival]) -> None:
@@ -136,21 +137,24 @@ class Demo:
             self.played += len(frame)
 
         async def keep_up() -> None:
-            while self.clock.now - core.clock.rounds.low_water > BEHIND_MS or core.lag > BEHIND_RECORDS:  # noqa: ASYNC110 plain attributes
+            behind = BEHIND_DAY_MS if self.clock.reached < end else BEHIND_AFTER_MS
+            while self.clock.reached - core.clock.rounds.low_water > behind or core.lag > BEHIND_RECORDS:  # noqa: ASYNC110 plain attributes
                 await asyncio.sleep(0.005)
 
-        begin = self.clock.now
+        begin = self.clock.reached
         whole = end - begin + AFTER_MS
         player = Player(self.clock, produce, keep_up, self.spectator.next_due, self.frame)
         with View(self.spectator, self.console, "Kairos demo") as view:
             async for at in player.play(lines, pace):
                 view.show(at, (at - begin) / whole, "the day")
+                self.mails.take(self.spectator.sends)
             async for at in player.pass_time(end + AFTER_MS, AFTER_PAUSE_S):
                 view.show(at, (at - begin) / whole, "the days after")
+                self.mails.take(self.spectator.sends)
 
     async def _settle(self, core: Core, follower: Follower) -> None:
         """Until everything has been decided, sent and seen."""
-        while core.clock.rounds.low_water < self.clock.now or await core.measure_lag():  # noqa: ASYNC110 plain attributes
+        while core.clock.rounds.low_water < self.clock.reached or await core.measure_lag():  # noqa: ASYNC110 plain attributes
             await asyncio.sleep(0.02)
         await follower.caught_up()
 
@@ -160,13 +164,13 @@ class Demo:
             "events": seen.events,
             "people": len(seen.people),
             "policy": self.settings.policy,
-            "until": events.iso(self.clock.now),
+            "until": events.iso(self.clock.reached),
             "seconds": round(seconds, 1),
             "latency_p50_ms": seen.latency(0.5),
             "latency_p99_ms": seen.latency(0.99),
             **seen.tally.summary(),
         }
-        write_eml(FOLDER / MAILS, seen.sends)
+        self.mails.take(seen.sends, all_of_them=True)
         people = {person_id: seen.timeline_of(person_id) for person_id in seen.telling_people(PEOPLE_SHOWN)}
         report = write_report(FOLDER, seen.sends, seen.decisions(), people, summary)
         say = self.console.print
@@ -176,12 +180,6 @@ class Demo:
             p50, p99 = summary["latency_p50_ms"], summary["latency_p99_ms"]
             say(f"latency    p50 {p50} ms, p99 {p99} ms from event to the window it opened ({len(seen.latencies):,} windows)")
         say(f"mails      {FOLDER / MAILS}\nreport     {report}", soft_wrap=True)
-
-    async def _go_on(self) -> None:
-        """The shop's time goes on at its own pace."""
-        while True:
-            await asyncio.sleep(1.0)
-            self.clock.move(self.clock.now + 1000)
 
 
 def _event_id(arrival: Arrival) -> str:

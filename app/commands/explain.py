@@ -16,6 +16,7 @@ from app import events, flow
 from app.commands.outcome import No, Outage
 from app.domain.event_types import EVENT_TYPES
 from app.domain.identity import person_id
+from app.domain.scope import PURCHASED
 from app.edges.progress import Bar
 from app.edges.spectator import decode_decision, decode_send
 from app.edges.timeline import Entry, decision_text, printable, timeline
@@ -23,8 +24,14 @@ from app.edges.topic_scan import ScanFailed, Scanner, scanner
 from app.engine.partition import partition_of
 from app.events import Decision, JournalRecord, Send
 from app.policy.pack import build, compile_artifact
+from app.policy.schema import REACHABLE
 from app.settings import Settings, load
 
+CONCLUDES = {
+    **dict.fromkeys(("purchase", "store_purchase"), PURCHASED),
+    **dict.fromkeys(("identify", "profile_update", "consent_give"), (REACHABLE,)),
+}
+"""Event types whose meaning the profile tells first: packs act on its conclusions, so that an order counts once."""
 DECODERS: dict[str, Callable[[bytes], Any]] = {"journal": events.journal.decode, "decisions": decode_decision, "message_sends": decode_send}
 
 
@@ -63,9 +70,11 @@ def walk(event_type: str, policy: str) -> list[str]:
     lines = [f"{event_type} ({known.group}): {known.why}", f"properties that matter: {fields or 'none'}", ""]
     lines += [f"{number}. {hop}" for number, hop in enumerate(flow.walk(event_type), 1)]
     pack = compile_artifact(*build(policy))
-    lines += ["", f"In pack {pack.name}:"]
-    rows = [f"  opens   {trigger.name}: {trigger.why}" for trigger in pack.opens.get(event_type, ())]
-    rows += [f"  cancels {trigger.name}" for trigger in pack.cancels.get(event_type, ())]
+    kinds = (event_type, *CONCLUDES.get(event_type, ()))
+    lines += ["", f"In pack {pack.name}" + (f", by the profile's conclusions {', '.join(kinds[1:])}" if kinds[1:] else "") + ":"]
+    opened = {trigger.name: trigger.why for kind in kinds for trigger in pack.opens.get(kind, ())}
+    cancelled = {trigger.name: None for kind in kinds for trigger in pack.cancels.get(kind, ())}
+    rows = [f"  opens   {name}: {why}" for name, why in opened.items()] + [f"  cancels {name}" for name in cancelled]
     return [*lines, *(rows or ["  opens and cancels nothing"])]
 
 

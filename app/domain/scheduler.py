@@ -82,7 +82,7 @@ class Scheduler:
             place = self.place(row, subject)
             if place is not None:
                 self.join(place, subject, opened_at)
-            elif subject.kind in row.opening.on and not self.spent(row, subject, opened_at):
+            elif subject.kind in row.opening.on and not self.spent(row, subject):
                 self.begin(window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id), row)
         return held
 
@@ -93,13 +93,13 @@ class Scheduler:
                 return n
         return None
 
-    def spent(self, row: Trigger, subject: Subject, opened_at: int) -> bool:
+    def spent(self, row: Trigger, subject: Subject) -> bool:
         """Whether the row has had its window: once ever, or a message of this scope went out less than `again` before."""
         if row.once and row.name in self.once:
             return True
         if not row.again:
             return False
-        marks = [one for one in self.sent if one.trigger == row.name and opened_at < one.at + row.again]
+        marks = [one for one in self.sent if one.trigger == row.name and self.see.now < one.until]
         about = [one.product for one in marks] + [one.product for one in self.windows if one.closing and one.trigger == row.name]
         return any(row.opening.scope == scope.PERSON or any(product.same(one) for one in subject.products[:1]) for product in about)
 
@@ -242,7 +242,7 @@ class Scheduler:
             return
         now = self.see.now
         others = [old for old in self.sent if old.until > now and not (old.trigger == one.trigger and _same_scope(old, one))]
-        self.sent = (*others, Sent(one.trigger, one.product, now, now + row.again))[-MAX_SENT:]
+        self.sent = (*others, Sent(one.trigger, one.product, now + row.again))[-MAX_SENT:]
 
     def end(
         self,

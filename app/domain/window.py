@@ -59,11 +59,10 @@ class Window(Struct, frozen=True, array_like=True):
 
 
 class Sent(Struct, frozen=True, array_like=True):
-    """A window of this trigger and scope ended with a message sent at `at` (ms); kept while `again` holds, until `until`."""
+    """A message of this trigger and scope went out: no new window of it before `until` (ms), by journal time as the sending was."""
 
     trigger: str
     product: Product
-    at: int
     until: int
 
 

@@ -38,10 +38,10 @@ def missing() -> str | None:
 
 
 class LocalKafka:
-    """One broker of its own: `home` holds jars, data, log and process id."""
+    """One broker of its own: `home` holds data, log and process id, `jars` what Maven fetched (may be shared between brokers)."""
 
-    def __init__(self, home: Path = HOME, port: int = 9092) -> None:
-        self.home, self.port = home, port
+    def __init__(self, home: Path = HOME, port: int = 9092, jars: Path | None = None) -> None:
+        self.home, self.port, self._jars = home, port, jars or home
         self.address = f"127.0.0.1:{port}"
         self._pid = home / "pid"
 
@@ -74,6 +74,7 @@ class LocalKafka:
             raise Unavailable(f"something else listens on {self.address}")
         self.home.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "KAFKA_HOME_DIR": str(self.home), "PORT": str(self.port), "CONTROLLER_PORT": str(self.port + 1)}
+        env["KAFKA_JARS_DIR"] = str(self._jars)
         with (self.home / "kafka.log").open("ab") as log:
             command = ["bash", str(SCRIPT)]
             process = subprocess.Popen(command, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -18,14 +18,14 @@ from app.engine.quiet import quiet
 from app.engine.topics import client_options, create, partitions_of
 from app.settings import Settings, load
 
-PARTITIONS = 4
-"""One machine needs no more."""
+PARTITIONS = 2
+"""One machine needs no more; each costs its own ticks, turns and commits."""
 
 
 @contextmanager
-def local_broker(folder: Path, port: int, policy: str | None, **more: object) -> Iterator[Settings]:
+def local_broker(folder: Path, port: int, policy: str | None, keep: bool = True, **more: object) -> Iterator[Settings]:
     """The embedded broker with its data under `folder`, and settings that point at it. Raises `Unavailable`, `BadSetting`."""
-    with EmbeddedBroker(folder / "broker", port) as broker:
+    with EmbeddedBroker(folder / "broker", port, keep) as broker:
         yield load(
             broker=broker.address,
             datadir=str(folder / "data"),

@@ -38,36 +38,36 @@ class Player:
     async def play(self, arrivals: Iterable[Arrival], speed: float) -> AsyncIterator[int]:
         """Plays all arrivals at `speed` (seconds of the shop in a second), or as fast as Kairos can; yields the clock after each move."""
         clock = self._clock
-        began, begin = time.monotonic(), clock.now
+        began, begin = time.monotonic(), clock.reached
         frame: list[Arrival] = []
         for arrival in arrivals:
-            if arrival.at > clock.now + self._frame:
+            if arrival.at > clock.reached + self._frame:
                 await self._produce(frame)
                 frame = []
-                upto = clock.now + (arrival.at - clock.now - 1) // self._frame * self._frame
-                while clock.now < upto:
+                upto = clock.reached + (arrival.at - clock.reached - 1) // self._frame * self._frame
+                while clock.reached < upto:
                     clock.move(min(upto, self._stride(upto)))
                     await self._keep_up()
-                    await asyncio.sleep(max(0.0, began + (clock.now - begin) / 1000 / speed - time.monotonic()))
-                    yield clock.now
+                    await asyncio.sleep(max(0.0, began + (clock.reached - begin) / 1000 / speed - time.monotonic()))
+                    yield clock.reached
             frame.append(arrival)
         await self._produce(frame)
-        clock.move(clock.now + self._frame)
-        yield clock.now
+        clock.move(clock.reached + self._frame)
+        yield clock.reached
 
     async def pass_time(self, until: int, pause_s: float) -> AsyncIterator[int]:
         """Lets time pass to `until`, resting `pause_s` after each move; yields the clock after each."""
-        while self._clock.now < until:
+        while self._clock.reached < until:
             self._clock.move(min(until, self._stride(until)))
             await asyncio.sleep(pause_s)
             await self._keep_up()
-            yield self._clock.now
+            yield self._clock.reached
 
     def _stride(self, until: int) -> int:
         due = self._next_due()
         # A frame's end, so that what is due has been reached; not later, or its follow-up would be late in turn.
         awaited = until if due is None else -(-due // self._frame) * self._frame
-        return max(self._clock.now + STRIDE_MS, awaited)
+        return max(self._clock.reached + STRIDE_MS, awaited)
 
 
 def with_assumptions(arrivals: Iterable[Arrival], consent: bool, address: bool) -> Iterator[Arrival]:

@@ -91,7 +91,7 @@ def _visitor(rng: random.Random, number: int) -> _Visitor:
     first, last = rng.choice(_FIRST), rng.choice(_LAST)
     # Customer ids of real shops have leading zeros: strings, never numbers.
     key = f"anon-{rng.getrandbits(48):012x}" if anonymous else f"{rng.randrange(10**9):010d}"
-    account = not anonymous and rng.random() < 0.85
+    account = not anonymous and rng.random() < 0.7
     plain = "".join(letter for letter in f"{first}.{last}".lower() if letter.isascii())
     consent = rng.choices((("email", "personalise"), ("email",), ()), (78, 10, 12))[0] if account else ()
     return _Visitor(number, key, anonymous, first, f"{plain}.{number}@mail.example" if account else None, consent, rng.random() < 0.45)
@@ -167,7 +167,7 @@ class _Visit:
             self._view(self.rng.choice(self.shelf), dwell=self.rng.random() < 0.3)
             return
         aisle = self.rng.choice(self.shelf).category
-        for _ in range(self.rng.choices((1, 2, 3, 4, 6, 9), (16, 26, 24, 18, 11, 5))[0]):
+        for _ in range(self.rng.choices((1, 2, 3, 4, 6, 9), (20, 28, 24, 16, 9, 3))[0]):
             nearby = [item for item in self.shelf if item.category == aisle]
             item = self.rng.choice(nearby if self.rng.random() < 0.7 else self.shelf)
             self._view(item, dwell=self.rng.random() < 0.15)

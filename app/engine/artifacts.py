@@ -60,6 +60,13 @@ class Artifacts:
             self._compiled[ref] = self._compile(ref, self._data[ref])
         return self._compiled[ref]
 
+    async def loaded(self, wait_s: float) -> None:
+        """Returns once everything that was on the topic at the start is there. Raises TimeoutError."""
+        async with asyncio.timeout(wait_s):
+            while not self.caught_up:
+                self._changed.clear()
+                await self._changed.wait()
+
     async def known(self, ref: str, wait_s: float) -> bool:
         """Whether the whole artifact is there, waiting for it a while."""
         until = asyncio.get_running_loop().time() + wait_s

@@ -86,7 +86,7 @@ class Clock:
                 await self._bury(incoming, str(error))
                 continue
             if isinstance(record, Progress):
-                self.rounds.report(record.positions)
+                self.rounds.report(record.positions, self._time_map(wall_ms()))
             elif isinstance(record, LeaveOut):
                 log.warning("partition %d of customer_events is left out of the low-water mark until %d", record.partition, record.until)
                 self.rounds.leave_out(record.partition, record.until)

@@ -25,6 +25,8 @@ class Fence:
         self.sent_at = 0.0
         self.app: Any = None
         self.stopping = False
+        self._open = False
+        """Ours, beside Faust's `rebalancing`: that flag is written by two threads, and the end of one rebalance can hide the next."""
 
     def watch(self, coordinator: Any) -> None:
         """Wraps the group coordinator's heartbeat, the one method of aiokafka that is patched: nothing else tells when it was sent."""
@@ -40,9 +42,18 @@ class Fence:
 
         coordinator._do_heartbeat = heartbeat
 
+    def open(self) -> None:
+        """Partitions are assigned, restored and positioned. A completed join is as good as a heartbeat."""
+        self._open = True
+        self.sent_at = time.monotonic()
+
+    def close(self) -> None:
+        """Partitions are being revoked: from here on nothing is sent."""
+        self._open = False
+
     def current(self, generation: int) -> bool:
         """Whether `generation` is the app's and no rebalance has begun."""
-        return not self.app.rebalancing and self.app.consumer_generation_id == generation
+        return self._open and not self.app.rebalancing and self.app.consumer_generation_id == generation
 
     def check(self, generation: int) -> None:
         """Raises `Abandon` unless the generation is current and its lease is fresh."""
@@ -64,7 +75,3 @@ class Fence:
         while self.current(generation) and self.sent_at < begun:  # noqa: ASYNC110 as above
             await asyncio.sleep(POLL_S)
         self.check(generation)
-
-    def joined(self) -> None:
-        """A completed join is as good as a heartbeat: the broker has just named us owner."""
-        self.sent_at = time.monotonic()

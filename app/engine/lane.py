@@ -16,8 +16,9 @@ from typing import Any
 
 from app.engine.commit import Abandon
 from app.engine.contiguity import Contiguity
+from app.engine.failpoints import Failpoints
 from app.engine.fence import Fence
-from app.engine.transport import Stretch
+from app.engine.source import Stretch
 
 log = logging.getLogger("kairos.lane")
 
@@ -117,6 +118,7 @@ class Lane:
             entry.done_at = now
             entry.message.ack(self._lanes.consumer(), n=len(entry.arrived))
             self._lanes.settle(self, entry)
+        self._lanes.failpoints.reach("acked")
         self.busy = False
         self._lanes.finished(len(records))
         self._lanes.idle()
@@ -125,8 +127,8 @@ class Lane:
 class Lanes:
     """All lanes of the app, and the agents' way in."""
 
-    def __init__(self, fence: Fence, fatal: Callable[[str, BaseException | None], None]) -> None:
-        self.fence, self.fatal = fence, fatal
+    def __init__(self, fence: Fence, failpoints: Failpoints, fatal: Callable[[str, BaseException | None], None]) -> None:
+        self.fence, self.failpoints, self.fatal = fence, failpoints, fatal
         self.app: Any = None
         self.members: dict[str, frozenset[str]] = {}
         """Topic (with prefix) → names of the agents that read it."""
@@ -148,7 +150,7 @@ class Lanes:
         """An agent's queue delivered a stretch. Returns when the agent may take the next."""
         message = event.message
         generation = message.generation_id
-        if not self.fence.current(generation) or self.fence.stopping:
+        if not self.fence.current(generation) or event.value.epoch != self.consumer().epoch or self.fence.stopping:
             self.dropped += 1  # not acked: whoever owns the partition now reads it
             return
         lane = self._lane(message.topic, message.partition, generation)

@@ -1,6 +1,15 @@
-"""Taking a static member out of its group: aiokafka sends no LeaveGroup for static members, so its partitions wait a session for it."""
+"""Who a worker is: its static member id, its folder, and how it is taken out of its group when it is stopped for good.
+
+aiokafka sends no LeaveGroup for static members, so that a restart gets its partitions back at once; without a restart they wait a session.
+"""
 
 from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from pathlib import Path
 
 from aiokafka.errors import UnknownMemberIdError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -52,3 +61,22 @@ async def leave(settings: Settings, group: str, member: str) -> bool:
                 return False
             raise error(f"leaving group {group}")
     return True
+
+
+def on_loopback(settings: Settings) -> bool:
+    """Whether every broker of the settings is on this machine."""
+    hosts = {one.strip().rpartition(":")[0] for one in settings.broker.split(",")}
+    return hosts <= {"127.0.0.1", "localhost", "[::1]"}
+
+
+def folder_of(settings: Settings, role: str) -> Path:
+    """Where a role keeps its state in the datadir."""
+    return Path(settings.datadir) / f"{settings.topic_prefix}{role}"
+
+
+def member_id(settings: Settings, folder: Path) -> str:
+    """Static member id: a restart on the same host and datadir takes its old place without a rebalance."""
+    if settings.worker_id:
+        return re.sub(r"[^A-Za-z0-9._-]", "-", settings.worker_id)[:200]
+    place = hashlib.blake2b(os.fsencode(folder.absolute()), digest_size=6).hexdigest()
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{socket.gethostname()}-{place}")[:200]

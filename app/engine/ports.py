@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
+from aiokafka import TopicPartition
+
+from app.engine.catchup import catch_up, changelog_reader
 from app.engine.commit import Abandon, commit_turn
 from app.engine.origin import Marks
 from app.engine.producer import Changelog
-from app.engine.rows import MARKS, NEVER, read_header
+from app.engine.restore import Overtaken
+from app.engine.rows import MARKS, NEVER
 from app.engine.store import TableStore, fingerprint
 from app.engine.turn import Output, Program, Row, Segment, Turn, pack_batches
-
-log = logging.getLogger("kairos.lane")
 
 Batches = Sequence[Sequence[tuple[bytes, bytes]]]
 
@@ -25,6 +26,8 @@ class LanePorts:
         self._engine, self._generation, self._store, self._changelog = engine, generation, store, changelog
         self._partition, self._stale = partition, stale
         self._tail = b""
+        self.overtaken = False
+        """A foreign write was met and not yet restored; stays set if the lease runs out in between."""
 
     def fence(self) -> None:
         self._engine.fence.check(self._generation)
@@ -35,32 +38,45 @@ class LanePorts:
 
     async def log(self, batches: Batches) -> int:
         await self._engine.fence.fresh(self._generation)
-        if self._stale:
-            await self._write(self._again(dict.fromkeys(self._stale, -1), {}))
-            self._stale = []
-        await self._write(batches)
+        if (self._stale and not await self._append_again()) or not await self._changelog.write(batches, self.fence):
+            self.overtaken = True
+            raise Overtaken
+        self._tail = fingerprint(*batches[-1][-1])
         return self._changelog.next
 
-    async def _write(self, batches: Batches) -> None:
-        """Until no foreign writer got in between: a zombie's record must not be the last of its key when the cleaner comes."""
-        own = {key: value for batch in batches for key, value in batch}
-        while foreign := await self._changelog.write(batches, self.fence):
-            await self._engine.fence.renewed(self._generation)
-            touched = await self._changelog.foreign_keys(foreign)
-            batches = self._again(touched, own)
-        self._tail = fingerprint(*batches[-1][-1])
+    async def restore(self) -> None:
+        """After `Overtaken`: the store takes over what the other writer was ahead with, and what it was behind with is appended again."""
+        place = TopicPartition(self._changelog.topic, self._partition)
+        reader = changelog_reader(self._engine.client_options)
+        await reader.start()
+        try:
+            reader.assign([place])
+            while True:
+                await self._engine.fence.renewed(self._generation)
+                end = (await reader.end_offsets([place]))[place]
+                self._stale = await catch_up(reader, place, self._store, 0, end, self.fence)
+                self._changelog.next = end
+                if not self._stale or await self._append_again():
+                    self.overtaken = False
+                    return
+        finally:
+            await reader.stop()
 
-    def _again(self, touched: dict[bytes, int], own: dict[bytes, bytes]) -> list[list[tuple[bytes, bytes]]]:
-        """Own values of the touched rows that are newer than the foreign ones, and own marks. Newer foreign values stand: a row is a
-        function of the journal, so they are what this lane is about to write."""
-        keys = [key for key in touched if key not in own and key != MARKS]
-        values = {**dict(zip(keys, self._store.get_many(keys), strict=True)), **{key: own[key] for key in touched if key in own}}
+    async def _append_again(self) -> bool:
+        """Own values of the rows whose last changelog record is a zombie's: it must not be what the cleaner leaves. False if overtaken."""
+        keys = [key for key in self._stale if key != MARKS]
         rows: dict[bytes, list[Row]] = {}
-        for key, value in values.items():
-            if key != MARKS and value is not None and read_header(value)[0] >= touched[key]:
-                rows.setdefault(key[1:], []).append(Row(key, value, NEVER, NEVER))
-        marks = Marks.decode(own[MARKS]) if MARKS in own else self._store.marks()
-        return pack_batches([(group, None) for group in rows.values()], marks)
+        for key, value in zip(keys, self._store.get_many(keys), strict=True):
+            assert value is not None  # stale is only what the store has a newer value of
+            rows.setdefault(key[1:], []).append(Row(key, value, NEVER, NEVER))
+        marks = self._store.marks()
+        batches = pack_batches([(group, None) for group in rows.values()], marks)
+        if not await self._changelog.write(batches, self.fence):
+            return False
+        self.fence()
+        self._store.keep([], marks, self._changelog.next, fingerprint(*batches[-1][-1]))
+        self._stale = []
+        return True
 
     def keep(self, rows: Sequence[Row], marks: Marks, changelog_next: int) -> None:
         self._store.keep(rows, marks, changelog_next, self._tail)
@@ -84,6 +100,18 @@ class TableWork:
         self._turn, self._store, self._ports = Turn(program, partition, store), store, ports
 
     async def __call__(self, records: list[Any], last: int) -> None:
+        while True:
+            try:
+                if self._ports.overtaken:
+                    await self._ports.restore()
+                for ref in self._store.marks().active.values():
+                    await self._ports.load(ref)  # restored marks may name what this worker has not loaded yet
+                await self._run(records, last)
+                return
+            except Overtaken:
+                continue
+
+    async def _run(self, records: list[Any], last: int) -> None:
         await commit_turn(self._turn, records, self._ports)
         marks = self._store.marks().copy()
         if marks.applied < last:

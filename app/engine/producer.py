@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from app.engine.failpoints import Failpoints
 from app.engine.partition import partition_of
-from app.engine.rows import MARKS, read_header
 from app.engine.topics import client_options, partitions_of
 from app.engine.turn import Output
 from app.settings import Settings
@@ -31,12 +32,10 @@ class Producer:
     """One per process."""
 
     def __init__(self, settings: Settings, failpoints: Failpoints) -> None:
-        self._settings, self._failpoints = settings, failpoints
+        self._settings, self.failpoints = settings, failpoints
         self._kafka: AIOKafkaProducer | None = None
         self.foreign_writes = 0
         """Changelog records of other writers found between our own: zombies that were harmless."""
-        self.last_stamp = 0
-        """Broker's time (ms) on the last record acked by a LogAppendTime topic, and our own clock's at that moment."""
 
     async def start(self) -> None:
         self._kafka = AIOKafkaProducer(
@@ -66,32 +65,42 @@ class Producer:
         acks = []
         for (topic, partition), group in grouped.items():
             acks += await self._enqueue(self._settings.topic(topic), partition, group)
-        self._failpoints.reach("outputs_enqueued")
+        self.failpoints.reach("outputs_enqueued")
         await asyncio.gather(*acks)
 
-    async def _enqueue(self, topic: str, partition: int, group: list[Output]) -> list[asyncio.Future[object]]:
+    async def _send(self, batch: BatchBuilder, topic: str, partition: int) -> asyncio.Future[Any]:
+        """Returns the ack to wait for; waits as long as the broker is away."""
         assert self._kafka is not None
+        while True:
+            try:
+                ack: asyncio.Future[Any] = await self._kafka.send_batch(batch, topic, partition=partition)
+                return ack
+            except KafkaTimeoutError:
+                # The partition's slot stayed taken by an earlier batch; nothing of this one was. Giving up would turn every broker
+                # outage beyond the request timeout into the worker's death; whether it hangs is the watchdog's to judge.
+                continue
+
+    async def _enqueue(self, topic: str, partition: int, group: list[Output]) -> list[asyncio.Future[Any]]:
         acks = []
         batch = BatchBuilder(OUTPUT_BATCH, 0)
         for output in group:
             if batch.append(timestamp=None, key=output.key, value=output.value, headers=output.headers) is None:
-                acks.append(await self._kafka.send_batch(batch, topic, partition=partition))
+                acks.append(await self._send(batch, topic, partition))
                 batch = BatchBuilder(OUTPUT_BATCH, 0)
                 batch.append(timestamp=None, key=output.key, value=output.value, headers=output.headers)
         batch.close()
-        acks.append(await self._kafka.send_batch(batch, topic, partition=partition))
+        acks.append(await self._send(batch, topic, partition))
         return acks
 
     async def append(self, topic: str, partition: int, batch: Batch) -> int:
         """One changelog batch, atomic on the broker; returns its base offset once acked."""
-        assert self._kafka is not None
         builder = BatchBuilder(CHANGELOG_BATCH, 0)
         for key, value in batch:
             if builder.append(timestamp=None, key=key, value=value, headers=[]) is None:
                 raise RuntimeError("a changelog batch outgrew the producer's; splitting it would tear a person's rows apart")
         builder.close()
-        ack = await self._kafka.send_batch(builder, topic, partition=partition)
-        self._failpoints.reach("changelog_enqueued")
+        ack = await self._send(builder, topic, partition)
+        self.failpoints.reach("changelog_enqueued")
         return int((await ack).offset)
 
 
@@ -102,40 +111,20 @@ class Changelog:
     and does not know it yet.
     """
 
-    def __init__(self, producer: Producer, settings: Settings, failpoints: Failpoints, topic: str, partition: int, start: int) -> None:
-        self._producer, self._settings, self._failpoints = producer, settings, failpoints
+    def __init__(self, producer: Producer, topic: str, partition: int, start: int) -> None:
+        self._producer = producer
         self.topic, self.partition, self.next = topic, partition, start
 
-    async def write(self, batches: Sequence[Batch], before_send: Callable[[], None]) -> list[tuple[int, int]]:
-        """All batches in order; returns the offset ranges that foreign writers took in between."""
-        foreign = []
+    async def write(self, batches: Sequence[Batch], before_send: Callable[[], None]) -> bool:
+        """Appends batches in order; False as soon as one landed behind somebody else's records (it is there, the rest was not sent)."""
         for n, batch in enumerate(batches):
             if n:
-                self._failpoints.reach("changelog_batch_acked")
+                self._producer.failpoints.reach("changelog_batch_acked")
             before_send()
             base = await self._producer.append(self.topic, self.partition, batch)
-            if base != self.next:
-                foreign.append((self.next, base))
-                self._producer.foreign_writes += base - self.next
-                log.warning("%s[%d]: %d records of another writer at %d", self.topic, self.partition, base - self.next, self.next)
-            self.next = base + len(batch)
-        return foreign
-
-    async def foreign_keys(self, ranges: Sequence[tuple[int, int]]) -> dict[bytes, int]:
-        """Row keys in these ranges → highest applied offset a foreign writer gave them (marks: 0)."""
-        place = TopicPartition(self.topic, self.partition)
-        found: dict[bytes, int] = {}
-        consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False, auto_offset_reset="none")
-        await consumer.start()
-        try:
-            consumer.assign([place])
-            for start, end in ranges:
-                consumer.seek(place, start)
-                while await consumer.position(place) < end:
-                    for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
-                        if record.offset < end and record.value is not None:
-                            applied = 0 if record.key == MARKS else read_header(record.value)[0]
-                            found[record.key] = max(applied, found.get(record.key, -1))
-        finally:
-            await consumer.stop()
-        return found
+            foreign, self.next = base - self.next, base + len(batch)
+            if foreign:
+                self._producer.foreign_writes += foreign
+                log.warning("%s[%d]: %d records of another writer before %d", self.topic, self.partition, foreign, base)
+                return False
+        return True

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.exceptions import ConsumerNotStarted
 from faust.tables import recovery as stock
 from faust.tables.recovery import RebalanceAgain, ServiceStopped
 from faust.types import TP
 from mode import Service
 
-from app.engine.restore import Restore
-from app.engine.store import TableStore, fingerprint
+from app.engine.catchup import catch_up, changelog_reader, record_at
+from app.engine.store import fingerprint
 from app.flow import TABLES, Table
 
 log = logging.getLogger("kairos.recovery")
 
 DEADLINE_S = 600.0
 """A restore that takes longer ends the worker."""
-FETCH_BYTES = 8 * 1024 * 1024
+RETRY_S = 1.0
 
 
 class Recovery(stock.Recovery):
@@ -38,16 +37,15 @@ class Recovery(stock.Recovery):
             if await self.wait_for_stopped(self.signal_recovery_start):
                 break
             self.signal_recovery_start.clear()
-            generation = self._generation_id
+            generation, epoch = self._generation_id, self.app.consumer.epoch
             engine = self.app.kairos
-            engine.ready.clear()
             try:
                 engine.failpoints.reach("restoring")
                 self._set_recovery_started()
-                await self._wait(self._restore(generation))
+                await self._wait(self._restore())
                 engine.failpoints.reach("restored")
                 await self._wait(self.on_recovery_completed(generation))
-                engine.resumed(generation)
+                engine.assignment.flowing(epoch)
             except (RebalanceAgain, IllegalStateError, ConsumerNotStarted):
                 continue  # the next rebalance has begun; it restores anew
             except ServiceStopped:
@@ -64,13 +62,19 @@ class Recovery(stock.Recovery):
     async def _publish_stats(self) -> None:
         """Nothing: health reports progress."""
 
-    async def _restore(self, generation: int) -> None:
+    async def _restore(self) -> None:
         engine = self.app.kairos
-        partitions = engine.owned(self.app.consumer.assignment())
+        partitions = engine.assignment.owned(self.app.consumer.assignment())
         new = await engine.stores.hold(partitions)
-        await asyncio.wait_for(self._catch_up(generation, partitions, new), DEADLINE_S)
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                try:
+                    return await self._catch_up(partitions, new)
+                except KafkaError as error:
+                    log.warning("restoring: %s; trying again", error)
+                    await asyncio.sleep(RETRY_S)
 
-    async def _catch_up(self, generation: int, partitions: set[int], new: set[int]) -> None:
+    async def _catch_up(self, partitions: set[int], new: set[int]) -> None:
         engine = self.app.kairos
         jobs = {
             TopicPartition(engine.settings.topic(table.changelog), partition): (table, partition)
@@ -79,13 +83,7 @@ class Recovery(stock.Recovery):
         }
         if not jobs:
             return
-        reader = AIOKafkaConsumer(
-            **engine.client_options,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=50,
-        )
+        reader = changelog_reader(engine.client_options)
         await reader.start()
         try:
             first, ends = await reader.beginning_offsets(list(jobs)), await reader.end_offsets(list(jobs))
@@ -94,7 +92,10 @@ class Recovery(stock.Recovery):
                 await engine.stores.reset(partition)
             for place, (table, partition) in jobs.items():
                 reader.pause(*jobs)
-                await _read_on(reader, place, engine.stores.table(table, partition), first[place], ends[place], engine, generation, table)
+                reader.resume(place)
+                store = engine.stores.table(table, partition)
+                stale = await catch_up(reader, place, store, first[place], ends[place], _free)
+                engine.assignment.restored(table, partition, ends[place], stale)
         finally:
             await reader.stop()
 
@@ -114,43 +115,16 @@ class Recovery(stock.Recovery):
             if local > ends[place] or (local and local < first[place]):
                 bad.add(partition)
             elif partition in new and store.tail and local - 1 >= first[place]:
-                record = await _record_at(reader, jobs, place, local - 1)
+                reader.pause(*jobs)
+                reader.resume(place)
+                record = await record_at(reader, place, local - 1)
                 if record is not None and fingerprint(record.key, record.value) != store.tail:
                     bad.add(partition)
         return bad
 
 
-async def _record_at(reader: AIOKafkaConsumer, jobs: Any, place: TopicPartition, offset: int) -> Any:
-    """The changelog record at this offset, or None if compaction has taken it."""
-    reader.pause(*jobs)
-    reader.resume(place)
-    reader.seek(place, offset)
-    while not (found := (await reader.getmany(place, timeout_ms=1000, max_records=1)).get(place)):
-        if await reader.position(place) > offset:
-            return None
-    return found[0] if found[0].offset == offset else None
-
-
-async def _read_on(
-    reader: AIOKafkaConsumer, place: TopicPartition, store: TableStore, first: int, end: int, engine: Any, generation: int, table: Table
-) -> None:
-    """Brings one table partition to `end` and makes it ready."""
-    start = max(store.changelog_next, first)
-    restore = Restore(store.get_many, store.marks().copy(), start)
-    if start < end:
-        reader.resume(place)
-        reader.seek(place, start)
-        while (position := await reader.position(place)) < end:
-            records = (await reader.getmany(place, timeout_ms=1000)).get(place, [])
-            for record in records:
-                if record.offset < end:
-                    restore.feed(record.key, record.value, record.offset)
-            position = await reader.position(place)
-            done = restore.result(min(position, end))
-            tail = fingerprint(records[-1].key, records[-1].value) if records and done.changelog_next == records[-1].offset + 1 else b""
-            store.keep(done.rows, done.marks, done.changelog_next, tail)
-        reader.pause(place)
-    engine.restored(table, place.partition, generation, end, restore.stale())
+def _free() -> None:
+    """No lane of this partition runs while Faust recovers."""
 
 
 def starts_at(tp: TP, committed: int | None, first: int, applied: int | None) -> int:

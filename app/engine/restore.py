@@ -17,6 +17,16 @@ from app.engine.rows import MARKS, NEVER, read_header
 from app.engine.turn import Row
 
 
+class Overtaken(Exception):
+    """Records of another writer lie in the changelog before those just acked: the lane must restore again before it keeps anything.
+
+    Putting own values behind theirs is not enough. A zombie may have been ahead: the store would go on without its rows and yet claim,
+    by its changelog offset, to contain them; the next owner builds on them, and a row it does not change is missing here for good (found
+    by the fault simulation: the second row of a person lost). So: no local write, restore from the store's changelog offset, then the
+    same turn again; what it finds applied it skips.
+    """
+
+
 class Restored(Struct, frozen=True):
     """One local write of a restore: rows with their due index entries, marks, and where the next restore has to begin if this one dies."""
 

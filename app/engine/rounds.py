@@ -1,8 +1,10 @@
 """The low-water mark: up to which instant everything the broker had is in the journal (design.md 1.3). Pure.
 
 A round is an instant T with the end offsets of `customer_events` noted after it; it is complete when intake's acked positions have passed
-them all. The mark is the T of the round before the last complete one, which covers one re-keying. Rounds and reports are facts: they hold
-across generations and from whichever worker they come.
+them all. The mark is the T of a complete round such that another one, begun after the first was seen complete, is complete too: what intake
+of the first put back under its right key lies before the ends of the second. (The round before the last is not enough: when intake is
+behind, both were noted before either was read, and a record put back meanwhile lies behind both. The fault simulation found it.) Rounds
+and reports are facts: they hold across generations and from whichever worker they come.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 MAX_ROUNDS = 2000
-"""Open rounds kept while intake is behind; beyond it every second one is dropped, which only makes the mark coarser."""
+"""Rounds kept, open or complete, while intake is behind; beyond it every second one is dropped, which only makes the mark coarser."""
 
 
 class Round(Struct):
@@ -29,7 +31,8 @@ class Rounds:
         self.low_water = 0
         self.positions: dict[int, int] = {}
         self._open: list[Round] = []
-        self._complete: list[int] = []
+        self._complete: list[tuple[int, int]] = []
+        """(T, when it was seen complete) of the rounds that wait for a later one."""
         self._left_out: dict[int, int] = {}
 
     def note(self, at: int, ends: Mapping[int, int]) -> None:
@@ -41,11 +44,11 @@ class Rounds:
             self._open = self._open[::2]
         self._close(at)
 
-    def report(self, positions: Mapping[int, int]) -> None:
-        """Intake's acked positions: next offset to read, by partition."""
+    def report(self, positions: Mapping[int, int], now: int) -> None:
+        """Intake's acked positions: next offset to read, by partition; `now` by the clock that rounds are noted with."""
         for partition, position in positions.items():
             self.positions[partition] = max(position, self.positions.get(partition, 0))
-        self._close(self._open[-1].at if self._open else 0)
+        self._close(now)
 
     def leave_out(self, partition: int, until: int) -> None:
         """An operator runs the clock without a partition until then (ms); 0 takes it back."""
@@ -59,11 +62,16 @@ class Rounds:
         for one in self._open:
             if not all(self.positions.get(p, 0) >= end or self._left_out.get(p, 0) > now for p, end in one.ends.items()):
                 break
-            self._complete = [*self._complete, one.at][-2:]
+            self.low_water = max([self.low_water, *(at for at, seen in self._complete if seen < one.at)])
+            self._complete.append((one.at, now))
             passed += 1
-        del self._open[:passed]
-        if len(self._complete) == 2:
-            self.low_water = max(self.low_water, self._complete[0])
+        if passed:
+            del self._open[:passed]
+            # Rounds seen complete together differ in nothing but T; the last of them speaks for all.
+            latest = {seen: at for at, seen in self._complete if at > self.low_water}
+            self._complete = [(at, seen) for seen, at in latest.items()]
+            if len(self._complete) > MAX_ROUNDS:
+                self._complete = self._complete[::2]
 
     def behind(self) -> dict[int, int]:
         """Partition → events still to pass for the oldest open round."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import Any
 
@@ -19,6 +20,10 @@ CHANGELOG = {
     "min.compaction.lag.ms": "600000",
     "max.message.bytes": "1048576",
 }
+
+
+SEEN_TRIES = 100
+"""Looks, a tenth of a second apart, until created topics show in the broker's metadata."""
 
 
 class Wanted(Struct, frozen=True):
@@ -68,6 +73,12 @@ async def create(settings: Settings) -> list[str]:
         for name, code, *message in response.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise KafkaError(f"creating topic {name}: {for_code(code).__name__} {message[0] if message else ''}".rstrip())
+        for _ in range(SEEN_TRIES):
+            # The controller has them; the broker's own metadata follows a moment later.
+            there = {one["topic"] for one in await client.describe_topics(None) if one["partitions"]}
+            if there.issuperset(one.name for one in missing):
+                break
+            await asyncio.sleep(0.1)
         return [one.name for one in missing]
 
 

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiokafka
-import faust
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
-from msgspec import Struct
+
+from app.engine.source import Stretch
 
 log = logging.getLogger("kairos.transport")
 
@@ -39,15 +39,6 @@ RECORD_OVERHEAD = 200
 PAUSE_S = 0.01
 COMMIT_S = 3.0
 """A commit that takes longer is given up: aiokafka retries for ever, and the offsets are committed again with the next ack."""
-
-
-class Stretch(Struct):
-    """Offsets `base`..`last` of a partition as fetched: control batches and aborted records are covered but hold no `records`."""
-
-    base: int
-    last: int
-    records: list[Any]
-    weight: int
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -129,7 +120,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 fetcher._notify(fetcher._wait_consume_future)
             if state.position > base:
                 weight = sum(RECORD_OVERHEAD + len(one.value or b"") + len(one.key or b"") for one in records)
-                taken[tp] = Stretch(base, state.position - 1, records, weight)
+                taken[tp] = Stretch(base, state.position - 1, records, weight, epoch)
         return taken
 
     def _failed(self, tp: TP, failure: Any) -> None:
@@ -180,6 +171,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.epoch = 0
         """Counts stopped flows: what was fetched in an earlier one is not delivered."""
+        self.positioned_epoch = -1
         self.positions: dict[TP, int] = {}
         """Next offset to deliver."""
         self.lost: set[TP] = set()
@@ -196,17 +188,22 @@ class Consumer(driver.Consumer):
 
     def stop_flow(self) -> None:
         self.epoch += 1
+        self.positions.clear()
         super().stop_flow()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.app.kairos.fence.close()
         self.stop_flow()  # stock does not where the old assignment was empty; then the first fetch could precede the seek
         await super().on_partitions_revoked(revoked)
         self.app.kairos.failpoints.reach("revoked")
 
     async def perform_seek(self) -> None:
         """Positions every assigned partition where recovery says its state stands."""
-        starts = await self.app.kairos.starts(self.assignment())
+        epoch = self.epoch
+        starts = await self.app.kairos.assignment.starts(self.assignment())
         await self._thread.seek_all(starts)
+        if epoch != self.epoch:
+            return  # revoked meanwhile
         self._inflight.clear()
         self._held.clear()
         self._acked.clear()
@@ -216,6 +213,8 @@ class Consumer(driver.Consumer):
         self.positions = dict(starts)
         self.acked_next = dict(starts)
         self.lost = {tp for tp in self.assignment() if tp not in starts}
+        self.positioned_epoch = epoch
+        self.app.kairos.assignment.positioned()
 
     def _wanted(self) -> set[TP]:
         held = self._held
@@ -233,7 +232,8 @@ class Consumer(driver.Consumer):
                     continue
                 epoch, generation = self.epoch, self.app.consumer_generation_id
                 wanted = self._wanted()
-                if not wanted:
+                if not wanted or self.app.rebalancing:
+                    # Faust resumes the flow a little before it calls the rebalance over; what came in between the lanes would drop.
                     await asyncio.sleep(PAUSE_S)
                     continue
                 # A partition left out because much of it is held must not wait for the others' silence.
@@ -299,18 +299,3 @@ class Consumer(driver.Consumer):
 
 class Transport(driver.Transport):
     Consumer = Consumer
-
-
-class Untouched(faust.Schema):
-    """Keys and values of stretches pass through undecoded; lanes decode records."""
-
-    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
-        return message.key
-
-    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
-        return message.value
-
-
-def source(app: Any, topic: str) -> Any:
-    """A topic of the map as an agent reads it. Each agent needs its own, or the conductor would deliver to one queue only."""
-    return app.topic(app.kairos.settings.topic(topic), schema=Untouched())

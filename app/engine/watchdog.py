@@ -71,7 +71,7 @@ class Watchdog:
             hung = hung + 1 if self.beats == beats else 0
             beats = self.beats
             if hung >= STUCK_S:
-                die(f"the event loop has not moved for {hung} s")
+                engine.fatal(f"the event loop has not moved for {hung} s", None)
             answers = time.monotonic() - self.broker_answered_at < 10.0
             moved = engine.lanes.turns != turns
             turns = engine.lanes.turns
@@ -79,9 +79,9 @@ class Watchdog:
                 stuck = 0
                 joining = joining + 1 if answers and not engine.restoring() else 0
                 if joining >= JOIN_S:
-                    die(f"not ready for {joining} s although the broker answers")
+                    engine.fatal(f"not ready for {joining} s although the broker answers", None)
                 continue
             joining = 0
             stuck = 0 if moved or not answers or not (self.lag or engine.lanes.waiting()) else stuck + 1
             if stuck >= STUCK_S:
-                die(f"no finished turn for {stuck} s, lag {self.lag}, although the broker answers")
+                engine.fatal(f"no finished turn for {stuck} s, lag {self.lag}, although the broker answers", None)

@@ -9,14 +9,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import gc
-import hashlib
 import logging
-import os
-import re
-import socket
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import faust
@@ -26,19 +21,19 @@ from msgspec import Struct
 
 from app.engine import clock as clocks
 from app.engine.artifacts import Artifacts
+from app.engine.assignment import Assignment
 from app.engine.failpoints import Failpoints
 from app.engine.fence import Fence
-from app.engine.lane import Lanes, Work
-from app.engine.ports import LanePorts, TableWork
-from app.engine.producer import Changelog, Producer
-from app.engine.recovery import starts_at
+from app.engine.lane import Lanes
+from app.engine.membership import folder_of, member_id, on_loopback
+from app.engine.producer import Producer
 from app.engine.tables import Stores, Tables, declare
 from app.engine.topics import admin, client_options, differences
 from app.engine.transport import Transport
 from app.engine.turn import Program, Segment
 from app.engine.watchdog import Watchdog, die
-from app.flow import AGENTS, ROLES, TABLES, Table
-from app.settings import Settings
+from app.flow import AGENTS, ROLES
+from app.settings import DEMO_SECRET, Settings
 
 log = logging.getLogger("kairos.worker")
 
@@ -50,6 +45,10 @@ POLL_S = 900.0
 BUFFERED = 16
 """Stretches in an agent's queue; the transport bounds bytes."""
 TASK_STOP_S = 2.0
+ARTIFACTS_S = 60.0
+"""Packs are read whole before the first turn: windows may have been opened under any of them."""
+GC_THRESHOLD = (200_000, 20, 20)
+"""Steps replace structs rather than mutate them; at Python's default of 700 the collector took 40 % of the lane (faust.md)."""
 
 
 class Refusal(Exception):
@@ -81,7 +80,7 @@ class Shell(faust.Worker):
 
 
 class Worker:
-    """One role in this process. Counters are plain attributes: `events`, `turns`, `woken`, `defects`, `lag`, `ready`."""
+    """One role in this process. Counters are plain attributes: `events`, `turns`, `woken`, `defects`, `lag`."""
 
     def __init__(
         self,
@@ -97,7 +96,7 @@ class Worker:
         self.failpoints = Failpoints(settings.failpoint)
         self.fence = Fence(settings.session_ms / 1000)
         self.producer = Producer(settings, self.failpoints)
-        self.lanes = Lanes(self.fence, self.fatal)
+        self.lanes = Lanes(self.fence, self.failpoints, self.fatal)
         self.artifacts = Artifacts(settings.topic("artifacts"), self.client_options, wiring.compile_artifact)
         self.time_map = time_map or clocks.RealTime(settings.tick_ms)
         self.clock = clocks.Clock(self, self.time_map)
@@ -107,16 +106,9 @@ class Worker:
         self.group = f"{settings.topic_prefix}kairos-{role}"
         self.stores: Stores
         self.app: Any = None
-        self.ready: dict[tuple[str, int], int] = {}
-        """(table, partition) → generation in which its state was brought up to date."""
+        self.assignment = Assignment(self)
         self.woken = 0
         self.defects = 0
-        self._positions: dict[tuple[str, int], tuple[int, list[bytes]]] = {}
-        self._programs: dict[str, Program] = {}
-        self._sources = {settings.topic(agent.reads): agent.reads for name in ROLES[role].agents if (agent := AGENTS[name])}
-        self._tables = {settings.topic(AGENTS[table.writers[0]].reads): table for table in TABLES.values()}
-        self._restoring = False
-        self._flowing = -1
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
         self._shell: Shell | None = None
@@ -127,6 +119,8 @@ class Worker:
         """Returns when state is restored and events flow. Raises `Refusal`."""
         if streams._CStreamIterator is None:
             raise Refusal(2, "faust-streaming is installed without its compiled extension, whose stream drops events of old generations")
+        if self.settings.secret == DEMO_SECRET and not on_loopback(self.settings):
+            raise Refusal(2, "KAIROS_SECRET is the demo's: set one of your own, it keys person ids and signed links")
         cluster = await self._broker()
         if wrong := await differences(self.settings):
             raise Refusal(2, "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
@@ -134,10 +128,15 @@ class Worker:
         self.stores = Stores(self.folder / "state", f"{cluster} {self.settings.partitions}")
         await self.producer.start()
         self._spawn(self.artifacts.follow())
-        self._programs = {self.settings.topic(name): one for name, one in self.wiring.programs(self.artifacts.packs).items()}
+        try:
+            await self.artifacts.loaded(ARTIFACTS_S)
+        except TimeoutError as error:
+            raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
+        self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(self.artifacts.packs).items()}
         self.app = self._faust()
         gc.collect()
         gc.freeze()  # what is loaded by now lives as long as the process
+        gc.set_threshold(*GC_THRESHOLD)
         self._spawn(self.watchdog.beat())
         self._spawn(self.watchdog.ask())
         self.watchdog.start()
@@ -241,68 +240,12 @@ class Worker:
         for attach in self.wiring.attach:
             attach(app, self.lanes.arrive)
         members = ROLES[self.role].agents
-        self.lanes.members = {
-            topic: frozenset(name for name in members if AGENTS[name].reads == reads) for topic, reads in self._sources.items()
-        }
-        self.lanes.open_lane = self._open_lane
+        topics = {AGENTS[name].reads for name in members}
+        self.lanes.members = {settings.topic(topic): frozenset(one for one in members if AGENTS[one].reads == topic) for topic in topics}
+        self.lanes.open_lane = self.assignment.open_lane
         return app
 
-    # --- called by transport, recovery, lanes, clock and watchdog ---
-
-    def owned(self, assignment: set[Any]) -> set[int]:
-        """The partitions of an assignment, the same for every person-keyed topic, or the worker exits."""
-        by_topic: dict[str, set[int]] = {topic: set() for topic in self._tables}
-        for tp in assignment:
-            if tp.topic in by_topic:
-                by_topic[tp.topic].add(tp.partition)
-        sets = list(by_topic.values())
-        if any(one != sets[0] for one in sets):
-            self.fatal(f"topics that belong together were assigned unequal partitions: {by_topic}", None)
-        self._restoring = True
-        self._positions.clear()
-        return set(sets[0])
-
-    def restored(self, table: Table, partition: int, generation: int, end: int, stale: list[bytes]) -> None:
-        """Recovery: the table's state now equals its changelog up to `end`."""
-        self.ready[table.name, partition] = generation
-        self._positions[table.name, partition] = (end, stale)
-
-    async def starts(self, assignment: set[Any]) -> dict[Any, int]:
-        """Transport: where each assigned partition is read from; without those that fell behind retention."""
-        places = list(assignment)
-        if not places:
-            return {}
-        found = await self.app.consumer._thread.starts(places)
-        starts = {}
-        for tp, (committed, first) in found.items():
-            table = self._tables.get(tp.topic)
-            applied = None if table is None else self.stores.table(table, tp.partition).marks().applied
-            start = starts_at(tp, committed, first, applied)
-            if start < first:
-                log.critical("%s[%d]: reading stood at %d, the topic now begins at %d; the partition is stopped", *tp, start, first)
-            else:
-                starts[tp] = start
-        return starts
-
-    def resumed(self, generation: int) -> None:
-        """Recovery: events flow again."""
-        self.lanes.begin(generation)
-        self.fence.joined()
-        self._restoring, self._flowing = False, generation
-        log.info("ready: generation %d, partitions %s", generation, self.stores.partitions)
-
-    def _open_lane(self, topic: str, partition: int, generation: int) -> tuple[int, Work]:
-        start = self.app.consumer.starts_at[topic, partition]
-        table = self._tables.get(topic)
-        if table is None:
-            return start, self.clock.work
-        if self.ready.get((table.name, partition)) != generation:
-            self.fatal(f"{topic}[{partition}] got events in generation {generation} before its state was restored", None)
-        end, stale = self._positions[table.name, partition]
-        store = self.stores.table(table, partition)
-        changelog = Changelog(self.producer, self.settings, self.failpoints, self.settings.topic(table.changelog), partition, end)
-        ports = LanePorts(self, generation, store, changelog, partition, stale)
-        return start, TableWork(self._programs[topic], partition, store, ports)
+    # --- called by lanes, clock and watchdog ---
 
     def count(self, segment: Segment) -> None:
         """Ports: after each local write."""
@@ -334,12 +277,11 @@ class Worker:
         return sum(max(0, end - acked[tp]) for tp, end in ends.items())
 
     def is_ready(self) -> bool:
-        if self.app is None or self._restoring or self.app.rebalancing:
-            return False
-        return bool(self.app.consumer_generation_id == self._flowing)
+        """State is restored and events flow."""
+        return self.assignment.ready
 
     def restoring(self) -> bool:
-        return self._restoring
+        return self.assignment.restoring
 
     # --- what demo and health look at ---
 
@@ -358,16 +300,3 @@ class Worker:
     @property
     def lag(self) -> int:
         return self.watchdog.lag
-
-
-def folder_of(settings: Settings, role: str) -> Path:
-    """Where a role keeps its state in the datadir."""
-    return Path(settings.datadir) / f"{settings.topic_prefix}{role}"
-
-
-def member_id(settings: Settings, folder: Path) -> str:
-    """Static member id: a restart on the same host and datadir takes its old place without a rebalance."""
-    if settings.worker_id:
-        return re.sub(r"[^A-Za-z0-9._-]", "-", settings.worker_id)[:200]
-    place = hashlib.blake2b(os.fsencode(folder.absolute()), digest_size=6).hexdigest()
-    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{socket.gethostname()}-{place}")[:200]

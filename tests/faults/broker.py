@@ -45,10 +45,16 @@ class Request:
 
 @dataclass(slots=True)
 class Partition:
-    """A log; holes only by compaction. `end`: offset of the next record."""
+    """A log; holes only by compaction. `end`: offset of the next record. `history`: what compaction took, too, for the oracle."""
 
     records: list[Stored] = field(default_factory=list)
+    history: list[Stored] = field(default_factory=list)
     end: int = 0
+
+
+def right_partition(key: bytes | None, partitions: int) -> int:
+    """As Kafka's default partitioner places a key; without one, the first."""
+    return 0 if key is None else partition_of(key, partitions)
 
 
 class Broker:
@@ -70,7 +76,7 @@ class Broker:
         return self.logs.setdefault((topic, partition), Partition())
 
     def place(self, topic: str, key: bytes | None) -> Place:
-        return topic, 0 if key is None else partition_of(key, self.partitions)
+        return topic, right_partition(key, self.partitions)
 
     # --- producing -------------------------------------------------------------------------------------------------------------
 
@@ -81,7 +87,9 @@ class Broker:
     def append(self, place: Place, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> int:
         """Writes a record at once (outside producers: the workload)."""
         log = self.log(*place)
-        log.records.append(Stored(log.end, self.now, key, value, headers))
+        record = Stored(log.end, self.now, key, value, headers)
+        log.records.append(record)
+        log.history.append(record)
         log.end += 1
         return log.end - 1
 

@@ -18,6 +18,7 @@ from app.engine.contiguity import Contiguity
 from app.engine.memory import MemoryStore
 from app.engine.origin import Marks
 from app.engine.restore import Restore
+from app.engine.rounds import Rounds
 from app.engine.rows import MARKS
 from app.engine.turn import Incoming, Row, Turn
 from app.events import Event, Tick
@@ -103,7 +104,46 @@ def last_record_wins(pipeline: Pipeline) -> list[Patch]:
 
 def stale_rows_stay(pipeline: Pipeline) -> list[Patch]:
     """Nobody appends the right value behind a zombie's record: compaction keeps the zombie's."""
-    return [patch.object(Restore, "stale", lambda self: []), patch.object(cluster.Lane, "_touched", lambda self, start, end: [])]
+
+    def merge(self: Restore) -> Any:
+        merged = right(self)
+        self._stale.clear()
+        return merged
+
+    right = Restore._merge
+    return [patch.object(Restore, "_merge", merge)]
+
+
+def keeps_though_overtaken(pipeline: Pipeline) -> list[Patch]:
+    """The owner puts its own values behind a zombie's and goes on, without the rows in which the zombie was ahead."""
+
+    async def log(self: cluster.Lane, batches: Sequence[Sequence[tuple[bytes, bytes]]]) -> int:
+        written: dict[bytes, bytes] = {}
+        for batch in batches:
+            while batch:
+                self.fence()
+                base = await self._append(batch)
+                written.update(batch)
+                expected, self.expected = self.expected, base + len(batch)
+                records = self.cluster.broker.log(*self.changelog).records if base != expected else []
+                touched = sorted({record.key for record in records if record.key is not None and expected <= record.offset < base})
+                own = {MARKS: self.store.marks().encode(), **self.store.rows, **written}
+                batch = [(key, own[key]) for key in touched if key in own]
+        return self.expected
+
+    return [patch.object(cluster.Lane, "log", log)]
+
+
+def one_round_is_enough(pipeline: Pipeline) -> list[Patch]:
+    """The mark is the round before the last complete one, whenever that was begun: a record put back under its key may be missing."""
+
+    def close(self: Rounds, now: int) -> None:
+        while self._open and all(self.positions.get(number, 0) >= end for number, end in self._open[0].ends.items()):
+            self._complete = [*self._complete, (self._open.pop(0).at, now)][-2:]
+        if len(self._complete) == 2:
+            self.low_water = max(self.low_water, self._complete[0][0])
+
+    return [patch.object(Rounds, "_close", close)]
 
 
 def no_fence(pipeline: Pipeline) -> list[Patch]:
@@ -223,6 +263,8 @@ BUGS: dict[str, Callable[[Pipeline], list[Patch]]] = {
         origins_not_kept,
         last_record_wins,
         stale_rows_stay,
+        keeps_though_overtaken,
+        one_round_is_enough,
         no_fence,
         no_contiguity,
         cursor_at_the_end_of_a_slice,

@@ -19,14 +19,15 @@ from app.engine.commit import Abandon
 from app.engine.contiguity import Contiguity, Gap
 from app.engine.memory import MemoryStore
 from app.engine.origin import Marks
-from app.engine.restore import Restore
+from app.engine.restore import Overtaken, Restore
+from app.engine.rounds import Rounds
 from app.engine.rows import MARKS
 from app.engine.turn import Output, Program, Row, Segment, Turn
 from tests.faults.broker import Broker, Place, Request, Stored
 
 MINUTE = 60_000
-COMPACTION_LAG = 15 * MINUTE
-"""Longer than any request is on its way and any repair takes, as min.compaction.lag is in the map."""
+COMPACTION_LAG = 8
+"""In ticks. Far longer than until the owner's next write, which finds a zombie's, as min.compaction.lag is in the map."""
 FETCHES = (1, 2, 5, 20, 1000)
 MAX_STEPS = 400_000
 """A run that takes more is stuck (I12)."""
@@ -88,30 +89,18 @@ def drawn(rng: Random) -> Faults:
 
 
 class Clock:
-    """The low-water clock: rounds as design.md 1.3 has them, virtual time. What it learnt dies with it; reports do not."""
+    """The real low-water rounds over virtual time. What a clock learnt dies with it; what intake reported is on `control`."""
 
     def __init__(self, cluster: Cluster, sender: str) -> None:
         self.cluster, self.sender = cluster, sender
-        self.rounds: list[tuple[int, dict[int, int]]] = []
-        self.complete: list[tuple[int, int]] = []
-        """(T of a complete round, when it was seen complete)"""
-        self.low_water = 0
+        self.rounds = Rounds()
 
     def tick(self, now: int, interval: int) -> None:
-        broker, reported = self.cluster.broker, self.cluster.reported
-        waiting = []
-        for at, ends in self.rounds:
-            if any(reported.get(number, 0) < end for number, end in ends.items()):
-                waiting.append((at, ends))
-                continue
-            # A record put back under its key is written before its round completes; a round begun after that waits for it too.
-            self.low_water = max([self.low_water, *(begun for begun, seen in self.complete if seen <= at)])
-            self.complete.append((at, now))
-        self.rounds = waiting
-        self.complete = [one for one in self.complete if one[0] >= self.low_water]
-        self.rounds.append((now, {number: broker.log("customer_events", number).end for number in range(broker.partitions)}))
+        broker = self.cluster.broker
+        self.rounds.report(self.cluster.reported, now)
+        self.rounds.note(now, {number: broker.log("customer_events", number).end for number in range(broker.partitions)})
         for number in range(broker.partitions):
-            tick = events.encode(events.Tick(now, self.low_water, interval))
+            tick = events.encode(events.Tick(now, self.rounds.low_water, interval))
             broker.send(Request(self.sender, ("journal", number), [(None, tick, ())]))
 
 
@@ -178,8 +167,18 @@ class Lane:
                 contiguity.check(batch[0].offset, batch[-1].offset)
             except Gap as gap:
                 raise Died from gap
-            await commit.commit_turn(self.turn, batch, self)
+            await self._commit(batch)
             self.acked = max(self.acked, batch[-1].offset + 1)
+
+    async def _commit(self, batch: Sequence[Stored]) -> None:
+        while True:
+            try:
+                await commit.commit_turn(self.turn, batch, self)
+                return
+            except Overtaken:
+                self.cluster.repairs += 1
+                self.fence()  # models a heartbeat sent after the discovery
+                await self._restore()
 
     def _over(self) -> bool:
         return self.member.lease_over or self.member.revoking or self.generation != self.member.generation
@@ -243,27 +242,13 @@ class Lane:
         await self._acked([self._send(place, records) for place, records in requests.items()])
 
     async def log(self, batches: Sequence[Sequence[tuple[bytes, bytes]]]) -> int:
-        written: dict[bytes, bytes] = {}
         for batch in batches:
-            while batch:
-                self.fence()  # a repair, too, needs a lease that is newer than what it found
-                base = await self._append(batch)
-                written.update(batch)
-                expected, self.expected = self.expected, base + len(batch)
-                # Records of somebody else lie before ours: put our own values of the rows they touched behind them.
-                touched = self._touched(expected, base)
-                batch = [(key, written.get(key) or self._own(key)) for key in touched if key in written or self._has(key)]
-                self.cluster.repairs += bool(touched)
+            self.fence()
+            base = await self._append(batch)
+            if base != self.expected:
+                raise Overtaken
+            self.expected = base + len(batch)
         return self.expected
-
-    def _touched(self, start: int, end: int) -> list[bytes]:
-        if start == end:
-            return []
-        log = self.cluster.broker.log(*self.changelog)
-        return sorted({record.key for record in log.records if record.key is not None and start <= record.offset < end})
-
-    def _has(self, key: bytes) -> bool:
-        return key == MARKS or key in self.store.rows
 
     def keep(self, rows: Sequence[Row], marks: Marks, changelog_next: int) -> None:
         self.store.keep(rows, marks, changelog_next)
@@ -315,7 +300,10 @@ class Member:
 
 
 class Cluster:
-    """One run. `arrivals` in order of time; the clock ticks each `interval` up to `until` (ms), then everything must come to rest."""
+    """One run. `arrivals` in order of time; the clock ticks each `interval` up to `until` (ms), then everything must come to rest.
+
+    `first`: records that stand in every journal partition before all others. `second`: (ms, record) that the clock writes to each later.
+    """
 
     def __init__(
         self,
@@ -329,6 +317,7 @@ class Cluster:
         members: int = 3,
         faults: Faults | None = None,
         first: Sequence[bytes] = (),
+        second: tuple[int, bytes] | None = None,
     ) -> None:
         self.seed, self.rng = seed, Random(seed)
         self.stages, self.arrivals, self.until, self.interval = stages, arrivals, until, interval
@@ -341,7 +330,7 @@ class Cluster:
         self.reported: dict[int, int] = {}
         self.rebalancing = True
         self.awaits = self.segments = self.repairs = self.kills = self.stops = self.rebalances = 0
-        self._arrived = 0
+        self._arrived, self._second = 0, second
         start = arrivals[0].at // interval * interval
         self.broker.now = self._next_tick = start
         for number in range(partitions):
@@ -375,28 +364,35 @@ class Cluster:
                 self.clock, self.clocks = Clock(self, f"clock.{self.clocks}"), self.clocks + 1
             elif luck < faults.kill + faults.stop + faults.rebalance + faults.clock + faults.compact:
                 for stage in self.stages:
-                    self.broker.compact(f"{stage.table}-changelog", self.broker.now - COMPACTION_LAG)
+                    self.broker.compact(f"{stage.table}-changelog", self.broker.now - COMPACTION_LAG * self.interval)
             elif luck > 1 - faults.eager:
                 self._pass_time()
-        self._look_after_members(calm)
-        lanes = [
-            lane
-            for member in self.members
-            if not member.stopped
-            for lane in member.lanes
-            if not lane.done and (lane.ready is None or lane.ready())
-        ]
-        if self.broker.on_the_way and (not lanes or rng.random() < 0.4):
+        if rng.random() < 0.3:
+            self._look_after_members(calm)
+        lane = None if self.broker.on_the_way and rng.random() < 0.4 else self._ready_lane()
+        if lane is not None:
+            self._drive(lane)
+        elif self.broker.on_the_way:
             self.broker.land()
-        elif lanes:
-            self._drive(lanes[rng.randrange(len(lanes))])
         elif self.rebalancing or any(member.stopped or not member.alive for member in self.members):
-            pass
+            self._look_after_members(calm)
         elif self.broker.now < self.until:
             self._pass_time()
         else:
             return False
         return True
+
+    def _ready_lane(self) -> Lane | None:
+        """Some lane that has something to do: a lucky pick, else whichever there is."""
+        lanes = [lane for member in self.members if not member.stopped for lane in member.lanes]
+        if not lanes:
+            return None
+        start = self.rng.randrange(len(lanes))
+        for number in range(len(lanes)):
+            lane = lanes[(start + number) % len(lanes)]
+            if not lane.done and (lane.ready is None or lane.ready()):
+                return lane
+        return None
 
     def _drive(self, lane: Lane) -> None:
         try:
@@ -418,6 +414,10 @@ class Cluster:
                 if lane.place[0] == "customer_events" and not member.stopped and not lane.done and self.rng.random() < 0.9:
                     self.reported[lane.partition] = max(self.reported.get(lane.partition, 0), lane.acked)
         self.clock.tick(self.broker.now, self.interval)
+        if self._second is not None and self._second[0] <= self.broker.now:
+            for number in range(self.broker.partitions):
+                self.broker.append(("journal", number), None, self._second[1])
+            self._second = None
 
     # --- members ---------------------------------------------------------------------------------------------------------------
 
@@ -425,17 +425,17 @@ class Cluster:
         rng = self.rng
         for member in self.members:
             if not member.alive:
-                if rng.random() < (0.5 if calm else 0.02):
+                if rng.random() < (0.5 if calm else 0.06):
                     self._start(member)
             elif member.stopped:
-                if rng.random() < (0.5 if calm else 0.01):
+                if rng.random() < (0.5 if calm else 0.03):
                     member.stopped = False
-                elif not member.lease_over and rng.random() < 0.02:
+                elif not member.lease_over and rng.random() < 0.06:
                     member.lease_over = self.rebalancing = True
             elif member.lease_over and all(lane.done for lane in member.lanes):
                 member.lease_over, member.lanes, self.rebalancing = False, [], True
         lanes = [lane for member in self.members if member.alive and not member.stopped for lane in member.lanes if not lane.done]
-        if lanes and rng.random() < (0.3 if calm else 0.05):
+        if lanes and rng.random() < (0.3 if calm else 0.15):
             lane = lanes[rng.randrange(len(lanes))]
             if lane.acked >= 0 and not lane.member.lease_over:
                 self.broker.commit(lane.place, lane.acked, lane.generation)
@@ -475,7 +475,7 @@ class Cluster:
         """Members that can hear are told and end their turns; then those that are there share the partitions."""
         there = [member for member in self.members if member.alive and not member.lease_over]
         for member in there:
-            if member.stopped and self.rng.random() < 0.02:
+            if member.stopped and self.rng.random() < 0.06:
                 member.lease_over = True
             member.revoking = True
         there = [member for member in there if not member.lease_over]

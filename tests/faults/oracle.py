@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import msgspec
+
 from app import events
 from app.events import Activation, Event, Tick
 from app.flow import Stage
@@ -46,7 +48,7 @@ class Model(Protocol):
 
     def render(self, record: Any) -> list[Made]: ...
     def letter(self, stage: str, reason: str, record: Stored, partition: int) -> bytes:
-        """What `same_letter` must find in the dead letter."""
+        """The dead letter, as `plain` reads it."""
 
     def plain(self, made: Made) -> Made:
         """An output without what the model does not foretell (the wording of a dead letter)."""
@@ -71,6 +73,7 @@ def _differences(cluster: Cluster, model: Model) -> Iterator[str]:
     for number in range(cluster.broker.partitions):
         yield from _intake(cluster, model, number)
         _arrivals(cluster, number, arrived)
+    yield from _disks(cluster)
     for number in range(cluster.broker.partitions):
         yield from _low_water(cluster, number, arrived)
         yield from _lane(cluster, model, number)
@@ -158,14 +161,12 @@ def _fresh(cluster: Cluster, topic: str, number: int) -> Iterator[tuple[Stored, 
 def _arrivals(cluster: Cluster, number: int, arrived: dict[str, int]) -> None:
     """When the broker first had each event, by event id; a record without one cannot be told apart and is left out."""
     for record in cluster.broker.log("customer_events", number).records:
-        event_id = events_id(record.value)
+        event_id = event_id_of(record.value)
         if event_id is not None:
             arrived[event_id] = min(record.timestamp, arrived.get(event_id, record.timestamp))
 
 
-def events_id(value: bytes | None) -> str | None:
-    import msgspec
-
+def event_id_of(value: bytes | None) -> str | None:
     try:
         body = msgspec.json.decode(value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -243,6 +244,25 @@ def _kept(cluster: Cluster, table: str, number: int, expected: dict[bytes, bytes
                 yield from _rows(f"I10 store {table}/{number}", {key: value[17:] for key, value in lane.store.rows.items()}, expected)
                 if (index := list(lane.store.waiting())) != due:
                     yield f"I10 due index {number}: {index[:5]} instead of {due[:5]}"
+
+
+def _disks(cluster: Cluster) -> Iterator[str]:
+    """Every store, its worker's or left behind, holds at least what its changelog says up to the offset that it claims to contain."""
+    for member in cluster.members:
+        for lane_name, number in sorted(member.disk):
+            store = member.disk[lane_name, number]
+            table = next(stage.table for stage in cluster.stages if stage.name == lane_name)
+            merged: dict[bytes, bytes] = {}
+            for record in cluster.broker.log(f"{table}-changelog", number).history[: store.changelog_next]:
+                assert record.key is not None and record.value is not None
+                if record.key != b"m":
+                    applied = [struct.unpack_from(">Bqq", value)[1] for value in (record.value, merged.get(record.key, record.value))]
+                    merged[record.key] = record.value if applied[0] >= applied[1] else merged[record.key]
+            for key, value in merged.items():
+                # A restore that died while a stale record waited for its repair has read further than it claims.
+                found = store.rows.get(key)
+                if found is None or struct.unpack_from(">Bqq", found)[1] < struct.unpack_from(">Bqq", value)[1]:
+                    yield f"I10 disk of {member.name} {table}/{number} up to {store.changelog_next}: row {key!r} is {found!r}, not {value!r}"
 
 
 def _rows(what: str, found: dict[bytes, bytes], expected: dict[bytes, bytes]) -> Iterator[str]:

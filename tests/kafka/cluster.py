@@ -12,95 +12,43 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from app.edges.local_kafka import LocalKafka
+
 ROOT = Path(__file__).resolve().parents[2]
 PACK = ROOT / "tests" / "packs" / "quick.toml"
-SCRIPT = ROOT / "deploy" / "kafka.sh"
+JARS = ROOT / ".kairos" / "kafka"
 SECRET = "kill-proof-secret"
 PUBLIC_URL = "https://kairos.example"
 TICK_MS = 200
 SESSION_MS = 4_000
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def missing() -> str | None:
-    """Why no Kafka can be started here, or None."""
-    try:
-        found = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30).stderr
-    except (OSError, subprocess.TimeoutExpired):
-        return "no Java on this machine (Kafka needs Java 17)"
-    version = found.split('"')[1].split(".")[0] if '"' in found else "0"
-    if not version.isdigit() or int(version) < 17:
-        return f"Java 17 is needed, found {version}"
-    try:
-        subprocess.run(["mvn", "-v"], capture_output=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "no Maven on this machine (it fetches Kafka)"
-    return None
-
-
-class Broker:
-    """A real Apache Kafka of one node, ours to kill. `home` keeps its data; `jars` is shared between brokers."""
-
-    def __init__(self, home: Path, jars: Path) -> None:
-        self.home, self._jars = home, jars
-        self.port, self._controller = free_port(), free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self, wait: float = 180.0) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["bash", str(SCRIPT), "fetch"], env={**os.environ, "KAFKA_HOME_DIR": str(self._jars)}, check=True)
-        for jars in self._jars.glob("libs-*"):
-            if not (here := self.home / jars.name).exists():
-                here.symlink_to(jars)
-        env = {
-            **os.environ,
-            "KAFKA_HOME_DIR": str(self.home),
-            "PORT": str(self.port),
-            "CONTROLLER_PORT": str(self._controller),
-            "KAFKA_HEAP_OPTS": "-Xmx768M -Xms256M",
-        }
-        with (self.home / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["bash", str(SCRIPT)], env=env, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + wait
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"Kafka ended at its start, see {self.home / 'broker.log'}")
+def _free_port() -> int:
+    """A port whose successor is free too: the controller listens there."""
+    while True:
+        with socket.socket() as probe, socket.socket() as successor:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
-                return
+                successor.bind(("127.0.0.1", port + 1))
             except OSError:
-                time.sleep(0.2)
-        raise RuntimeError(f"Kafka did not answer within {wait} s")
+                continue
+            return port
+
+
+class Broker(LocalKafka):
+    """A real Apache Kafka of one node, ours to kill and to start again on the same data."""
+
+    def __init__(self, home: Path) -> None:
+        JARS.mkdir(parents=True, exist_ok=True)
+        super().__init__(home, _free_port(), JARS)
 
     def kill(self) -> None:
         """kill -9, as a machine that loses power."""
-        self._signal(signal.SIGKILL)
-
-    def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._signal(signal.SIGTERM)
-
-    def _signal(self, number: int) -> None:
-        assert self._process is not None
-        os.killpg(self._process.pid, number)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(30)
+        pid = self.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 class Worker:
@@ -134,7 +82,7 @@ class Worker:
         if failpoint:
             env["KAIROS_FAILPOINT"] = failpoint
         with self.log.open("ab") as log:
-            log.write(f"--- start {self.starts} {failpoint}\n".encode())
+            log.write(f"--- {time.strftime('%H:%M:%S')} start {self.starts} {failpoint}\n".encode())
             log.flush()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app", "worker"], env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True

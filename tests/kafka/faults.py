@@ -61,7 +61,7 @@ async def at_random(scene: Scene) -> None:
     worker = scene.cluster.worker("w1")
     begun = asyncio.get_running_loop().time()
     while asyncio.get_running_loop().time() - begun < scene.seconds:
-        await asyncio.sleep(scene.rng.uniform(1.0, 4.5))
+        await asyncio.sleep(scene.rng.uniform(1.0, 7.0))
         _ended_by_itself(worker, scene)
         worker.kill()
         scene.log.append("kill -9")
@@ -144,7 +144,7 @@ async def broker_killed(scene: Scene) -> None:
     scene.broker.kill()
     scene.log.append("broker kill -9")
     await asyncio.sleep(scene.rng.uniform(2.0, 5.0))
-    await asyncio.to_thread(scene.broker.start)
+    await asyncio.to_thread(scene.broker.up)
     scene.log.append("broker is back")
     await asyncio.sleep(2.0)
     for worker in scene.cluster.workers.values():
@@ -159,7 +159,7 @@ async def both_killed(scene: Scene) -> None:
     scene.broker.kill()
     worker.kill()
     scene.log.append("broker and worker kill -9")
-    await asyncio.to_thread(scene.broker.start)
+    await asyncio.to_thread(scene.broker.up)
     worker.start()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 
 LOAD_HEADER = "load"
 WAIT = 3.0
@@ -200,9 +201,16 @@ class Player:
                 delay = start + one.after - time.time()
                 if delay > 0:
                     await asyncio.sleep(delay)
-                headers = [(LOAD_HEADER, one.kind.encode())]
-                acks.append(await producer.send(self._topic, encoded(one, time.time()), key=one.key, headers=headers))
+                acks.append(await self._send(producer, one))
                 self.sent += 1
             await asyncio.gather(*acks)
         finally:
             await producer.stop()
+
+    async def _send(self, producer: AIOKafkaProducer, one: Planned) -> Any:
+        value, headers = encoded(one, time.time()), [(LOAD_HEADER, one.kind.encode())]
+        while True:
+            try:
+                return await producer.send(self._topic, value, key=one.key, headers=headers)
+            except KafkaTimeoutError:
+                continue  # its buffer is full while the broker is away; nothing was taken

@@ -8,7 +8,6 @@ has the naive checks that know no domain code at all.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
@@ -22,6 +21,7 @@ from app.domain import person
 from app.domain.effects import Conclude, Decide, PlanMessage
 from app.policy.pack import compile_artifact
 from tests.kafka.logs import HANDED, REKEY, Logs, Message
+from tests.kafka.stores import Local
 
 TOPICS = (
     "customer_events",
@@ -154,8 +154,8 @@ class Fold:
         kept[name] = value
 
 
-def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: dict[int, dict[bytes, bytes]] | None = None) -> Verdict:
-    """Everything that must hold after a quiet stop. `stores`: journal partition → people rows as RocksDB has them, to be compared."""
+def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]) -> Verdict:
+    """Everything that must hold after a quiet stop. `stores`: what all workers left on their disks."""
     verdict = Verdict()
     packs = packs_of(logs)
     tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders")}
@@ -174,8 +174,8 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: dict[int, d
     _rows(folds, tables["people"], verdict)
     for table, source in (("identifiers", "customer_events"), ("people", "journal"), ("renders", "message_plans")):
         _commits(logs, source, tables[table], committed, verdict)
-    if stores is not None:
-        _stores(stores, tables["people"], verdict)
+    for table in ("identifiers", "people"):
+        _stores(logs, table, tables[table], stores, verdict)
     return verdict
 
 
@@ -323,6 +323,10 @@ def _applied(value: bytes) -> int:
     return int.from_bytes(value[1:9], "big", signed=True)
 
 
+def _due(value: bytes) -> int:
+    return int.from_bytes(value[9:17], "big", signed=True)
+
+
 def _rows(folds: dict[int, Fold], people: _Table, verdict: Verdict) -> None:
     """I2: every row of every person, byte for byte, with the offset it was last touched at."""
     for partition, fold in folds.items():
@@ -357,23 +361,20 @@ def _is_tick(message: Message) -> bool:
     return isinstance(events.journal.decode(message.value), events.Tick)
 
 
-def _stores(stores: dict[int, dict[bytes, bytes]], people: _Table, verdict: Verdict) -> None:
-    """I10: RocksDB after a clean stop holds what the changelog holds."""
-    for partition, rows in people.rows.items():
-        local = stores.get(partition)
-        if local is None:
-            verdict.differ(f"no store of journal {partition}")
-        elif local != rows:
-            wrong = [key for key in rows.keys() | local.keys() if rows.get(key) != local.get(key)]
-            verdict.differ(f"journal {partition}: {len(wrong)} rows differ between RocksDB and changelog", wrong[:3])
-
-
-def checksum(rows: dict[bytes, bytes]) -> str:
-    """Of all rows of a partition, to record with a run."""
-    total = hashlib.blake2b(digest_size=8)
-    for key in sorted(rows):
-        total.update(key + rows[key])
-    return total.hexdigest()
+def _stores(logs: Logs, name: str, table: _Table, stores: list[Local], verdict: Verdict) -> None:
+    """I10: after a clean stop the RocksDB of a partition's last owner holds the rows of the changelog, and the due index they imply."""
+    for partition, rows in table.rows.items():
+        changelog = logs[f"{name}-changelog"][partition]
+        end = changelog[-1].offset + 1 if changelog else 0
+        last = [one for one in stores if one.table == name and one.partition == partition and one.next == end]
+        if not last:
+            verdict.differ(f"{name} {partition}: no store has come to the changelog's end {end}")
+        for local in last:
+            if local.rows != rows:
+                wrong = [key for key in rows.keys() | local.rows.keys() if rows.get(key) != local.rows.get(key)]
+                verdict.differ(f"{name} {partition}: {len(wrong)} rows differ between RocksDB and changelog", wrong[:3])
+            due = {(at, key[1:]) for key, value in rows.items() if key[:1] == b"p" and (at := _due(value)) != person.NEVER}
+            verdict.same(f"due index of {name} {partition}", due, local.due)
 
 
 def _ms(text: str) -> int:

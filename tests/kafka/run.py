@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from tests.kafka import faults, load, logs, oracle, replay, stories
+from tests.kafka import faults, load, logs, oracle, replay, stores, stories
 from tests.kafka.cluster import PUBLIC_URL, SECRET, Broker, Cluster
 
 REST = 90.0
@@ -55,28 +56,47 @@ class Report(NamedTuple):
         return {"run": self.name, "seed": self.seed, "exact": not self.wrong, "wrong": self.wrong[:30], "log": self.log, **self.figures}
 
 
-async def run(
-    plan: Plan, seed: int, broker: Broker | str, home: Path, people: int = 300, seconds: float = 14.0, noise: int = 1800
-) -> Report:
-    """Runs a plan and judges it. `broker`: one of our own, or the address of a shared one."""
-    address = broker if isinstance(broker, str) else broker.address
-    cluster = Cluster(address, f"{plan.name}-{seed}-{int(time.time())}-", home)
-    scene = faults.Scene(cluster, None if isinstance(broker, str) else broker, random.Random(f"{plan.name} {seed}"), seconds, [])
-    begun = time.time()
+async def run(plan: Plan, seed: int, broker: str, home: Path, people: int = 300, seconds: float = 14.0, noise: int = 1800) -> Report:
+    """Runs a plan and judges it. `broker`: a running one; a plan that kills its broker starts one of its own under `home`."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients while the broker is dead on purpose
+    own = Broker(home / "kafka") if plan.own_broker else None
+    if own is not None:
+        await asyncio.to_thread(own.up)
+    cluster = Cluster(broker if own is None else own.address, f"{plan.name}-{seed}-{int(time.time())}-", home)
+    scene = faults.Scene(cluster, own, random.Random(f"{plan.name} {seed}"), seconds, [])
     try:
-        await asyncio.to_thread(cluster.create_topics)
-        return await _run(plan, seed, scene, people, noise, begun)
+        evidence = await gather(plan, seed, scene, people, noise)
+        wrong = evidence.wrong + await asyncio.to_thread(judge, evidence)
+        return Report(plan.name, seed, wrong, evidence.figures, scene.log)
     finally:
         cluster.stop()
-        await cluster.delete_topics()
+        if own is None:
+            await cluster.delete_topics()
+        else:
+            own.down()
 
 
-async def _run(plan: Plan, seed: int, scene: faults.Scene, people: int, noise: int, begun: float) -> Report:
+class Evidence(NamedTuple):
+    """What a run leaves behind. `wrong`: what was seen to be wrong while it ran; `told`: customer_id → story."""
+
+    logs: logs.Logs
+    committed: dict[tuple[str, int], int]
+    stores: list[stores.Local]
+    told: dict[str, str]
+    commits: Commits
+    wrong: list[str]
+    figures: dict[str, Any]
+
+
+async def gather(plan: Plan, seed: int, scene: faults.Scene, people: int, noise: int) -> Evidence:
+    """Lets people shop and faults happen, waits for rest, stops everything, and collects what is left."""
+    begun = time.time()
     cluster = scene.cluster
+    await asyncio.to_thread(cluster.create_topics)
     cluster.worker("w1").start()
     await _ready(cluster)
-    watch = Commits(cluster)
-    watching = asyncio.create_task(watch.run())
+    commits = Commits(cluster)
+    watching = asyncio.create_task(commits.watch())
     player = load.Player(cluster.broker, cluster.prefix + "customer_events")
     await asyncio.gather(player.run(load.play(seed, people, scene.seconds, noise)), plan.fault(scene))
     for worker in cluster.workers.values():
@@ -84,11 +104,10 @@ async def _run(plan: Plan, seed: int, scene: faults.Scene, people: int, noise: i
             scene.log.append(f"{worker.name} had ended by itself ({worker.code})")
             worker.start()
     waited = time.monotonic()
-    rested = await _rest(cluster)
+    wrong = [] if await _rest(cluster) else [f"not at rest {REST:.0f} s after the last fault"]
     figures: dict[str, Any] = {"rest_s": round(time.monotonic() - waited, 1)}
-    wrong = [] if rested else [f"not at rest {REST:.0f} s after the last fault"]
     watching.cancel()
-    stops = []
+    stops = [0.0]
     for worker in cluster.workers.values():
         if not worker.alive:
             wrong.append(f"{worker.name} had ended by itself at the end ({worker.code})")
@@ -98,13 +117,18 @@ async def _run(plan: Plan, seed: int, scene: faults.Scene, people: int, noise: i
             wrong.append(f"{worker.name} ended with {worker.code} at SIGTERM")
     found = await logs.read(cluster.broker, cluster.prefix, oracle.TOPICS)
     committed = await logs.committed(cluster.broker, cluster.prefix)
-    verdict = await asyncio.to_thread(oracle.judge, found, committed)
-    wrong += watch.wrong(found) + verdict.differences
-    wrong += await asyncio.to_thread(_replayed, found)
-    wrong += stories.differences(found, load.stories(seed, people))
-    starts = sum(worker.starts for worker in cluster.workers.values())
-    figures |= {**verdict.figures, "starts": starts, "stop_s": round(max(stops, default=0.0), 1), "wall_s": round(time.time() - begun, 1)}
-    return Report(plan.name, seed, wrong, figures, scene.log)
+    left = await asyncio.to_thread(stores.read, cluster.home)
+    figures |= {"starts": sum(worker.starts for worker in cluster.workers.values()), "stop_s": round(max(stops), 1)}
+    figures["wall_s"] = round(time.time() - begun, 1)
+    return Evidence(found, committed, left, load.stories(seed, people), commits, wrong, figures)
+
+
+def judge(evidence: Evidence) -> list[str]:
+    """All judges: the fold, the commits, the replay, the shopkeeper. Adds the oracle's counts to the evidence's figures."""
+    verdict = oracle.judge(evidence.logs, evidence.committed, evidence.stores)
+    evidence.figures.update(verdict.figures)
+    wrong = verdict.differences + evidence.commits.wrong(evidence.logs) + _replayed(evidence.logs)
+    return wrong + stories.differences(evidence.logs, evidence.told)
 
 
 def _replayed(found: logs.Logs) -> list[str]:
@@ -158,7 +182,8 @@ class Commits:
         self._cluster = cluster
         self._samples: list[tuple[float, dict[tuple[str, int], int]]] = []
 
-    async def run(self) -> None:
+    async def watch(self) -> None:
+        """Until cancelled."""
         while True:
             await asyncio.sleep(0.7)
             try:

@@ -1,0 +1,64 @@
+"""A real Kafka for the tests that need one: KAIROS_TEST_BROKER, else started once from Maven, else they are skipped with the reason."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.edges.local_kafka import LocalKafka, Unavailable
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _free_port() -> int:
+    """A port whose successor is free too: the controller listens there."""
+    while True:
+        with socket.socket() as probe, socket.socket() as next_one:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            try:
+                next_one.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of an Apache Kafka 4."""
+    if given := os.environ.get("KAIROS_TEST_BROKER"):
+        yield given
+        return
+    home = tmp_path_factory.mktemp("kafka")
+    fetched = ROOT / ".kairos" / "kafka"
+    fetched.mkdir(parents=True, exist_ok=True)
+    broker = LocalKafka(home, _free_port(), fetched)
+    try:
+        broker.up()
+    except Unavailable as error:
+        print(f"skipped: {error}")
+        pytest.skip(str(error))
+    try:
+        yield broker.address
+    finally:
+        broker.down()
+
+
+@pytest.fixture
+def cluster(kafka_broker: str, tmp_path: Path) -> Settings:
+    """Settings of a cluster of the test's own: a topic prefix nobody else has, a datadir under tmp_path."""
+    return Settings(
+        broker=kafka_broker,
+        topic_prefix=f"t{uuid.uuid4().hex[:8]}.",
+        datadir=str(tmp_path / "data"),
+        partitions=2,
+        tick_ms=200,
+        session_ms=6_000,
+        broker_wait_s=5,
+    )
