@@ -105,7 +105,7 @@ def test_assumed_consent_gives_way_to_what_she_said() -> None:
 
 def test_a_person_whose_record_raised_gets_nothing() -> None:
     her = viewed(told())
-    her.group = her.group.replaced(replace(her.group.person, fault="letter-1"), {})
+    her.group = her.group.replaced(replace(her.group.person, faults=("letter-1",)), {})
     her.until(3 * HOUR)
     assert reasons(her) == {"fault"}
     assert her.decided[-1].values == {"fault": "letter-1"}

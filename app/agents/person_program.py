@@ -9,8 +9,6 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from app import events
 from app.domain import person
 from app.domain.effects import Conclude, Decide, Effect, PlanMessage
@@ -55,8 +53,9 @@ class PersonProgram:
         if group is None:
             return None, []  # a broadcast concerns people through an index of interest, which no pack asks for yet
         if isinstance(record, Retry):
-            if group.person.fault == record.letter_id:
-                group = group.replaced(msgspec.structs.replace(group.person, fault=None), {})
+            if record.letter_id not in group.person.faults:
+                return group, []  # fed back before: a letter counts once however often it is replayed
+            group = group.replaced(person.resolved(group.person, record.letter_id), {})
             record = events.journal.decode(record.record)
             if isinstance(record, Tick):
                 return group, []  # a wake-up that raised: what is due wakes at the next tick
@@ -93,7 +92,7 @@ class PersonProgram:
     def fault(self, group: Group | None, incoming: Incoming) -> Group | None:
         if group is None:
             return None
-        return group.replaced(msgspec.structs.replace(group.person, fault=_letter_id(incoming, 0)), {})
+        return group.replaced(person.faulted(group.person, _letter_id(incoming, 0)), {})
 
     def _see(self, group: Group, moment: Moment) -> See:
         ref = moment.active.get("policy")

@@ -46,9 +46,9 @@ AFTER_MS = 7 * DAY_MS
 AFTER_PAUSE_S = 0.03
 LONG_MS, LONG_FRAME_MS = 3 * DAY_MS, 4 * INTERVAL_MS
 """A file of more days is played in larger frames, still below the 10 minutes from which on an event would be from the future."""
-BEHIND_DAY_MS, BEHIND_AFTER_MS = 30 * INTERVAL_MS, 120 * INTERVAL_MS
-"""How far the low-water mark may stay behind the clock. A message goes out by so much too late, which by day another event may use to
-cancel it; afterwards it only has to stay below the 6 h from which on a message is too late."""
+BEHIND_DAY_MS, BEHIND_LONG_MS = 30 * INTERVAL_MS, 120 * INTERVAL_MS
+"""How far the low-water mark may stay behind the clock: of one day, and of many or the days after. By so much a message may go out late,
+and an event in between cancels it; it must stay below the 6 h from which on a message is not sent at all."""
 BEHIND_RECORDS = 2000
 TICK_MS = 50
 """Between two ticks of the clock, in real time."""
@@ -137,7 +137,7 @@ class Demo:
             self.played += len(frame)
 
         async def keep_up() -> None:
-            behind = BEHIND_DAY_MS if self.clock.reached < end else BEHIND_AFTER_MS
+            behind = BEHIND_DAY_MS if self.clock.reached < end and self.frame < LONG_FRAME_MS else BEHIND_LONG_MS
             while self.clock.reached - core.clock.rounds.low_water > behind or core.lag > BEHIND_RECORDS:  # noqa: ASYNC110 plain attributes
                 await asyncio.sleep(0.005)
 

@@ -64,8 +64,8 @@ def _late(open_window: Window, trigger: Trigger, see: See, values: dict[str, Any
 
 
 def _person(see: See, values: dict[str, Any]) -> str | None:
-    if see.person.fault is not None:
-        values["fault"] = see.person.fault
+    if see.person.faults:
+        values["fault"] = see.person.faults[0]
         return "fault"
     return "bot" if see.person.profile.bot else None
 

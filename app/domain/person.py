@@ -18,19 +18,30 @@ from app.domain.windows import LookBack, Windows
 from app.events import Conclusion, JournalRecord
 
 NEVER = -1
+MAX_FAULTS = 100
 MAX_DEPTH = 8
 """Conclusions of conclusions of one record: deeper is a cycle in the agents, our defect."""
 
 
 class Person(Struct, frozen=True, array_like=True):
-    """The main row. `fault`: letter id of the record that raised; until it is resolved she gets no message."""
+    """The main row. `faults`: letter ids of records of hers that raised; until all are resolved she gets no message."""
 
     person_id: str
-    fault: str | None = None
+    faults: tuple[str, ...] = ()
     profile: Profile = Profile()
     intent: Intent = Intent()
     churn: Churn = Churn()
     windows: Windows = Windows()
+
+
+def faulted(person: Person, letter_id: str) -> Person:
+    """Her record raised and went to dead_letters; beyond MAX_FAULTS the flag stays, but what is one more letter cannot be retried."""
+    return msgspec.structs.replace(person, faults=(*person.faults, letter_id)[:MAX_FAULTS])
+
+
+def resolved(person: Person, letter_id: str) -> Person:
+    """The letter is being fed back."""
+    return msgspec.structs.replace(person, faults=tuple(one for one in person.faults if one != letter_id))
 
 
 class History(Struct, frozen=True, array_like=True):

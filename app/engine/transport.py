@@ -195,6 +195,11 @@ class Consumer(driver.Consumer):
         self.app.kairos.fence.close()
         self.stop_flow()  # stock does not where the old assignment was empty; then the first fetch could precede the seek
         await super().on_partitions_revoked(revoked)
+        # What was acked is committed by now, or never by us: between the next join and the seek the commit timer would write these
+        # offsets under the new generation, behind what another owner has committed meanwhile.
+        self.acked_next.clear()
+        self._inflight.clear()
+        self._held.clear()
         self.app.kairos.failpoints.reach("revoked")
 
     async def perform_seek(self) -> None:

@@ -117,6 +117,12 @@ class Worker:
 
     async def start(self) -> None:
         """Returns when state is restored and events flow. Raises `Refusal`."""
+        try:
+            await self._start()
+        except KafkaError as error:
+            raise Refusal(3, f"the broker went away while starting: {error}") from error
+
+    async def _start(self) -> None:
         if streams._CStreamIterator is None:
             raise Refusal(2, "faust-streaming is installed without its compiled extension, whose stream drops events of old generations")
         if self.settings.secret == DEMO_SECRET and not on_loopback(self.settings):

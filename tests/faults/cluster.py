@@ -80,10 +80,10 @@ def drawn(rng: Random) -> Faults:
     """Another mix for each run: a fault that is rare everywhere never meets the other that it needs to do harm."""
     return Faults(
         kill=rng.choice((0, 0.002, 0.006, 0.015)),
-        stop=rng.choice((0, 0.004, 0.01, 0.02)),
+        stop=rng.choice((0, 0.01, 0.03)),
         rebalance=rng.choice((0, 0.001, 0.004)),
         swap=rng.choice((0, 0.01)),
-        release=rng.choice((0.005, 0.001, 0.0003)),
+        release=rng.choice((0.02, 0.005, 0.001)),
         eager=rng.choice((0.02, 0.05, 0.1, 0.2)),
     )
 

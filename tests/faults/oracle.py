@@ -262,7 +262,8 @@ def _disks(cluster: Cluster) -> Iterator[str]:
                 # A restore that died while a stale record waited for its repair has read further than it claims.
                 found = store.rows.get(key)
                 if found is None or struct.unpack_from(">Bqq", found)[1] < struct.unpack_from(">Bqq", value)[1]:
-                    yield f"I10 disk of {member.name} {table}/{number} up to {store.changelog_next}: row {key!r} is {found!r}, not {value!r}"
+                    where = f"disk of {member.name} {table}/{number} up to {store.changelog_next}"
+                    yield f"I10 {where}: row {key!r} is {found!r}, not {value!r}"
 
 
 def _rows(what: str, found: dict[bytes, bytes], expected: dict[bytes, bytes]) -> Iterator[str]:

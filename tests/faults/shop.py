@@ -29,7 +29,7 @@ SECRET = "fault-simulation"
 START = 1_772_409_600_000
 """2026-03-02T00:00:00Z"""
 HOUR = 60 * MINUTE
-INTERVAL = 20 * MINUTE
+INTERVAL = 15 * MINUTE
 PARTITIONS = 3
 PACKS = ("merged", "s1")
 
@@ -206,11 +206,11 @@ class Visits:
         body: dict[str, Any] = {"event_id": f"e{self._number}", "event_type": event_type, "customer_id": who, "timestamp": iso(at)}
         key: bytes | None = who.encode()
         luck = rng.random()
-        if luck < 0.08:
+        if luck < 0.2:
             key = rng.choice((None, b"x", b"somebody", f'"{who}"'.encode()))
-        elif luck < 0.11:
+        elif luck < 0.22:
             body["customer_id"] = 17
-        elif luck < 0.14:
+        elif luck < 0.25:
             del body["event_id"], body["timestamp"]
         value = json.dumps({**body, "properties": properties}).encode()
         self._made.append(Arrival(at + delay, key, value))

@@ -171,7 +171,7 @@ def _bad(rng: random.Random, seed: int, n: int, after: float) -> Planned:
 
 
 def encoded(one: Planned, now: float) -> bytes:
-    """The record's bytes when produced at `now` (seconds since 1970). A repeat keeps its event id, not its time of sending."""
+    """The record's bytes for an event that happens at `now` (seconds since 1970). A repeat keeps its event id, not its time."""
     if one.event is None:
         assert one.raw is not None
         return one.raw
@@ -201,14 +201,15 @@ class Player:
                 delay = start + one.after - time.time()
                 if delay > 0:
                     await asyncio.sleep(delay)
-                acks.append(await self._send(producer, one))
+                # Stamped with the play's own time: a shop knows when it happened, however late its record gets through.
+                acks.append(await self._send(producer, one, encoded(one, start + one.after)))
                 self.sent += 1
             await asyncio.gather(*acks)
         finally:
             await producer.stop()
 
-    async def _send(self, producer: AIOKafkaProducer, one: Planned) -> Any:
-        value, headers = encoded(one, time.time()), [(LOAD_HEADER, one.kind.encode())]
+    async def _send(self, producer: AIOKafkaProducer, one: Planned, value: bytes) -> Any:
+        headers = [(LOAD_HEADER, one.kind.encode())]
         while True:
             try:
                 return await producer.send(self._topic, value, key=one.key, headers=headers)
