@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 
 import click
 
@@ -69,6 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output has seen enough; without this the interpreter complains once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception:
+        # A defect of ours: the traceback is what we need to mend it, and it must not look like the answer "no".
+        traceback.print_exc()
+        code = 3
     sys.exit(code if isinstance(code, int) else 0)
 
 

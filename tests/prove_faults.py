@@ -50,8 +50,8 @@ def main() -> int:
                 if (pipeline.name, seed) in done:
                     continue
                 cluster, found = run(pipeline, seed)
-                ran, kills, steps, failed = ran + 1, kills + cluster.kills, steps + cluster.awaits, failed + bool(found)
-                line = {"version": version, "pipeline": pipeline.name, "seed": seed, "found": found[:20], "kills": cluster.kills}
+                ran, kills, steps, failed = ran + 1, kills + cluster.counts.kills, steps + cluster.counts.awaits, failed + bool(found)
+                line = {"version": version, "pipeline": pipeline.name, "seed": seed, "found": found[:20], "kills": cluster.counts.kills}
                 print(json.dumps(line), file=out, flush=True)
                 if found:
                     print(f"{pipeline.name}: {report(seed, found)}", flush=True)

@@ -40,10 +40,11 @@ def test_a_seed_is_one_run() -> None:
 
 def test_faults_do_happen() -> None:
     """What the seeds above contain: a quiet simulation would prove nothing."""
-    kills = stops = repairs = repeats = 0
+    kills = stops = overtaken = repeats = 0
     for seed in range(20):
         cluster, _ = run(ToyPipeline(), seed)
-        kills, stops, repairs = kills + cluster.kills, stops + cluster.stops, repairs + cluster.repairs
+        counts = cluster.counts
+        kills, stops, overtaken = kills + counts.kills, stops + counts.stops, overtaken + counts.overtaken
         journal = [record for number in range(3) for record in cluster.broker.log("journal", number).records if record.headers]
         repeats += len(journal) - len({record.headers[0][1] for record in journal})
-    assert kills > 100 and stops > 100 and repairs > 5 and repeats > 500, (kills, stops, repairs, repeats)
+    assert kills > 100 and stops > 100 and overtaken > 5 and repeats > 500, (kills, stops, overtaken, repeats)

@@ -9,7 +9,7 @@ from tests.faults.pipelines import Pipeline, ToyPipeline, run
 from tests.faults.shop import ShopPipeline
 
 TOY_SEEDS = 120
-SHOP_SEEDS = 30
+SHOP_SEEDS = 60
 
 
 @pytest.mark.parametrize("name", BUGS)

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import platform
-import random
 import shutil
 import signal
 import statistics
@@ -18,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,10 @@ from msgspec import Struct
 
 from app import settings
 from app.commands.outcome import Outage
-from app.edges import process
+from app.edges import process, workload
 from app.edges.progress import Bar
 from app.events import iso
 
-MIX = (("product_view", 0.70), ("cart_add", 0.15), ("email_click", 0.10), ("purchase", 0.05))
-"""Shares of the pipeline's input; half of the views are long enough to open a window."""
-PRODUCTS = 2_000
 LIMIT_S = 900
 """Of one stage of one run."""
 SAMPLE_S = 0.25
@@ -106,7 +104,7 @@ class _Run:
     def __init__(self, broker: str, people: int, partitions: int, policy: str, seed: int) -> None:
         self.broker, self.people, self.partitions = broker, people, partitions
         self.prefix = f"bench-{os.getpid()}-{seed}-"
-        self.random = random.Random(seed)
+        self.seed = seed
         self.home = Path(tempfile.mkdtemp(prefix="kairos-bench-"))
         port = int(broker.split(",")[0].rpartition(":")[2])
         self.broker_pid = process.listening(port)
@@ -120,64 +118,56 @@ class _Run:
             )
             if made.returncode:
                 raise Outage(f"topics create: {made.stderr.strip() or made.stdout.strip()}")
-            people = await self._stage("people", self._everybody(), 2 * self.people)
-            mix = await self._stage("mix", self._mix(events), events)
+            await self._activate()
+            people = await self._stage("people", workload.everybody(self.people), 2 * self.people)
+            mix = await self._stage("mix", workload.mix(self.seed, self.people, events), events)
             return {"people": people, "mix": mix}
         finally:
             shutil.rmtree(self.home, ignore_errors=True)
             await self._delete_topics()
 
-    def _everybody(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for n in range(self.people):
-            who = f"c-{n:07d}"
-            yield who, {"event_type": "identify", "properties": {"traits": {"email": f"{who}@example.com", "first_name": "Ada"}}}
-            yield who, {"event_type": "consent_give", "properties": {"purposes": ["email", "personalise"]}}
+    async def _activate(self) -> None:
+        """A first worker makes the pack active, or the backlog would be read under none."""
+        artifacts = TopicPartition(self.prefix + "artifacts", 0)
+        async with self._worker("activate") as worker:
+            for _ in range(600):
+                # The pack, then the pointer to it.
+                if (await self._ends([artifacts]))[artifacts] >= 2:
+                    return
+                self._alive(worker, "activate")
+                await asyncio.sleep(0.1)
+        raise Outage("no pack became active within a minute")
 
-    def _mix(self, events: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        rng = self.random
-        kinds = rng.choices([name for name, _ in MIX], [share for _, share in MIX], k=events)
-        for n, kind in enumerate(kinds):
-            yield f"c-{rng.randrange(self.people):07d}", {"event_type": kind, "properties": self._properties(kind, n)}
-
-    def _properties(self, kind: str, n: int) -> dict[str, Any]:
-        rng = self.random
-        number = rng.randrange(PRODUCTS)
-        product = {
-            "product_id": f"p{number}",
-            "product_name": f"Product number {number}",
-            "category": f"category-{number % 40}",
-            "price": number % 190 + 9.9,
-            "currency": "EUR",
-            "url": f"https://shop.example/p/{number}",
-            "image": f"https://shop.example/i/{number}.jpg",
-        }
-        match kind:
-            case "product_view":
-                return {**product, "dwell_seconds": rng.randrange(30, 90) if n % 2 else rng.randrange(1, 30)}
-            case "cart_add":
-                return {**product, "quantity": 1}
-            case "email_click":
-                return {"send_id": f"mail-{n}", "link": product["url"]}
-            case _:
-                return {"order_id": f"o-{n}", "total": product["price"], "currency": "EUR", "products": [{**product, "quantity": 1}]}
-
-    async def _stage(self, name: str, input_events: Iterator[tuple[str, dict[str, Any]]], total: int) -> Stage:
-        """Puts the input on the topic, starts a worker on it, and measures until everything behind it is done."""
-        before = await self._ends(("message_sends",))
-        await self._fill(name, input_events, total)
-        journal = sum((await self._ends(("journal",))).values())
-        log = self.home / f"{name}.log"
-        with log.open("wb") as out, Bar(f"{name}: worker", total) as bar:
+    @asynccontextmanager
+    async def _worker(self, name: str) -> AsyncIterator[Process]:
+        with (self.home / f"{name}.log").open("wb") as out:
             worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "app", "worker", env=self.env, stdout=out, stderr=out)
             try:
-                start, last = None, (time.monotonic(), 0.0, 0.0)
-                deadline = time.monotonic() + LIMIT_S
+                yield worker
+            finally:
+                if worker.returncode is None:
+                    worker.send_signal(signal.SIGTERM)
+                await asyncio.wait_for(worker.wait(), 60)
+
+    def _alive(self, worker: Process, name: str) -> None:
+        if worker.returncode is not None:
+            said = (self.home / f"{name}.log").read_text("utf-8", "replace")[-500:]
+            raise Outage(f"the worker ended with {worker.returncode}: {said}")
+
+    async def _stage(self, name: str, input_events: Iterator[workload.Input], total: int) -> Stage:
+        """Puts the input on the topic, starts a worker on it, and measures until everything behind it is done."""
+        before = await self._size("message_sends")
+        await self._fill(name, input_events, total)
+        journal = await self._size("journal")
+        deadline = time.monotonic() + LIMIT_S
+        start, last = None, (time.monotonic(), 0.0, 0.0)
+        async with self._worker(name) as worker:
+            with Bar(f"{name}: worker", total) as bar:
                 while True:
-                    if worker.returncode is not None:
-                        raise Outage(f"the worker ended with {worker.returncode}: {log.read_text('utf-8', 'replace')[-500:]}")
+                    self._alive(worker, name)
                     if time.monotonic() > deadline:
                         raise Outage(f"{name}: not done after {LIMIT_S} s")
-                    grown = sum((await self._ends(("journal",))).values()) - journal
+                    grown = await self._size("journal") - journal
                     now = (time.monotonic(), process.cpu(worker.pid), process.cpu(self.broker_pid))
                     if start is None and grown > 20 * self.partitions:
                         start = last  # the sample before it began: start-up is not measured
@@ -186,16 +176,12 @@ class _Run:
                         break
                     last = now
                     await asyncio.sleep(SAMPLE_S)
-                rss = process.peak_rss(worker.pid)
-                sends = sum((await self._ends(("message_sends",))).values()) - sum(before.values())
-            finally:
-                if worker.returncode is None:
-                    worker.send_signal(signal.SIGTERM)
-                await asyncio.wait_for(worker.wait(), 60)
+            rss = process.peak_rss(worker.pid)
+            sends = await self._size("message_sends") - before
         broker_cpu = None if self.broker_pid is None else now[2] - start[2]
         return Stage(total, now[0] - start[0], now[1] - start[1], broker_cpu, rss, sends)
 
-    async def _fill(self, name: str, input_events: Iterator[tuple[str, dict[str, Any]]], total: int) -> None:
+    async def _fill(self, name: str, input_events: Iterator[workload.Input], total: int) -> None:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.broker, acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=256 * 1024
         )
@@ -212,7 +198,7 @@ class _Run:
 
     async def _drained(self) -> bool:
         """Input and plans committed to their ends; the journal but for the ticks of the last moments."""
-        ends = await self._ends(("customer_events", "journal", "message_plans"))
+        ends = await self._ends(self._places("customer_events", "journal", "message_plans"))
         admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
         await admin.start()
         try:
@@ -228,11 +214,16 @@ class _Run:
                 return False
         return True
 
-    async def _ends(self, topics: tuple[str, ...]) -> dict[TopicPartition, int]:
+    def _places(self, *topics: str) -> list[TopicPartition]:
+        return [TopicPartition(self.prefix + topic, n) for topic in topics for n in range(self.partitions)]
+
+    async def _size(self, topic: str) -> int:
+        return sum((await self._ends(self._places(topic))).values())
+
+    async def _ends(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, group_id=None)
         await consumer.start()
         try:
-            places = [TopicPartition(self.prefix + topic, n) for topic in topics for n in range(self.partitions)]
             ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
             return ends
         finally:

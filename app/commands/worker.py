@@ -13,12 +13,9 @@ from app.commands.outcome import Outage, WrongUse
 from app.edges.health import Health
 from app.engine.membership import folder_of, leave, member_id
 from app.engine.quiet import quiet
-from app.engine.watchdog import die
 from app.engine.worker import Refusal
 from app.flow import ROLES
 from app.settings import BadSetting, Settings, load
-
-STOP_S = 5.0
 
 
 @click.command()
@@ -83,8 +80,4 @@ async def _run(settings: Settings, address: tuple[str, int] | None) -> None:
     finally:
         if health is not None:
             await health.stop()
-        try:
-            await asyncio.wait_for(core.stop(), STOP_S)
-        except TimeoutError:
-            # Nothing is lost by it: what is not committed is read again. A send that may still be waiting must not outlive the stop.
-            die(f"did not stop cleanly within {STOP_S:.0f} s")
+        await core.stop()

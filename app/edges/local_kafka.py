@@ -49,15 +49,11 @@ class LocalKafka:
         """The broker's process, if it runs."""
         try:
             pid = int(self._pid.read_text("ascii"))
-            if b"kafka.Kafka" not in Path(f"/proc/{pid}/cmdline").read_bytes() and not self._starting(pid):
-                return None
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid
-
-    @staticmethod
-    def _starting(pid: int) -> bool:
-        return b"kafka.sh" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        # The script becomes the broker; another process may have got the number since.
+        return pid if b"kafka.Kafka" in command or SCRIPT.name.encode() in command else None
 
     def answers(self) -> bool:
         with socket.socket() as probe:
@@ -98,8 +94,7 @@ class LocalKafka:
         os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + STOP_S
         while self.pid() is not None and time.monotonic() < until:
-            with _reaping(pid):
-                time.sleep(0.1)
+            time.sleep(0.1)
         if self.pid() is not None:
             os.kill(pid, signal.SIGKILL)
         self._pid.unlink(missing_ok=True)
@@ -108,19 +103,3 @@ class LocalKafka:
     def _last_line(self) -> str:
         lines = (self.home / "kafka.log").read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "no message"
-
-
-class _reaping:
-    """If the broker is our own child, takes its exit status, or it would stay in the process table as a zombie that looks alive."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            os.waitpid(self._pid, os.WNOHANG)
-        except ChildProcessError:
-            return

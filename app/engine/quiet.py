@@ -54,3 +54,4 @@ def hush() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its rebalance messages are errors by level and routine by meaning; what matters of them our own lines say.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a commit that waits for an absent broker is no news

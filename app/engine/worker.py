@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
-import faust
 from aiokafka.errors import KafkaError
 from faust import streams
 from msgspec import Struct
@@ -23,28 +22,21 @@ from app.engine import clock as clocks
 from app.engine.artifacts import Artifacts
 from app.engine.assignment import Assignment
 from app.engine.failpoints import Failpoints
+from app.engine.faust_app import Shell, faust_app
 from app.engine.fence import Fence
 from app.engine.lane import Lanes
 from app.engine.membership import folder_of, member_id, on_loopback
 from app.engine.producer import Producer
-from app.engine.tables import Stores, Tables, declare
+from app.engine.tables import Stores
 from app.engine.topics import admin, client_options, differences
-from app.engine.transport import Transport
 from app.engine.turn import Program, Segment
 from app.engine.watchdog import Watchdog, die
-from app.flow import AGENTS, ROLES
 from app.settings import DEMO_SECRET, Settings
 
 log = logging.getLogger("kairos.worker")
 
-HEARTBEAT_S = 1.0
-REBALANCE_S = 10.0
-REQUEST_S = 20.0
-POLL_S = 900.0
-"""aiokafka leaves the group after so long without a fetch: longer than the longest restore."""
-BUFFERED = 16
-"""Stretches in an agent's queue; the transport bounds bytes."""
 TASK_STOP_S = 2.0
+STOP_S = 4.5
 ARTIFACTS_S = 60.0
 """Packs are read whole before the first turn: windows may have been opened under any of them."""
 GC_THRESHOLD = (200_000, 20, 20)
@@ -63,20 +55,10 @@ class Wiring(Struct):
     """What the engine is given to run. `programs`: topic → its lane's program (of artifacts' `packs`); `attach`: registers the agents."""
 
     programs: Callable[[Any], dict[str, Program]]
-    attach: Sequence[Callable[[faust.App, Callable[[str, Any], Any]], None]]
+    attach: Sequence[Callable[[Any, Callable[[str, Any], Any]], Any]]
     compile_artifact: Callable[[str, bytes], Any]
     fresh_pack: Callable[[], tuple[str, bytes]] | None = None
     """Builds (ref, data) of the pack a fresh cluster starts with."""
-
-
-class Shell(faust.Worker):
-    """Faust's worker without its logging, signals and terminal: the host decides those."""
-
-    def install_signal_handlers(self) -> None:
-        """The command installs its own."""
-
-    async def on_execute(self) -> None:
-        """Nothing to announce."""
 
 
 class Worker:
@@ -139,7 +121,10 @@ class Worker:
         except TimeoutError as error:
             raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
         self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(self.artifacts.packs).items()}
-        self.app = self._faust()
+        self.app = self.fence.app = self.lanes.app = faust_app(self)
+        self.lanes.open_lane = self.assignment.open_lane
+        for attach in self.wiring.attach:
+            attach(self.app, self.lanes.arrive)
         gc.collect()
         gc.freeze()  # what is loaded by now lives as long as the process
         gc.set_threshold(*GC_THRESHOLD)
@@ -154,7 +139,19 @@ class Worker:
         self._spawn(self._crashes())
 
     async def stop(self) -> None:
-        """Finishes running turns, commits, closes. Stays a group member: a restart within the session gets its partitions back."""
+        """Finishes running turns, commits, closes. Stays a group member: a restart within the session gets its partitions back.
+
+        Without a broker there is nobody to commit to or to wait for: after STOP_S the process ends as in a crash, and loses as little.
+        """
+        stopping = asyncio.get_running_loop().create_task(self._stop())
+        # Not wait_for: that waits for what it cancels, and the libraries' stops swallow the cancellation.
+        done, _ = await asyncio.wait([stopping], timeout=STOP_S)
+        if not done:
+            self.fatal(f"did not stop cleanly within {STOP_S} s", None)
+            return
+        stopping.result()
+
+    async def _stop(self) -> None:
         self.fence.stopping = True
         self.watchdog.stop()
         for task in self._tasks:
@@ -211,45 +208,6 @@ class Worker:
         if not self.fence.stopping:
             reason = self._shell.crash_reason or self.app.crash_reason
             self.fatal(f"the Faust app crashed: {reason!r}", reason)
-
-    def _faust(self) -> Any:
-        settings = self.settings
-        app = faust.App(
-            self.group,
-            broker=[f"kafka://{one.strip()}" for one in settings.broker.split(",")],
-            datadir=self.folder,
-            TableManager=Tables,
-            topic_partitions=settings.partitions,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            table_standby_replicas=0,
-            web_enabled=False,
-            autodiscover=False,
-            worker_redirect_stdouts=False,
-            key_serializer="raw",
-            value_serializer="raw",
-            stream_buffer_maxsize=BUFFERED,
-            stream_recovery_delay=0.0,
-            broker_commit_interval=1.0,
-            broker_session_timeout=settings.session_ms / 1000,
-            broker_heartbeat_interval=HEARTBEAT_S,
-            broker_rebalance_timeout=REBALANCE_S,
-            broker_request_timeout=REQUEST_S,
-            broker_max_poll_interval=POLL_S,
-            consumer_group_instance_id=self.member_id,
-        )
-        app.transport = Transport(app.conf.broker_consumer, app)
-        app.boot_strategy.enable_kafka_producer = False
-        app.kairos = self
-        self.fence.app = self.lanes.app = app
-        declare(app, settings.partitions, settings.topic_prefix)
-        for attach in self.wiring.attach:
-            attach(app, self.lanes.arrive)
-        members = ROLES[self.role].agents
-        topics = {AGENTS[name].reads for name in members}
-        self.lanes.members = {settings.topic(topic): frozenset(one for one in members if AGENTS[one].reads == topic) for topic in topics}
-        self.lanes.open_lane = self.assignment.open_lane
-        return app
 
     # --- called by lanes, clock and watchdog ---
 

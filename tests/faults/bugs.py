@@ -27,6 +27,7 @@ from app.engine.turn import Incoming, Moment, Row, Turn
 from app.events import Event, Tick
 from tests.faults import cluster
 from tests.faults.broker import Broker
+from tests.faults.lane import Lane
 from tests.faults.pipelines import Pipeline
 
 Patch = Any
@@ -120,7 +121,7 @@ def stale_rows_stay(pipeline: Pipeline) -> list[Patch]:
 def keeps_though_overtaken(pipeline: Pipeline) -> list[Patch]:
     """The owner puts its own values behind a zombie's and goes on, without the rows in which the zombie was ahead."""
 
-    async def log(self: cluster.Lane, batches: Sequence[Sequence[tuple[bytes, bytes]]]) -> int:
+    async def log(self: Lane, batches: Sequence[Sequence[tuple[bytes, bytes]]]) -> int:
         written: dict[bytes, bytes] = {}
         for batch in batches:
             while batch:
@@ -134,7 +135,7 @@ def keeps_though_overtaken(pipeline: Pipeline) -> list[Patch]:
                 batch = [(key, own[key]) for key in touched if key in own]
         return self.expected
 
-    return [patch.object(cluster.Lane, "log", log)]
+    return [patch.object(Lane, "log", log)]
 
 
 def one_round_is_enough(pipeline: Pipeline) -> list[Patch]:
@@ -151,7 +152,7 @@ def one_round_is_enough(pipeline: Pipeline) -> list[Patch]:
 
 def no_fence(pipeline: Pipeline) -> list[Patch]:
     """A worker whose session is over goes on with its turn."""
-    return [patch.object(cluster.Lane, "fence", lambda self: None)]
+    return [patch.object(Lane, "fence", lambda self: None)]
 
 
 def no_contiguity(pipeline: Pipeline) -> list[Patch]:

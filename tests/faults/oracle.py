@@ -125,8 +125,8 @@ def _lane(cluster: Cluster, model: Model, number: int) -> Iterator[str]:
                 people[record.person_id] = model.faulted(state, stored)
     yield from _compare(cluster, model, (Stage.LANE, Stage.HANDED), number, made)
     rows = {kind + who.encode(): body for who, state in people.items() for kind, body in model.rows(state).items()}
-    due = sorted((model.due(state), who.encode()) for who, state in people.items() if model.due(state) >= 0)
-    yield from _kept(cluster, "people", number, rows, due)
+    index = sorted((model.due(state), who.encode()) for who, state in people.items() if model.due(state) >= 0)
+    yield from _kept(cluster, "people", number, rows, index)
 
 
 def _renderer(cluster: Cluster, model: Model, number: int) -> Iterator[str]:

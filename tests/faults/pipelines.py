@@ -15,7 +15,8 @@ from app.engine import turn
 from app.events import Event
 from tests import toy
 from tests.faults.broker import Stored
-from tests.faults.cluster import MINUTE, Arrival, Cluster, Faults, Stage
+from tests.faults.cluster import MINUTE, Arrival, Cluster
+from tests.faults.lane import Faults, Stage
 from tests.faults.oracle import Fault, Made, Model, differences
 
 

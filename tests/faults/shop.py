@@ -22,7 +22,8 @@ from app.engine.turn import Moment
 from app.events import Activation, Event, iso
 from app.policy.pack import build, compile_artifact
 from tests.faults.broker import Stored, right_partition
-from tests.faults.cluster import MINUTE, Arrival, Cluster, Faults, Stage
+from tests.faults.cluster import MINUTE, Arrival, Cluster
+from tests.faults.lane import Faults, Stage
 from tests.faults.oracle import Made, Model, origin_of
 
 SECRET = "fault-simulation"
