@@ -1,6 +1,6 @@
 """Kill proofs on real Kafka with real worker processes: no message lost, none doubled, nobody reminded of what she has bought.
 
-Twelve runs, a few at a time, since they mostly wait; `python -m tests.prove_kills` does as many as asked and records them.
+A run per plan, a few at a time, since they mostly wait; `python -m tests.prove_kills` does as many as asked and records them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def calm(kafka_broker: str, tmp_path_factory: pytest.TempPathFactory) -> Evidenc
         return None
 
     cluster = Cluster(kafka_broker, f"calm-{tmp_path_factory.getbasetemp().name}-", tmp_path_factory.mktemp("calm"), partitions=2)
-    scene = faults.Scene(cluster, None, run.random.Random(5), 4.0, [])
+    scene = faults.Scene(cluster, None, run.random.Random(5), 4.0, [], [])
 
     async def gathered() -> Evidence:
         try:

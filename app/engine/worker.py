@@ -35,6 +35,8 @@ from app.settings import DEMO_SECRET, Settings
 
 log = logging.getLogger("kairos.worker")
 
+EMBEDDED_CLUSTER = "MkU3OEVBNTctOEUyRi00"
+"""The cluster id every noida-db 0.2.3 reports."""
 TASK_STOP_S = 2.0
 STOP_S = 4.5
 ARTIFACTS_S = 60.0
@@ -110,6 +112,8 @@ class Worker:
         if self.settings.secret == DEMO_SECRET and not on_loopback(self.settings):
             raise Refusal(2, "KAIROS_SECRET is the demo's: set one of your own, it keys person ids and signed links")
         cluster = await self._broker()
+        if cluster == EMBEDDED_CLUSTER and not on_loopback(self.settings):
+            raise Refusal(2, "the embedded broker (noida-db) loses acknowledged records when killed: use Apache Kafka beyond loopback")
         if wrong := await differences(self.settings):
             raise Refusal(2, "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
         self._take_datadir()

@@ -13,16 +13,22 @@ from tests.kafka.cluster import SESSION_MS, Broker, Cluster, Worker
 REACHED = {"slice_written": 12, "committed": 5, "restoring": 1, "restored": 1, "revoked": 1}
 """How often a place is passed within a run's first seconds, where it is not in every turn."""
 EVERY_TURN = 100
+STOP_S = 6.0
+"""A stop takes under 5 s; a second for a busy machine."""
 
 
 class Scene(NamedTuple):
-    """Where a fault happens; `seconds`: how long people shop. `broker` None: shared, not to be touched. `log` gets a line per action."""
+    """Where a fault happens; `seconds`: how long people shop. `broker` None: shared, not to be touched.
+
+    `log` gets a line per action, `wrong` what a fault itself sees go wrong.
+    """
 
     cluster: Cluster
     broker: Broker | None
     rng: random.Random
     seconds: float
     log: list[str]
+    wrong: list[str]
 
 
 Fault = Callable[[Scene], Awaitable[None]]
@@ -159,6 +165,21 @@ async def both_killed(scene: Scene) -> None:
     scene.broker.kill()
     worker.kill()
     scene.log.append("broker and worker kill -9")
+    await asyncio.to_thread(scene.broker.up)
+    worker.start()
+
+
+async def stopped_without_broker(scene: Scene) -> None:
+    """A worker that is told to stop while the broker is away ends in time all the same."""
+    assert scene.broker is not None
+    worker = scene.cluster.worker("w1")
+    await asyncio.sleep(scene.seconds * 0.5)
+    scene.broker.kill()
+    await asyncio.sleep(2.0)
+    took = await asyncio.to_thread(worker.stop)
+    scene.log.append(f"stopped without a broker in {took:.1f} s ({worker.code})")
+    if took > STOP_S:
+        scene.wrong.append(f"a stop without a broker took {took:.1f} s")
     await asyncio.to_thread(scene.broker.up)
     worker.start()
 

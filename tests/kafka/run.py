@@ -39,6 +39,7 @@ PLANS = (
     Plan("outage", faults.outage),
     Plan("broker", faults.broker_killed, own_broker=True),
     Plan("both", faults.both_killed, own_broker=True),
+    Plan("no_broker", faults.stopped_without_broker, own_broker=True),
 )
 
 
@@ -63,7 +64,7 @@ async def run(plan: Plan, seed: int, broker: str, home: Path, people: int = 300,
     if own is not None:
         await asyncio.to_thread(own.up)
     cluster = Cluster(broker if own is None else own.address, f"{plan.name}-{seed}-{int(time.time())}-", home)
-    scene = faults.Scene(cluster, own, random.Random(f"{plan.name} {seed}"), seconds, [])
+    scene = faults.Scene(cluster, own, random.Random(f"{plan.name} {seed}"), seconds, [], [])
     try:
         evidence = await gather(plan, seed, scene, people, noise)
         wrong = evidence.wrong + await asyncio.to_thread(judge, evidence)
@@ -104,7 +105,9 @@ async def gather(plan: Plan, seed: int, scene: faults.Scene, people: int, noise:
             scene.log.append(f"{worker.name} had ended by itself ({worker.code})")
             worker.start()
     waited = time.monotonic()
-    wrong = [] if await _rest(cluster) else [f"not at rest {REST:.0f} s after the last fault"]
+    wrong = scene.wrong
+    if not await _rest(cluster):
+        wrong.append(f"not at rest {REST:.0f} s after the last fault")
     figures: dict[str, Any] = {"rest_s": round(time.monotonic() - waited, 1)}
     watching.cancel()
     stops = [0.0]
