@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import uuid
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.edges.local_kafka import LocalKafka, Unavailable
+from app.engine.topics import admin
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,9 +53,9 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def cluster(kafka_broker: str, tmp_path: Path) -> Settings:
-    """Settings of a cluster of the test's own: a topic prefix nobody else has, a datadir under tmp_path."""
-    return Settings(
+def cluster(kafka_broker: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a cluster of the test's own: a topic prefix nobody else has (its topics go with the test), a datadir under tmp_path."""
+    settings = Settings(
         broker=kafka_broker,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}.",
         datadir=str(tmp_path / "data"),
@@ -62,3 +64,11 @@ def cluster(kafka_broker: str, tmp_path: Path) -> Settings:
         session_ms=6_000,
         broker_wait_s=5,
     )
+    yield settings
+    asyncio.run(_delete_topics(settings))
+
+
+async def _delete_topics(settings: Settings) -> None:
+    async with admin(settings) as client:
+        mine = [one["topic"] for one in await client.describe_topics(None) if one["topic"].startswith(settings.topic_prefix)]
+        await client.delete_topics(mine)

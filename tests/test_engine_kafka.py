@@ -182,10 +182,12 @@ async def test_a_worker_taken_out_of_the_group_frees_its_partitions_at_once(run:
 
 
 async def refused(settings: Settings) -> Refusal:
-    worker = Worker(settings, engine_toy.wiring())
-    with pytest.raises(Refusal) as refusal:
-        await worker.start()
-    await worker.stop()
+    worker = Worker(settings, engine_toy.wiring(), fatal=_fail)
+    try:
+        with pytest.raises(Refusal) as refusal:
+            await worker.start()
+    finally:
+        await worker.stop()
     return refusal.value
 
 
@@ -200,6 +202,10 @@ async def test_a_worker_refuses_to_start_on_what_is_not_as_the_map_says(cluster:
         name = cluster.topic("journal")
         config = next(dict(one.config) for one in wanted(cluster) if one.name == name)
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {**config, "retention.ms": "1000"})])
+    for _ in range(100):
+        if await differences(cluster):
+            break  # the broker shows what its controller accepted a moment later
+        await asyncio.sleep(0.1)
     wrong = await refused(cluster)
     assert wrong.code == 2 and "retention.ms is 1000, 3024000000 is wanted" in str(wrong)
     away = await refused(msgspec.structs.replace(cluster, broker="127.0.0.1:1", broker_wait_s=1))
@@ -237,3 +243,8 @@ def _sockets(pid: int) -> tuple[set[str], set[str]]:
             held.add(str(file.readlink()))
     tables = "".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
     return held, {f"socket:[{line.split()[9]}]" for line in tables.splitlines() if len(line.split()) > 9 and line.split()[3] == "0A"}
+
+
+def _fail(message: str, error: BaseException | None) -> None:
+    """In this process a worker may not end with os._exit."""
+    raise AssertionError(message)

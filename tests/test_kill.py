@@ -62,7 +62,7 @@ def calm(kafka_broker: str, tmp_path_factory: pytest.TempPathFactory) -> Evidenc
 
     async def gathered() -> Evidence:
         try:
-            return await run.gather(Plan("calm", no_fault), 5, scene, 80, 200)
+            return await run.gather(Plan("calm", no_fault, noise=200), 5, scene, 80)
         finally:
             cluster.stop()
             await cluster.delete_topics()
