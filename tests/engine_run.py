@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from app import events
 from app.engine.origin import Marks, read_origin
 from app.engine.partition import partition_of
+from app.engine.program import journal_now
 from app.engine.rows import HEADER_SIZE, MARKS, read_header
 from app.engine.store import PartitionStore
-from app.engine.turn import journal_now
 from app.events import Activation, Tick
 from app.flow import Stage
 from app.settings import Settings

@@ -12,7 +12,7 @@ from app import events
 from app.agents.renderer_program import RendererProgram
 from app.domain.message import MessageSource
 from app.domain.trigger import Pack, Sender
-from app.engine.turn import Moment, Output
+from app.engine.program import Moment, Output
 from app.events import Plan, Send
 from app.policy.messages import FULL, SHIPPED, build_messages
 

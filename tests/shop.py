@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from app.agents.simulator import simulator
-from app.engine.turn import Output
+from app.engine.program import Output
 from app.events import iso
 from app.policy.pack import build
 from app.settings import Settings

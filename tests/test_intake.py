@@ -18,7 +18,8 @@ from app.domain.identifier import EMPTY, MAX_IDS, MAX_SOURCES, admit
 from app.domain.identity import person_id
 from app.engine.memory import MemoryStore
 from app.engine.origin import pack_origin
-from app.engine.turn import Output, Turn
+from app.engine.program import Output
+from app.engine.turn import Turn
 from app.flow import Stage
 
 AT = 1_772_446_500_000

@@ -12,8 +12,9 @@ from app.agents.person_program import PersonProgram
 from app.domain import profile
 from app.domain.person import MAX_FAULTS, Person, faulted, resolved
 from app.engine.memory import MemoryStore
+from app.engine.program import Output
 from app.engine.simulation import Logged
-from app.engine.turn import Output, Turn
+from app.engine.turn import Turn
 from app.events import Activation, DeadLetter, Event, Retry, Tick
 from app.policy.pack import compile_artifact
 from tests.shop import HOUR, MONDAY, artifact

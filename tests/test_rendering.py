@@ -16,7 +16,7 @@ from app.domain.message import MessageSource
 from app.domain.message_view import MAX_ITEMS, MAX_TEXT, shaped, web_address
 from app.domain.rendering import MissingContent, RenderFailed, render, straight
 from app.domain.signing import sign, verify
-from app.engine.turn import Moment, Refused
+from app.engine.program import Moment, Refused
 from app.events import Plan
 from tests.mails import AT, EVIL, MINIMAL, SECRET, Arrived, outputs, pack, plan, sent, shipped
 

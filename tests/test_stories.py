@@ -13,8 +13,9 @@ from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.engine.memory import MemoryStore
+from app.engine.program import Output
 from app.engine.simulation import Logged, Simulation
-from app.engine.turn import Output, Turn
+from app.engine.turn import Turn
 from app.events import Activation, Tick
 from app.policy.pack import build, compile_artifact
 from tests.shop import DAY, HOUR, MINUTE, MONDAY, SECOND, Shop, artifact

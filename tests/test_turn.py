@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from app import events
 from app.agents.person_program import PersonProgram
+from app.engine import rows as row_format
 from app.engine import turn as turns
 from app.engine.memory import MemoryStore
 from app.engine.origin import Marks, pack_origin, read_origin
-from app.engine.rows import MARKS, NEVER, pack_value, read_header, row_key
-from app.engine.turn import Output, Program, Row, Segment, Turn
+from app.engine.program import Output, Program
+from app.engine.rows import MARKS, NEVER, Row, pack_value, read_header, row_key
+from app.engine.turn import Segment, Turn
 from app.events import Activation, Event, Tick
 from app.flow import Stage
 from tests import toy
@@ -176,7 +178,7 @@ def _forty() -> Lane:
 
 def test_slices_are_bounded_and_their_batches_carry_the_cursor() -> None:
     late = T + 10 * toy.WAIT
-    with patch.object(turns, "SLICE", 15), patch.object(turns, "BATCH_BYTES", 300):
+    with patch.object(turns, "SLICE", 15), patch.object(row_format, "BATCH_BYTES", 300):
         lane = _forty()
         *slices, done = lane.run(Tick(late, late, 500))
         assert [segment.woken for segment in slices] == [15, 15, 10]
@@ -242,7 +244,7 @@ def test_only_the_order_counts(name: str, size: int) -> None:
 
 def test_rows_of_a_person_stand_in_one_batch_marks_last() -> None:
     lane = Lane()
-    with patch.object(turns, "BATCH_BYTES", 100):
+    with patch.object(row_format, "BATCH_BYTES", 100):
         (segment,) = lane.run(*(event("long", number, f"p{number % 5}") for number in range(10)))
     batches = [[key for key, _ in batch] for batch in segment.changelog]
     assert len(batches) == 5 and batches[-1][-1] == MARKS

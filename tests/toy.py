@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from app import events
 from app.engine.origin import Marks
-from app.engine.turn import Incoming, Moment, Output, Refused, journal_now
+from app.engine.program import Incoming, Moment, Output, Refused, journal_now
 from app.events import Activation, Conclusion, Event, Plan, Rendered, Tick, derived_id
 from app.flow import Stage
 

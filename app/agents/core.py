@@ -12,7 +12,7 @@ from app.agents.renderer_program import RendererProgram
 from app.domain.trigger import Pack
 from app.engine.clock import RealTime, TimeMap
 from app.engine.partition import partition_of
-from app.engine.turn import Program
+from app.engine.program import Program
 from app.engine.worker import Wiring, Worker
 from app.policy.pack import build, compile_artifact, ref_of
 from app.settings import Settings

@@ -19,8 +19,8 @@ from app.domain import contract, identifier, identity
 from app.domain.contract import Accepted, Broken
 from app.domain.identifier import EMPTY, Identifier
 from app.engine.origin import Marks, read_origin
+from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
-from app.engine.turn import Incoming, Moment, Output, Refused
 from app.flow import Stage
 
 MAX_LETTER = 256 * 1024

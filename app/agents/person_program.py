@@ -14,7 +14,7 @@ from app.domain import person
 from app.domain.effects import Conclude, Decide, Effect, PlanMessage
 from app.domain.person import Group, See
 from app.engine.origin import Marks
-from app.engine.turn import Incoming, Moment, Output, Refused, journal_now
+from app.engine.program import Incoming, Moment, Output, Refused, journal_now
 from app.events import Activation, Broadcast, DeadLetter, Retry, Tick, Undecodable, derived_id
 from app.flow import Stage
 

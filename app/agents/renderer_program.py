@@ -17,8 +17,8 @@ from app.domain.rendering import MissingContent, Rendered, RenderFailed, render
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
 from app.engine.origin import Marks
+from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
-from app.engine.turn import Incoming, Moment, Output, Refused
 from app.events import DeadLetter, Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
 from app.flow import Stage
 

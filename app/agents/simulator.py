@@ -8,8 +8,8 @@ from typing import Any
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.engine.program import Incoming, Output
 from app.engine.simulation import Simulation
-from app.engine.turn import Incoming, Output
 from app.policy.pack import compile_artifact
 from app.settings import Settings
 

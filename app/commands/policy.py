@@ -13,8 +13,8 @@ from app.commands.outcome import No, Outage, WrongUse
 from app.edges.producing import producing
 from app.engine import artifacts
 from app.engine.clock import wall_ms
+from app.engine.program import Output
 from app.engine.topics import differences
-from app.engine.turn import Output
 from app.events import Activate
 from app.policy.pack import BadPack, build, compile_artifact, shipped
 from app.settings import Settings, load

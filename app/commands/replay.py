@@ -20,7 +20,7 @@ from app.commands.outcome import Outage
 from app.edges.producing import producing
 from app.edges.topic_scan import ScanFailed, scanner
 from app.engine.clock import wall_ms
-from app.engine.turn import Output
+from app.engine.program import Output
 from app.events import DeadLetter, Retry
 from app.settings import Settings, load
 

@@ -17,8 +17,8 @@ from app.domain.profile_view import view
 from app.edges.events_file import Arrival, Unreadable, arrivals, milliseconds, people, products
 from app.edges.progress import Bar
 from app.edges.tally import Tally
+from app.engine.program import Output
 from app.engine.simulation import Simulation
-from app.engine.turn import Output
 from app.flow import DAY_MS
 from app.policy.pack import BadPack, build
 from app.settings import DEMO_SECRET, load

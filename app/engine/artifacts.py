@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from app import events
 from app.engine.producer import Producer
-from app.engine.turn import Output
+from app.engine.program import Output
 from app.events import Artifact
 
 log = logging.getLogger("kairos.artifacts")
@@ -26,6 +27,7 @@ CHUNK_BYTES = 512 * 1024
 """Base64 of a chunk stays below the topic's max.message.bytes."""
 MAX_ARTIFACTS = 10_000
 """Versions a worker follows; a cluster that has published more must delete old keys first."""
+POLL_S = 0.1
 WAIT_S = 60.0
 """A lane that waits longer for an activated artifact exits: without it nothing may be decided."""
 
@@ -66,6 +68,14 @@ class Artifacts:
             while not self.caught_up:
                 self._changed.clear()
                 await self._changed.wait()
+
+    async def activated(self, kind: str, fence: Callable[[], None]) -> None:
+        """Returns once some artifact of a kind is active: its activation then stands in every journal partition. `fence` may raise."""
+        while kind not in self.active:
+            fence()
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), POLL_S)
 
     async def known(self, ref: str, wait_s: float) -> bool:
         """Whether the whole artifact is there, waiting for it a while."""

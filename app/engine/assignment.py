@@ -8,8 +8,8 @@ from typing import Any
 from app.engine.lane import Work
 from app.engine.ports import LanePorts, TableWork
 from app.engine.producer import Changelog
+from app.engine.program import Program
 from app.engine.recovery import starts_at
-from app.engine.turn import Program
 from app.flow import AGENTS, TABLES, Table
 
 log = logging.getLogger("kairos.assignment")
@@ -94,4 +94,5 @@ class Assignment:
         store = engine.stores.table(table, partition)
         changelog = Changelog(engine.producer, engine.settings.topic(table.changelog), partition, end)
         ports = LanePorts(engine, generation, store, changelog, partition, stale)
-        return start, TableWork(self.programs[topic], partition, store, ports)
+        awaits = "policy" if "intake" in table.writers and engine.fresh_pack is not None else None
+        return start, TableWork(self.programs[topic], partition, store, ports, awaits)

@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError
 from app import events
 from app.engine.artifacts import publish
 from app.engine.origin import pack_origin
+from app.engine.program import Output
 from app.engine.rounds import Rounds
-from app.engine.turn import Output
 from app.events import Activate, Activation, Artifact, DeadLetter, LeaveOut, Progress, Tick, Undecodable, derived_id
 from app.flow import Stage
 
@@ -103,9 +103,10 @@ class Clock:
             Output("journal", None, value, partition=partition, headers=pack_origin(Stage.CLOCK, 0, incoming.offset, partition))
             for partition in range(self._settings.partitions)
         ]
-        pointer = Artifact(record.kind, record.ref)
-        outputs.append(Output("artifacts", f"active/{record.kind}".encode(), events.encode_json(pointer)))
         await self._engine.producer.publish(outputs)
+        # Only now: whoever sees the pointer may rely on the activation being in every journal partition.
+        pointer = events.encode_json(Artifact(record.kind, record.ref))
+        await self._engine.producer.publish([Output("artifacts", f"active/{record.kind}".encode(), pointer, partition=0)])
         log.info("activated %s", record.ref)
 
     async def _bury(self, incoming: Any, message: str) -> None:

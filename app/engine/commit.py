@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine.origin import Marks
-from app.engine.turn import Incoming, Output, Row, Segment, Turn
+from app.engine.program import Incoming, Output
+from app.engine.rows import Row
+from app.engine.turn import Segment, Turn
 
 
 class Abandon(Exception):

@@ -6,8 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from app.engine.origin import Marks
-from app.engine.rows import HEADER_SIZE, NEVER
-from app.engine.turn import Row
+from app.engine.rows import HEADER_SIZE, NEVER, Row
 
 
 class MemoryStore:

@@ -11,10 +11,11 @@ from app.engine.catchup import catch_up, changelog_reader
 from app.engine.commit import Abandon, commit_turn
 from app.engine.origin import Marks
 from app.engine.producer import Changelog
+from app.engine.program import Output, Program
 from app.engine.restore import Overtaken
-from app.engine.rows import MARKS, NEVER
+from app.engine.rows import MARKS, NEVER, Row, pack_batches
 from app.engine.store import TableStore, fingerprint
-from app.engine.turn import Output, Program, Row, Segment, Turn, pack_batches
+from app.engine.turn import Segment, Turn
 
 Batches = Sequence[Sequence[tuple[bytes, bytes]]]
 
@@ -84,6 +85,10 @@ class LanePorts:
     async def load(self, ref: str) -> None:
         await self._engine.artifacts.wait(ref)
 
+    async def activated(self, kind: str) -> None:
+        """Returns once the cluster has an active artifact of this kind."""
+        await self._engine.artifacts.activated(kind, self.fence)
+
     def count(self, segment: Segment) -> None:
         self._engine.count(segment)
 
@@ -94,14 +99,20 @@ class LanePorts:
 
 
 class TableWork:
-    """The work of a lane that keeps a table: one turn over a stretch, in commit.py's order."""
+    """The work of a lane that keeps a table: one turn over a stretch, in commit.py's order.
 
-    def __init__(self, program: Program, partition: int, store: TableStore, ports: LanePorts) -> None:
-        self._turn, self._store, self._ports = Turn(program, partition, store), store, ports
+    `awaits`: kind of artifact that must be active before anything is done. Intake waits for a policy, so that on a fresh cluster what
+    people did before the first activation is decided by a pack and not by none.
+    """
+
+    def __init__(self, program: Program, partition: int, store: TableStore, ports: LanePorts, awaits: str | None = None) -> None:
+        self._turn, self._store, self._ports, self._awaits = Turn(program, partition, store), store, ports, awaits
 
     async def __call__(self, records: list[Any], last: int) -> None:
         while True:
             try:
+                if self._awaits is not None:
+                    await self._ports.activated(self._awaits)
                 if self._ports.overtaken:
                     await self._ports.restore()
                 for ref in self._store.marks().active.values():

@@ -16,8 +16,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from app.engine.failpoints import Failpoints
 from app.engine.partition import partition_of
+from app.engine.program import Output
 from app.engine.topics import client_options, partitions_of
-from app.engine.turn import Output
 from app.settings import Settings
 
 log = logging.getLogger("kairos.producer")

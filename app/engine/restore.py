@@ -13,8 +13,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from app.engine.origin import Marks
-from app.engine.rows import MARKS, NEVER, read_header
-from app.engine.turn import Row
+from app.engine.rows import MARKS, NEVER, Row, read_header
 
 
 class Overtaken(Exception):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
+from msgspec import Struct
+
+from app.engine.origin import Marks
 from app.events import ENCODING
 
 NEVER = -1
@@ -11,6 +15,9 @@ NEVER = -1
 
 MARKS = b"m"
 """Changelog and store key of a lane's marks."""
+
+BATCH_BYTES = 400_000
+"""Changelog bytes per producer batch; below the topics' max.message.bytes with room for the largest group."""
 
 _header = struct.Struct(">Bqq")
 HEADER_SIZE = _header.size
@@ -32,3 +39,48 @@ def read_header(value: bytes) -> tuple[int, int]:
     if version != ENCODING:
         raise ValueError(f"row of version {version}, expected {ENCODING}")
     return applied, due
+
+
+class Row(Struct):
+    """One row to write. `due`/`old_due` are NEVER for all but main rows; the due index is derived from them."""
+
+    key: bytes
+    value: bytes
+    due: int
+    old_due: int
+
+
+def by_group(rows: list[Row]) -> list[list[Row]]:
+    groups: dict[bytes, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.key[1:], []).append(row)
+    return list(groups.values())
+
+
+def pack_batches(groups: Sequence[tuple[list[Row], int | None]], marks: Marks) -> list[list[tuple[bytes, bytes]]]:
+    """Producer batches for the changelog: a group is never split, marks stand last.
+
+    With a cursor per group (slices) every batch ends with marks that carry the cursor after its last group, so that a crash between
+    batches goes on exactly there (lane-findings.md section 5, run n2: 163 sends lost without).
+    """
+    batches: list[list[tuple[bytes, bytes]]] = [[]]
+    size = 0
+    cursor: int | None = None
+    for rows, after in groups:
+        weight = sum(len(row.key) + len(row.value) + 16 for row in rows)
+        if size and size + weight > BATCH_BYTES:
+            if cursor is not None:
+                batches[-1].append((MARKS, _with_cursor(marks, cursor)))
+            batches.append([])
+            size = 0
+        batches[-1] += [(row.key, row.value) for row in rows]
+        size += weight
+        cursor = after
+    batches[-1].append((MARKS, marks.encode() if cursor is None else _with_cursor(marks, cursor)))
+    return batches
+
+
+def _with_cursor(marks: Marks, cursor: int) -> bytes:
+    marks = marks.copy()
+    marks.cursor = cursor
+    return marks.encode()

@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from app import events
 from app.engine.memory import MemoryStore
-from app.engine.turn import Output, Program, Segment, Turn
+from app.engine.program import Output, Program
+from app.engine.turn import Segment, Turn
 from app.events import Activation, Tick
 from app.flow import Stage
 

@@ -17,8 +17,7 @@ from typing import Any
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
 
 from app.engine.origin import Marks
-from app.engine.rows import MARKS, NEVER
-from app.engine.turn import Row
+from app.engine.rows import MARKS, NEVER, Row
 
 CACHE_BYTES = 64 * 1024 * 1024
 """Block cache of all partitions together; RocksDB's default is 2 GB each."""

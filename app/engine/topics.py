@@ -18,6 +18,8 @@ CHANGELOG = {
     "cleanup.policy": "compact",
     # The cleaner must not leave only a zombie's record before the owner has noticed it (engine-findings 0.4).
     "min.compaction.lag.ms": "600000",
+    # That lag counts from the stamp: a zombie's late batch must not arrive with an old one.
+    "message.timestamp.type": "LogAppendTime",
     "max.message.bytes": "1048576",
 }
 

@@ -13,109 +13,15 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from app.engine.origin import Marks, pack_origin, read_origin
-from app.engine.rows import HEADER_SIZE, MARKS, NEVER, pack_value, read_header, row_key
+from app.engine.program import Incoming, Moment, Output, Program, Refused, TooLarge
+from app.engine.rows import HEADER_SIZE, MARKS, NEVER, Row, by_group, pack_batches, pack_value, read_header, row_key
 from app.events import Activation, Tick
 from app.flow import Stage
 
 SLICE = 500
 """People woken per slice at most."""
-BATCH_BYTES = 400_000
-"""Changelog bytes per producer batch; below the topics' max.message.bytes with room for the largest group."""
 MAX_VALUE = 256 * 1024
 MAX_OUTPUT = 512 * 1024
-
-
-class Incoming(Protocol):
-    """A record as aiokafka hands it out; the in-memory journal has the same fields."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-class Output(Struct):
-    """A derived record. `partition` None: by key. `stage` None: the program's own. `headers` are filled in by the turn."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    partition: int | None = None
-    stage: Stage | None = None
-    headers: list[tuple[str, bytes]] = []
-
-
-class Moment(Struct):
-    """What a step may know besides record and state: journal time (ms), the low-water mark, active artifacts, and where it stands."""
-
-    now: int
-    low_water: int
-    interval: int
-    active: dict[str, str]
-    partition: int
-    offset: int
-
-
-class Refused(ValueError):
-    """The bytes break the contract: goes to dead_letters with every reason; no state changes. `reason`: contract, undecodable, no_key."""
-
-    def __init__(self, reason: str, violations: list[dict[str, str]]) -> None:
-        super().__init__(reason)
-        self.reason, self.violations = reason, violations
-
-
-class TooLarge(ValueError):
-    """A state over 256 KiB or an output over 512 KiB: fails the record, never the process."""
-
-
-class Program(Protocol):
-    """What a lane does with its source: decoding, state and steps of one agent, or of the lane's four.
-
-    A group is all rows of one key (a person, an identifier); it is replaced, never mutated, so a step that raises is rolled back by
-    keeping the old one.
-    """
-
-    @property
-    def stage(self) -> Stage: ...
-    @property
-    def row_kinds(self) -> tuple[bytes, ...]:
-        """First the main row, the one that carries `due`; empty for a program that keeps only marks."""
-    @property
-    def checks_origin(self) -> bool:
-        """False only where writers are outside Kairos: a forged header must not poison the marks."""
-
-    def read(self, incoming: Incoming) -> tuple[bytes | None, Any]:
-        """Group key (None: no state) and record. Raises `Refused`."""
-
-    def now(self, record: Any, marks: Marks) -> int:
-        """Journal time at this record (ms)."""
-
-    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Any:
-        """The group of a key, from its rows' bodies in the order of `row_kinds`."""
-
-    def step(self, group: Any, record: Any, moment: Moment) -> tuple[Any, list[Output]]:
-        """One record. Pure."""
-
-    def wake(self, group: Any, moment: Moment) -> tuple[Any, list[Output]]:
-        """A due wake-up. Pure. The group's next due must lie after `moment.low_water`."""
-
-    def due(self, group: Any) -> int:
-        """When the group wants to be woken next (ms), or NEVER."""
-
-    def dump(self, group: Any, loaded: Any) -> list[tuple[bytes, bytes]]:
-        """(row kind, body) of each row that differs from `loaded`; `loaded` None: every row there is."""
-
-    def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
-        """The dead letter of a record that could not be applied."""
-
-    def fault(self, group: Any, incoming: Incoming) -> Any:
-        """The group after its record raised: flagged, so that nobody gets a message decided on half a history."""
 
 
 class Reader(Protocol):
@@ -129,15 +35,6 @@ class Reader(Protocol):
 
     def marks(self) -> Marks:
         """As of the last commit; empty for a new partition."""
-
-
-class Row(Struct):
-    """One row to write. `due`/`old_due` are NEVER for all but main rows; the due index is derived from them."""
-
-    key: bytes
-    value: bytes
-    due: int
-    old_due: int
 
 
 class Segment(Struct):
@@ -293,7 +190,7 @@ class Turn:
             marks.applied, marks.cursor = offset, 0
             at += 1
         rows = [row for key, one in held.items() if one.touched for row in self._rows(key, one)]
-        segment.rows, segment.changelog = rows, pack_batches([(group, None) for group in _groups(rows)], marks)
+        segment.rows, segment.changelog = rows, pack_batches([(group, None) for group in by_group(rows)], marks)
         segment.marks = marks.copy()
         return segment, at
 
@@ -388,44 +285,3 @@ class Turn:
 
 def _pass_time(marks: Marks, tick: Tick) -> None:
     marks.now, marks.low_water, marks.interval = max(marks.now, tick.at), max(marks.low_water, tick.low_water), tick.interval
-
-
-def journal_now(at: int, marks: Marks) -> int:
-    """`now` at a record: max(last tick, min(at, last tick + one interval)); before a partition's first tick `at` itself (design.md 1.2)."""
-    return max(marks.now, min(at, marks.now + marks.interval)) if marks.now else at
-
-
-def _groups(rows: list[Row]) -> list[list[Row]]:
-    groups: dict[bytes, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.key[1:], []).append(row)
-    return list(groups.values())
-
-
-def pack_batches(groups: Sequence[tuple[list[Row], int | None]], marks: Marks) -> list[list[tuple[bytes, bytes]]]:
-    """Producer batches for the changelog: a group is never split, marks stand last.
-
-    With a cursor per group (slices) every batch ends with marks that carry the cursor after its last group, so that a crash between
-    batches goes on exactly there (lane-findings.md section 5, run n2: 163 sends lost without).
-    """
-    batches: list[list[tuple[bytes, bytes]]] = [[]]
-    size = 0
-    cursor: int | None = None
-    for rows, after in groups:
-        weight = sum(len(row.key) + len(row.value) + 16 for row in rows)
-        if size and size + weight > BATCH_BYTES:
-            if cursor is not None:
-                batches[-1].append((MARKS, _with_cursor(marks, cursor)))
-            batches.append([])
-            size = 0
-        batches[-1] += [(row.key, row.value) for row in rows]
-        size += weight
-        cursor = after
-    batches[-1].append((MARKS, marks.encode() if cursor is None else _with_cursor(marks, cursor)))
-    return batches
-
-
-def _with_cursor(marks: Marks, cursor: int) -> bytes:
-    marks = marks.copy()
-    marks.cursor = cursor
-    return marks.encode()

@@ -27,9 +27,10 @@ from app.engine.fence import Fence
 from app.engine.lane import Lanes
 from app.engine.membership import folder_of, member_id, on_loopback
 from app.engine.producer import Producer
+from app.engine.program import Program
 from app.engine.tables import Stores
 from app.engine.topics import admin, client_options, differences
-from app.engine.turn import Program, Segment
+from app.engine.turn import Segment
 from app.engine.watchdog import Watchdog, die
 from app.settings import DEMO_SECRET, Settings
 

@@ -20,10 +20,11 @@ from app.engine.commit import Ports
 from app.engine.contiguity import Contiguity
 from app.engine.memory import MemoryStore
 from app.engine.origin import Marks
+from app.engine.program import Incoming, Moment
 from app.engine.restore import Restore
 from app.engine.rounds import Rounds
-from app.engine.rows import HEADER_SIZE, MARKS
-from app.engine.turn import Incoming, Moment, Row, Turn
+from app.engine.rows import HEADER_SIZE, MARKS, Row
+from app.engine.turn import Turn
 from app.events import Event, Tick
 from tests.faults import cluster
 from tests.faults.broker import Broker

@@ -16,9 +16,10 @@ from app.engine.commit import Abandon
 from app.engine.contiguity import Contiguity, Gap
 from app.engine.memory import MemoryStore
 from app.engine.origin import Marks
+from app.engine.program import Output, Program
 from app.engine.restore import Overtaken, Restore
-from app.engine.rows import MARKS
-from app.engine.turn import Output, Program, Row, Segment, Turn
+from app.engine.rows import MARKS, Row
+from app.engine.turn import Segment, Turn
 from tests.faults.broker import Broker, Place, Request, Stored
 
 FETCHES = (1, 2, 5, 20, 1000)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import msgspec
 
 from app import events
-from app.engine import turn
+from app.engine import rows, turn
 from app.events import Event
 from tests import toy
 from tests.faults.broker import Stored
@@ -131,7 +131,7 @@ class ToyPipeline:
 
 def run(pipeline: Pipeline, seed: int, faults: Faults | None = None) -> tuple[Cluster, list[str]]:
     """One run to rest and everything wrong with it. Slices and producer batches are small, so that crashes fall between them."""
-    with patch.object(turn, "SLICE", 6), patch.object(turn, "BATCH_BYTES", 100):
+    with patch.object(turn, "SLICE", 6), patch.object(rows, "BATCH_BYTES", 100):
         cluster = pipeline.cluster(seed, faults)
         try:
             cluster.run()

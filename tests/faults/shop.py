@@ -18,7 +18,7 @@ from app.domain import contract, identifier, identity, person
 from app.domain.effects import Conclude, Decide, PlanMessage
 from app.domain.person import Group, Person, See
 from app.domain.trigger import Pack
-from app.engine.turn import Moment
+from app.engine.program import Moment
 from app.events import Activation, Event, iso
 from app.policy.pack import build, compile_artifact
 from tests.faults.broker import Stored, right_partition

@@ -11,7 +11,8 @@ from typing import Any
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.engine.memory import MemoryStore
-from app.engine.turn import Output, Program, Turn
+from app.engine.program import Output, Program
+from app.engine.turn import Turn
 from tests.kafka.logs import Logs, Message
 
 
