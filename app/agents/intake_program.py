@@ -6,7 +6,6 @@ keyed one back to `customer_events` once, a broken one to `dead_letters`.
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -18,15 +17,11 @@ from app import events
 from app.domain import contract, identifier, identity
 from app.domain.contract import Accepted, Broken
 from app.domain.identifier import EMPTY, Identifier
+from app.engine.letter import dead_letter
 from app.engine.origin import Marks, read_origin
 from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
 from app.flow import Stage
-
-MAX_LETTER = 256 * 1024
-"""Bytes of a refused record that its dead letter keeps."""
-MAX_KEY = 4 * 1024
-"""Bytes of its key."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Identifier).decode
@@ -134,21 +129,9 @@ class IntakeProgram:
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
         """The dead letter of a record, with its bytes as they came (cut, and then said so)."""
         self.counted["refused"] += 1
-        topic, key, value = "customer_events", incoming.key, incoming.value or b""
-        letter = events.DeadLetter(
-            letter_id=events.derived_id("dead", "intake", topic, str(moment.partition), str(moment.offset)),
-            stage="intake",
-            reason=reason,
-            violations=detail,
-            at=events.iso(self._clock(incoming.timestamp)),
-            topic=topic,
-            partition=moment.partition,
-            offset=moment.offset,
-            key=None if key is None else base64.b64encode(key[:MAX_KEY]).decode(),
-            value=base64.b64encode(value[:MAX_LETTER]).decode(),
-            truncated=len(value) > MAX_LETTER or len(key or b"") > MAX_KEY,
-        )
-        return Output("dead_letters", None if key is None else key[:MAX_KEY], events.encode_json(letter))
+        letter_id = events.derived_id("dead", "intake", "customer_events", str(moment.partition), str(moment.offset))
+        at = self._clock(incoming.timestamp)
+        return dead_letter(letter_id, "intake", "customer_events", moment.partition, incoming, reason, detail, at)
 
     def fault(self, group: Identifier, incoming: Incoming) -> Identifier:
         """Nobody gets a message from here, so there is nothing to flag: the row stays as it was."""

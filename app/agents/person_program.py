@@ -5,7 +5,6 @@ Reads journal; keeps the two rows of a person; writes message_plans, decisions, 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,13 +12,11 @@ from app import events
 from app.domain import person
 from app.domain.effects import Conclude, Decide, Effect, PlanMessage
 from app.domain.person import Group, See
+from app.engine.letter import dead_letter
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused, journal_now
-from app.events import Activation, Broadcast, DeadLetter, Retry, Tick, Undecodable, derived_id
+from app.events import Activation, Broadcast, Retry, Tick, Undecodable, derived_id
 from app.flow import Stage
-
-LETTER_BYTES = 256 * 1024
-"""A dead letter keeps at most this much of the record."""
 
 
 class PersonProgram:
@@ -73,21 +70,8 @@ class PersonProgram:
         return person.dump(group, loaded)
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
-        value = incoming.value or b""
-        letter = DeadLetter(
-            letter_id=_letter_id(incoming, moment.partition),
-            stage="lane",
-            reason=reason,
-            violations=detail,
-            at=events.iso(moment.now),
-            topic="journal",
-            partition=moment.partition,
-            offset=incoming.offset,
-            key=None if incoming.key is None else base64.b64encode(incoming.key).decode(),
-            value=base64.b64encode(value[:LETTER_BYTES]).decode(),
-            truncated=len(value) > LETTER_BYTES,
-        )
-        return Output("dead_letters", incoming.key, events.encode_json(letter))
+        letter_id = _letter_id(incoming, moment.partition)
+        return dead_letter(letter_id, "lane", "journal", moment.partition, incoming, reason, detail, moment.now)
 
     def fault(self, group: Group | None, incoming: Incoming) -> Group | None:
         if group is None:

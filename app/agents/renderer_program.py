@@ -5,7 +5,6 @@ Reads message_plans; keeps origin marks only; writes message_sends, decisions, i
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,14 +15,12 @@ from app.domain.message import MessageSource
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
+from app.engine.letter import dead_letter
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
-from app.events import DeadLetter, Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
+from app.events import Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
 from app.flow import Stage
-
-LETTER_BYTES = 256 * 1024
-"""A dead letter keeps at most this much of the record."""
 
 
 class RendererProgram:
@@ -80,21 +77,8 @@ class RendererProgram:
         return []
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
-        value = incoming.value or b""
-        letter = DeadLetter(
-            letter_id=derived_id("dead", "message_plans", str(moment.partition), str(incoming.offset)),
-            stage="renderer",
-            reason=reason,
-            violations=detail,
-            at=iso(moment.now),
-            topic="message_plans",
-            partition=moment.partition,
-            offset=incoming.offset,
-            key=None if incoming.key is None else base64.b64encode(incoming.key).decode(),
-            value=base64.b64encode(value[:LETTER_BYTES]).decode(),
-            truncated=len(value) > LETTER_BYTES,
-        )
-        return Output("dead_letters", incoming.key, events.encode_json(letter))
+        letter_id = derived_id("dead", "message_plans", str(moment.partition), str(incoming.offset))
+        return dead_letter(letter_id, "renderer", "message_plans", moment.partition, incoming, reason, detail, moment.now)
 
     def fault(self, group: None, incoming: Incoming) -> None:
         return None

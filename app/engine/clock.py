@@ -7,7 +7,6 @@ a fresh cluster activates the pack the settings name.
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import time
 from typing import Any, Protocol
@@ -17,10 +16,11 @@ from aiokafka.errors import KafkaError
 
 from app import events
 from app.engine.artifacts import publish
+from app.engine.letter import dead_letter
 from app.engine.origin import pack_origin
 from app.engine.program import Output
 from app.engine.rounds import Rounds
-from app.events import Activate, Activation, Artifact, DeadLetter, LeaveOut, Progress, Tick, Undecodable, derived_id
+from app.events import Activate, Activation, Artifact, LeaveOut, Progress, Tick, Undecodable, derived_id
 from app.flow import Stage
 
 log = logging.getLogger("kairos.clock")
@@ -33,7 +33,6 @@ WITNESS_MS = 10_000
 """How long a comparison of the two clocks is believed."""
 KNOWN_S = 30.0
 """How long an activation may wait for its artifact before it is refused."""
-LETTER_BYTES = 256 * 1024
 
 
 class TimeMap(Protocol):
@@ -110,22 +109,11 @@ class Clock:
         log.info("activated %s", record.ref)
 
     async def _bury(self, incoming: Any, message: str) -> None:
-        value = incoming.value or b""
-        letter = DeadLetter(
-            letter_id=derived_id("dead", "control", "0", str(incoming.offset)),
-            stage="clock",
-            reason="undecodable",
-            violations=[{"path": "", "message": message}],
-            at=events.iso(incoming.timestamp),
-            topic="control",
-            partition=0,
-            offset=incoming.offset,
-            key=None if incoming.key is None else base64.b64encode(incoming.key).decode(),
-            value=base64.b64encode(value[:LETTER_BYTES]).decode(),
-            truncated=len(value) > LETTER_BYTES,
-        )
-        origin = pack_origin(Stage.CLOCK, 0, incoming.offset, self._settings.partitions)
-        await self._engine.producer.publish([Output("dead_letters", incoming.key, events.encode_json(letter), headers=origin)])
+        letter_id = derived_id("dead", "control", "0", str(incoming.offset))
+        reasons = [{"path": "", "message": message}]
+        letter = dead_letter(letter_id, "clock", "control", 0, incoming, "undecodable", reasons, incoming.timestamp)
+        letter.headers = pack_origin(Stage.CLOCK, 0, incoming.offset, self._settings.partitions)
+        await self._engine.producer.publish([letter])
 
     def _witness(self, broker_ms: int) -> None:
         """Compares the clocks. A record read late looks like a slow broker clock, so the smallest difference lately counts."""
