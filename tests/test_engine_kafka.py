@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -123,6 +124,26 @@ async def test_a_damaged_store_is_rebuilt_and_a_late_zombie_write_repaired(run: 
         file.write_bytes(b"\0" * 100)
     worker = run.worker("w")
     await run.feed(100, 20, 4, 1.0)
+    await run.settled()
+    assert await asyncio.to_thread(finish, worker) == 0
+    await run.judge()
+    await run.same_store("w")
+
+
+async def test_a_full_disk_ends_the_worker_and_costs_nothing(run: Run) -> None:
+    worker = run.worker("w")
+    await run.feed(600, 20, 6, 2.0)
+    await run.settled()
+    log = run.folder / "w.log"
+    # No file may grow beyond this: the store's write-ahead log already has, so its next write fails as on a full disk.
+    limit = log.stat().st_size + 16_384
+    assert max(file.stat().st_size for file in (run.folder / "w").rglob("*.log")) > limit
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    await run.feed(60, 20, 7, 0.5)
+    assert await asyncio.to_thread(worker.wait, 30) == 3
+    assert "exiting, the next start recovers" in log.read_text("utf-8")
+    worker = run.worker("w")
+    await run.feed(60, 20, 8, 0.5)
     await run.settled()
     assert await asyncio.to_thread(finish, worker) == 0
     await run.judge()

@@ -1,0 +1,82 @@
+"""What the README shows is what the product takes: its commands parse, its trigger checks, its event is accepted, its walk is the map's."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from app import __main__ as command_line
+from app import flow
+from app.domain.contract import accept
+from app.policy.pack import check
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for block in blocks("sh")
+    for line in block.splitlines()
+    if line.partition("#")[0].strip() and not line.startswith("export ")
+]
+INLINE = [one for one in re.findall(r"`(kairos [^`]+|python -m tests[^`]+)`", README)]
+
+
+@pytest.mark.parametrize("line", sorted({*COMMANDS, *INLINE}))
+def test_every_command_parses(line: str) -> None:
+    words = shlex.split(line)
+    if words[0] == "sh":
+        assert (ROOT / words[1]).is_file()
+        return
+    if words[0] == "python":
+        assert words[1] == "-m" and (ROOT / (words[2].replace(".", "/") + ".py")).is_file()
+        return
+    assert words[0] == "kairos"
+    command: click.Command = command_line.kairos
+    context = click.Context(command)
+    rest = words[1:]
+    while isinstance(command, click.Group) and rest:
+        found = command.get_command(context, rest[0])
+        assert found is not None, f"{line!r}: no such command {rest[0]!r}"
+        command, rest = found, rest[1:]
+        context = click.Context(command, info_name=words[0])
+    command.make_parser(context).parse_args(list(rest))
+
+
+def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
+    (trigger,) = blocks("toml")
+    head = 'name = "mine"\nwhy = "from the README"\n[sender]\nfrom = "hello@shop.example"\nname = "Shop"\n'
+    head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n'
+    pack = tmp_path / "my-pack.toml"
+    pack.write_text(head + trigger, "utf-8")
+    assert check(pack)[3] == []
+    pack.write_text(head + trigger.replace("wait   =", "waits  ="), "utf-8")
+    assert any("waits" in problem.message for problem in check(pack)[3])
+
+
+def test_the_first_event_is_accepted() -> None:
+    (event,) = blocks("json")
+    accepted = accept(json.dumps(json.loads(event)).encode(), 1_772_446_500_000, "readme")
+    assert (accepted.event_type, accepted.customer_id) == ("product_view", "c-9")
+
+
+def test_the_walk_is_the_maps() -> None:
+    lines = "\n".join(f"{n}. {line}" for n, line in enumerate(flow.walk("product_view"), 1))
+    assert lines in README, "paste this over the walk at the README's end:\n" + lines
+
+
+def test_what_it_links_to_is_there() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for target in re.findall(r"`((?:app|tests|deploy|schemas)/[\w./]+)`", README):
+        assert (ROOT / target).exists(), target
