@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -25,8 +27,7 @@ Properties = dict[str, Any]
 
 def derived_id(*causes: str) -> str:
     """An id from its causes (design.md 1.5): 32 hex digits of BLAKE2b over the causes, each with its length. Same causes, same id."""
-    packed = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (cause.encode() for cause in causes))
-    return hashlib.blake2b(packed, digest_size=16).hexdigest()
+    return hashlib.blake2b("".join([f"{len(cause)}:{cause}" for cause in causes]).encode(), digest_size=16).hexdigest()
 
 
 # --- journal ------------------------------------------------------------------------------------------------------------------
@@ -343,16 +344,14 @@ plans = Codec("message_plans", Plan)
 def iso(ms: int) -> str:
     """ISO 8601 UTC with milliseconds, the only form of time on the outside topics."""
     seconds, milli = divmod(ms, 1000)
-    days, rest = divmod(seconds, 86400)
-    hour, rest = divmod(rest, 3600)
-    minute, second = divmod(rest, 60)
-    # Civil date from days: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
-    days += 719468
-    era, doe = divmod(days, 146097)
-    yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
-    doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
-    mp = (5 * doy + 2) // 153
-    day = doy - (153 * mp + 2) // 5 + 1
-    month = mp + 3 if mp < 10 else mp - 9
-    year = yoe + era * 400 + (month <= 2)
-    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milli:03d}Z"
+    minutes, second = divmod(seconds, 60)
+    return f"{_minute(minutes)}:{second:02d}.{milli:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    """`YYYY-MM-DDThh:mm` of minutes since 1970; cached, since records of one moment share it."""
+    return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M")
+
+
+_EPOCH = datetime(1970, 1, 1)
