@@ -7,10 +7,10 @@ person or a way to reach one; they stay out of logs.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -27,7 +27,10 @@ Properties = dict[str, Any]
 
 def derived_id(*causes: str) -> str:
     """An id from its causes (design.md 1.5): 32 hex digits of BLAKE2b over the causes, each with its length. Same causes, same id."""
-    return hashlib.blake2b("".join([f"{len(cause)}:{cause}" for cause in causes]).encode(), digest_size=16).hexdigest()
+    told = ""
+    for cause in causes:
+        told += f"{len(cause)}:{cause}"
+    return blake2b(told.encode(), digest_size=16).hexdigest()
 
 
 # --- journal ------------------------------------------------------------------------------------------------------------------
@@ -343,15 +346,13 @@ plans = Codec("message_plans", Plan)
 
 def iso(ms: int) -> str:
     """ISO 8601 UTC with milliseconds, the only form of time on the outside topics."""
-    seconds, milli = divmod(ms, 1000)
-    minutes, second = divmod(seconds, 60)
-    return f"{_minute(minutes)}:{second:02d}.{milli:03d}Z"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
 
 
-@lru_cache(maxsize=4096)
-def _minute(minutes: int) -> str:
-    """`YYYY-MM-DDThh:mm` of minutes since 1970; cached, since records of one moment share it."""
-    return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M")
+@lru_cache(maxsize=65_536)
+def _second(seconds: int) -> str:
+    """`YYYY-MM-DDThh:mm:ss` of seconds since 1970; cached, since records of one moment share it."""
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 _EPOCH = datetime(1970, 1, 1)

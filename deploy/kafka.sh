@@ -20,6 +20,7 @@ ROOT="$(cd "$ROOT" && pwd)"
 DATA="$ROOT/data"
 JARS="${KAFKA_JARS_DIR:-$ROOT}"
 mkdir -p "$JARS"
+JARS="$(cd "$JARS" && pwd)" # Maven takes a relative path as relative to the pom
 LIBS="$JARS/libs-$KAFKA_VERSION"
 
 JAVA="${JAVA_HOME:+$JAVA_HOME/bin/}java"

@@ -135,7 +135,7 @@ async def test_a_full_disk_ends_the_worker_and_costs_nothing(run: Run) -> None:
     await run.feed(600, 20, 6, 2.0)
     await run.settled()
     log = run.folder / "w.log"
-    # No file may grow beyond this: soon the store's write-ahead log would, and its write fails as on a full disk. The worker's own log fits.
+    # No file may grow beyond this: soon the store's write-ahead log would, and its write fails as on a full disk. The worker's log fits.
     limit = max(log.stat().st_size + 16_384, *(file.stat().st_size for file in (run.folder / "w").rglob("*.log")))
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit, limit))
     for seed in range(100, 200):

@@ -87,7 +87,7 @@ def _consent(trigger: Trigger, pack: Pack, see: See, values: dict[str, Any]) -> 
 
 
 def _holds(condition: Condition, open_window: Window, see: See, values: dict[str, Any]) -> bool:
-    facts = gather(condition, open_window.properties, see, open_window)
+    facts = gather(condition, window.properties(open_window), see, open_window)
     verdict = condition.evaluate(facts)
     values["condition"] = condition.text
     values |= {path: seen for path in condition.paths if (seen := _at(facts, path)) is not None}

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from app.domain.days import DAY_MS, HOUR_MS
 from app.domain.effects import NOTHING, Effects
 from app.domain.fingerprint import fingerprint
-from app.domain.interest import categories
-from app.domain.product import Product, product, products
+from app.domain.product import Product
+from app.domain.scope import Subject
 from app.events import Event, JournalRecord
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def step(part: Intent, record: JournalRecord, see: See) -> tuple[Intent, Effects
     if see.person.profile.consent.get("track") is False and kind not in ENDS_CART:
         return part, NOTHING
     if handler is not None:
-        return handler(part, record), NOTHING
+        return handler(part, see.about(record)), NOTHING
     return _signal(part, weight or LOW, record.ts), NOTHING
 
 
@@ -115,16 +115,15 @@ def level(part: Intent, now: int) -> str:
     return "medium" if _within(part.medium_at, now, MEDIUM_MS) else "low"
 
 
-def on_page_view(part: Intent, event: Event) -> Intent:
+def on_page_view(part: Intent, about: Subject) -> Intent:
     """By page type."""
-    page = event.properties.get("page_type")
-    return _signal(part, HIGH if page in HIGH_PAGES else MEDIUM if page in MEDIUM_PAGES else LOW, event.ts)
+    page = about.properties.get("page_type")
+    return _signal(part, HIGH if page in HIGH_PAGES else MEDIUM if page in MEDIUM_PAGES else LOW, about.ts)
 
 
-def on_product_view(part: Intent, event: Event) -> Intent:
+def on_product_view(part: Intent, about: Subject) -> Intent:
     """MEDIUM as browsing; HIGH once it is the third product of one category within 24 h (A-062: multiple product comparisons)."""
-    ts, properties = event.ts, event.properties
-    concerned, names = product(properties), categories(properties)
+    ts, concerned, names = about.ts, about.product, about.categories
     viewed, deep = part.viewed, False
     if concerned is not None and names:
         family, category = fingerprint(concerned.group_id or concerned.product_id or concerned.name), fingerprint(names[0])
@@ -144,18 +143,18 @@ def on_product_view(part: Intent, event: Event) -> Intent:
     return _signal(part, HIGH if deep else MEDIUM, ts, medium_at=max(part.medium_at, ts), viewed=viewed)
 
 
-def on_product_compare(part: Intent, event: Event) -> Intent:
+def on_product_compare(part: Intent, about: Subject) -> Intent:
     """HIGH from the second within 24 h."""
-    again = part.compared_at and abs(event.ts - part.compared_at) < HIGH_MS
-    return _signal(part, HIGH if again else MEDIUM, event.ts, compared_at=max(part.compared_at, event.ts))
+    again = part.compared_at and abs(about.ts - part.compared_at) < HIGH_MS
+    return _signal(part, HIGH if again else MEDIUM, about.ts, compared_at=max(part.compared_at, about.ts))
 
 
-def on_cart_add(part: Intent, event: Event) -> Intent:
+def on_cart_add(part: Intent, about: Subject) -> Intent:
     """HIGH while the cart is open: until she buys it or takes it out again."""
-    ts = event.ts
+    ts = about.ts
     if ts <= part.bought_at:
         return part  # late: that cart is bought
-    added = tuple(products(event.properties))[:MAX_CART] if event.event_type == "cart_add" else ()
+    added = about.products if about.kind == "cart_add" else ()
     cart = part.cart
     for one in added or (Product(),):
         before = next((line for line in cart if line.product.same(one) or line.product == one), None)
@@ -171,28 +170,27 @@ def on_cart_add(part: Intent, event: Event) -> Intent:
 on_checkout_start = on_cart_add
 
 
-def on_cart_remove(part: Intent, event: Event) -> Intent:
+def on_cart_remove(part: Intent, about: Subject) -> Intent:
     """Takes the product out; with the last named one the cart is closed."""
-    out = tuple(products(event.properties))
-    left = tuple(line for line in part.cart if line.at > event.ts or not any(line.product.same(one) for one in out))
+    left = tuple(line for line in part.cart if line.at > about.ts or not any(line.product.same(one) for one in about.products))
     if len(left) == len(part.cart):
         return part
     return replace(part, cart=left if any(line.product != Product() for line in left) else ())
 
 
-def on_purchase(part: Intent, event: Event) -> Intent:
+def on_purchase(part: Intent, about: Subject) -> Intent:
     """Closes the cart. Lines put in after the purchase's own time stay."""
-    if event.ts <= part.bought_at and not part.cart:
+    if about.ts <= part.bought_at and not part.cart:
         return part
     return replace(
-        part, bought_at=max(part.bought_at, event.ts), cart=tuple(line for line in part.cart if line.at > event.ts) if part.cart else ()
+        part, bought_at=max(part.bought_at, about.ts), cart=tuple(line for line in part.cart if line.at > about.ts) if part.cart else ()
     )
 
 
 on_store_purchase = on_purchase
 
 ENDS_CART = frozenset(("cart_remove", "purchase", "store_purchase"))
-HANDLERS: dict[str, Callable[[Intent, Event], Intent]] = {
+HANDLERS: dict[str, Callable[[Intent, Subject], Intent]] = {
     "page_view": on_page_view,
     "product_view": on_product_view,
     "product_compare": on_product_compare,

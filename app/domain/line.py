@@ -31,17 +31,18 @@ class Line(Struct, frozen=True, array_like=True):
     category: str | None = None
 
 
-def line(told: dict[str, Any], at: int) -> Line:
-    """A line from an event's flat properties or from one of its `products[]`."""
+def line(told: dict[str, Any], at: int, about: Product | None = None) -> Line:
+    """A line from an event's flat properties or from one of its `products[]`; `about`: its product, if somebody has read it already."""
+    get = told.get
     return Line(
-        product(told) or NO_PRODUCT,
+        about or product(told) or NO_PRODUCT,
         quantity(told) or 1,
-        money.units(told.get("price")),
+        money.units(get("price")),
         at,
-        _text(told.get("currency")),
-        _text(told.get("image")) or _text(told.get("image_url")),
-        _text(told.get("url")),
-        _text(told.get("category")) or _text(told.get("product_category")),
+        _text(get("currency")),
+        _text(get("image")) or _text(get("image_url")),
+        _text(get("url")),
+        _text(get("category")) or _text(get("product_category")),
     )
 
 

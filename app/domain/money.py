@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any
 
 UNITS = 10_000
 LIMIT = 10**15
 """Beyond it (100 billion) an amount is a data error and counts as not told."""
+EXACT = 10**9
+"""Below it a float has room for ten-thousandths with an error under 10⁻³ of one."""
 
 
-def units(value: object) -> int | None:
+def units(value: Any) -> int | None:
     """Ten-thousandths of a JSON number or numeric string, or None if it is no amount of money a shop could mean."""
-    if value is None or isinstance(value, bool):
+    kind = type(value)
+    if kind is float or kind is int:
+        # Decimal costs 1.5 µs. A float this near to a whole number of units is one whose decimal text rounds there, too.
+        if -EXACT < value < EXACT:
+            near = value * UNITS
+            whole: int = round(near)
+            if -0.25 < near - whole < 0.25:
+                return whole
+    elif value is None or kind is bool:
         return None
     try:
         amount = (Decimal(str(value)) * UNITS).quantize(Decimal(1), ROUND_HALF_EVEN)

@@ -14,8 +14,9 @@ from app.domain.effects import Conclude, Effect, Effects, Keep
 from app.domain.intent import Intent
 from app.domain.orders import Orders
 from app.domain.profile import Profile
+from app.domain.scope import Subject, of_event
 from app.domain.windows import LookBack, Windows
-from app.events import Conclusion, JournalRecord
+from app.events import Conclusion, Event, JournalRecord
 
 NEVER = -1
 MAX_FAULTS = 100
@@ -74,7 +75,7 @@ class Group:
 class See:
     """What a step may look at beside its own part and the record: the person as she stands at this record, time, active pack."""
 
-    __slots__ = ("_group", "_kept", "assume", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
+    __slots__ = ("_about", "_group", "_kept", "_record", "assume", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
 
     def __init__(
         self,
@@ -95,6 +96,14 @@ class See:
         self.assume = assume
         """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
         self._kept: dict[str, Any] = {}
+        self._record: Event | None = None
+        self._about: Subject
+
+    def about(self, event: Event) -> Subject:
+        """The event as agents look at it; what one of them reads out of its properties the next need not read again."""
+        if self._record is not event:
+            self._record, self._about = event, of_event(event)
+        return self._about
 
     @property
     def orders(self) -> Orders:
@@ -126,54 +135,75 @@ LANE = (
 
 def step(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
     """One record through all agents, then each conclusion in turn through all agents, first in first out."""
-    return _run(group, see, lambda concern, part: concern.step(part, record, see))
+    run = _Run(see)
+    run.step(record)
+    return run.done(group)
 
 
 def wake(group: Group, see: See) -> tuple[Group, list[Effect]]:
     """A tick has passed somebody's due: every agent that is due does what it waited for."""
-
-    def due_ones(concern: Concern, part: Any) -> tuple[Any, Effects]:
-        due = concern.due(part)
-        return concern.wake(part, see) if due != NEVER and due <= see.low_water else (part, ())
-
-    return _run(group, see, due_ones)
+    run = _Run(see)
+    run.wake(see.low_water)
+    return run.done(group)
 
 
 def due(person: Person) -> int:
     """The earliest wake-up any agent asks for, or NEVER."""
-    times = [at for concern in LANE if (at := concern.due(getattr(person, concern.part))) != NEVER]
-    return min(times, default=NEVER)
+    earliest = NEVER
+    for concern in LANE:
+        at = concern.due(getattr(person, concern.part))
+        if at != NEVER and (at < earliest or earliest == NEVER):
+            earliest = at
+    return earliest
 
 
-def _run(group: Group, see: See, act: Callable[[Concern, Any], tuple[Any, Effects]]) -> tuple[Group, list[Effect]]:
-    effects: list[Effect] = []
-    queue: list[tuple[Conclusion, int]] = []
-    person = group.person
+class _Run:
+    """One record or wake-up on its way through the agents: what they asked for, and the conclusions still to be handed to them."""
 
-    def through(act: Callable[[Concern, Any], tuple[Any, Effects]], depth: int) -> None:
-        nonlocal person
+    __slots__ = ("depth", "effects", "queue", "see")
+
+    def __init__(self, see: See) -> None:
+        self.see, self.depth = see, 0
+        self.effects: list[Effect] = []
+        self.queue: list[tuple[Conclusion, int]] = []
+
+    def wake(self, low_water: int) -> None:
         for concern in LANE:
-            before = getattr(person, concern.part)
-            after, more = act(concern, before)
-            if after is not before:
-                person = see.person = msgspec.structs.replace(person, **{concern.part: after})
-            for effect in more:
-                if isinstance(effect, Keep):
-                    see._kept[effect.part] = effect.value
-                    continue
-                effects.append(effect)
-                if isinstance(effect, Conclude):
-                    if depth >= MAX_DEPTH:
-                        raise RecursionError(f"conclusions deeper than {MAX_DEPTH} at {effect.conclusion.kind}")
-                    queue.append((effect.conclusion, depth + 1))
+            part = getattr(self.see.person, concern.part)
+            at = concern.due(part)
+            if at != NEVER and at <= low_water:
+                self.take(concern, part, *concern.wake(part, self.see))
 
-    through(act, 0)
-    while queue:
-        conclusion, depth = queue.pop(0)
-        through(lambda concern, part, record=conclusion: concern.step(part, record, see), depth)  # type: ignore[misc]
-    if person is group.person and not see._kept:
-        return group, effects
-    return group.replaced(person, see._kept), effects
+    def step(self, record: JournalRecord) -> None:
+        see = self.see
+        for concern in LANE:
+            before = getattr(see.person, concern.part)
+            after, more = concern.step(before, record, see)
+            if more or after is not before:
+                self.take(concern, before, after, more)
+
+    def take(self, concern: Concern, before: Any, after: Any, more: Effects) -> None:
+        see = self.see
+        if after is not before:
+            see.person = msgspec.structs.replace(see.person, **{concern.part: after})
+        for effect in more:
+            if type(effect) is Keep:
+                see._kept[effect.part] = effect.value
+                continue
+            self.effects.append(effect)
+            if type(effect) is Conclude:
+                if self.depth >= MAX_DEPTH:
+                    raise RecursionError(f"conclusions deeper than {MAX_DEPTH} at {effect.conclusion.kind}")
+                self.queue.append((effect.conclusion, self.depth + 1))
+
+    def done(self, group: Group) -> tuple[Group, list[Effect]]:
+        while self.queue:
+            conclusion, self.depth = self.queue.pop(0)
+            self.step(conclusion)
+        see = self.see
+        if see.person is group.person and not see._kept:
+            return group, self.effects
+        return group.replaced(see.person, see._kept), self.effects
 
 
 _person = msgspec.msgpack.Decoder(Person).decode

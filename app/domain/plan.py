@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import money, profile, window
+from app.domain import money, profile, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer
@@ -85,37 +85,38 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
 
 def _event(open_window: Window, lines: list[dict[str, Any]]) -> dict[str, Any]:
     """The opening event's plain properties, and those of its product under their fixed names."""
-    told = open_window.properties
+    told = window.properties(open_window)
     about = lines[0] if lines else dict.fromkeys(("product_id", "product_name", "price", "currency", "image", "url", "category"))
     return {**told, **{name: about[name] for name in about if name != "quantity"}, "event_type": open_window.kind}
 
 
-def _others(recent: Iterable[RecentProduct], open_window: Window, see: See) -> list[RecentProduct]:
+def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> list[RecentProduct]:
     """Her recent views without what the message is about anyway, and without what she bought."""
-    shown = [open_window.product, *(one.product for one in open_window.lines)]
+    shown = [open_window.product, *(one.product for one in window.lines(open_window))]
     sold: set[int] = set()
     if see.person.profile.orders:
         # Orders keep fingerprints alone; a family (size in the order, parent in the view) shows where windows or look-back keep names.
         sold = {sku for order in see.orders.open.values() for sku in order.lines}
-        shown += [one.product for other in see.person.windows.open if other.scope == ORDER for one in other.lines]
+        shown += [one.product for other in see.person.windows.open if other.scope == ORDER for one in window.lines(other)]
         shown += [one for entry in see.lookback.entries if entry.kind in PURCHASED for one in entry.products]
 
     def spoken_for(one: Product) -> bool:
         names = (one.product_id, one.group_id, one.name)
         return any(one.same(other) for other in shown) or any(name and fingerprint(name) in sold for name in names)
 
-    return [one for one in recent if not spoken_for(one.product)]
+    return [one for one in views if not spoken_for(one.product)]
 
 
 def _recent(one: RecentProduct) -> dict[str, Any]:
+    told = recent.told(one)
     return {
         "product_id": one.product.product_id or None,
         "product_name": one.product.name or None,
-        "price": None if one.price is None else money.text(one.price),
-        "currency": one.currency,
-        "image": one.image or None,
-        "url": one.url or None,
-        "category": one.category,
+        "price": None if told.price is None else money.text(told.price),
+        "currency": told.currency,
+        "image": told.image or None,
+        "url": told.url or None,
+        "category": told.category,
     }
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
+MAX_TEXT = 200
+"""Characters kept of an id or a name."""
+
 
 class Product(Struct, frozen=True, array_like=True):
     """What identifies a product in an event. Empty string: not told."""
@@ -26,13 +29,18 @@ class Product(Struct, frozen=True, array_like=True):
 
 def product(properties: dict[str, Any]) -> Product | None:
     """The product a flat event concerns, or None."""
-    found = Product(_text(properties, "product_id"), _text(properties, "item_group_id"), _text(properties, "product_name", "name"))
-    return found if found.product_id or found.group_id or found.name else None
+    get = properties.get
+    product_id, group_id, name = get("product_id"), get("item_group_id"), get("product_name")
+    product_id = product_id[:MAX_TEXT] if type(product_id) is str else _text(product_id)
+    group_id = "" if group_id is None else _text(group_id)
+    name = name[:MAX_TEXT] if type(name) is str and name else _text(name) or _text(get("name"))
+    return Product(product_id, group_id, name) if product_id or group_id or name else None
 
 
 def products(properties: dict[str, Any]) -> Iterator[Product]:
     """Every product of an event: its `products[]`, `product_ids[]`, else the flat one."""
-    lines = properties.get("products") or properties.get("product_ids")
+    get = properties.get
+    lines = get("products") or get("product_ids")
     if isinstance(lines, list):
         for line in lines:
             one = product(line) if isinstance(line, dict) else Product(str(line)) if isinstance(line, str | int) else None
@@ -42,11 +50,7 @@ def products(properties: dict[str, Any]) -> Iterator[Product]:
         yield one
 
 
-def _text(properties: dict[str, Any], *names: str) -> str:
-    for name in names:
-        value = properties.get(name)
-        if isinstance(value, str) and value:
-            return value[:200]
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-    return ""
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""

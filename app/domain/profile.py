@@ -156,15 +156,16 @@ def _behaved(part: Profile, event: Event, changes: Changes, names: tuple[str, ..
 def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Raises interest, and remembers the product."""
     if not _untracked(part):
-        _behaved(part, event, changes, interest.categories(event.properties), "product_view")
-        changes["recent"] = viewed(part.recent, event.properties, event.ts)
+        about = see.about(event)
+        _behaved(part, event, changes, about.categories, "product_view")
+        changes["recent"] = viewed(part.recent, about)
     return NOTHING
 
 
 def on_cart_add(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Raises interest."""
     if not _untracked(part):
-        _behaved(part, event, changes, interest.categories(event.properties), event.event_type)
+        _behaved(part, event, changes, see.about(event).categories, event.event_type)
     return NOTHING
 
 
@@ -173,7 +174,7 @@ on_review_write = on_cart_add
 
 def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Adds an order or a line of one, once; says so as `order_placed` or `order_line`."""
-    names = interest.categories(event.properties)
+    names = see.about(event).categories
     bought = orders.purchase(see.orders, event.properties, event.event_id, event.ts, names)
     order = bought.after
     if order is None or bought.orders is see.orders:
@@ -291,7 +292,7 @@ def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> E
     """Counts the send as clicked, once; raises interest in what the link was about."""
     changes["mail"] = mail.clicked(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
     if not _untracked(part):
-        _behaved(part, event, changes, interest.categories(event.properties), "email_click")
+        _behaved(part, event, changes, see.about(event).categories, "email_click")
     return NOTHING
 
 

@@ -4,64 +4,82 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
-from app.domain.interest import categories
 from app.domain.money import units
-from app.domain.product import Product, product
+from app.domain.product import Product
+from app.domain.scope import Subject
 
 MAX_RECENT = 20
 MAX_URL = 2_000
 
 
-class RecentProduct(Struct, frozen=True, array_like=True):
-    """A product as her newest view of it told it. `price` in units; empty string or None: not told. `at` in ms."""
+class Told(Struct, frozen=True, array_like=True):
+    """What her newest view of a product told of it. `price` in units; empty string or None: not told."""
 
-    product: Product
     price: int | None
     currency: str | None
     image: str
     url: str
     category: str | None
+
+
+class RecentProduct(Struct, frozen=True, array_like=True):
+    """A product of hers. `at` in ms. `told` stays encoded: it is read only for a mail, and every event of hers rewrites the row."""
+
+    product: Product
     at: int
+    told: Raw
 
 
-def viewed(recent: tuple[RecentProduct, ...], properties: dict[str, Any], ts: int) -> tuple[RecentProduct, ...]:
+def viewed(recent: tuple[RecentProduct, ...], about: Subject) -> tuple[RecentProduct, ...]:
     """Newest first after a view; the family's earlier view gives way and lends what the new one does not tell."""
-    concerned = product(properties)
+    concerned = about.product
     if concerned is None:
         return recent
-    price, currency, names = units(properties.get("price")), properties.get("currency"), categories(properties)
-    one = RecentProduct(
-        concerned,
+    properties, names = about.properties, about.categories
+    price, currency = units(properties.get("price")), properties.get("currency")
+    one = Told(
         price if price is not None and price >= 0 else None,
         currency if isinstance(currency, str) and len(currency) == 3 else None,
         _link(properties, "image", "image_url"),
         _link(properties, "url", "product_url"),
         names[0] if names else None,
-        ts,
     )
-    others = tuple([other for other in recent if not other.product.same(concerned)])
-    if len(others) < len(recent):
-        before = next(other for other in recent if other.product.same(concerned))
-        newer, older = (before, one) if before.at > ts else (one, before)
-        one = RecentProduct(
-            newer.product,
+    ts = about.ts
+    before = next((other for other in recent if other.product.same(concerned)), None) if recent else None
+    if before is None:
+        added, others = RecentProduct(concerned, ts, Raw(_encode(one))), recent
+    else:
+        others = tuple([other for other in recent if not other.product.same(concerned)])
+        late = before.at > ts
+        newer, older = (told(before), one) if late else (one, told(before))
+        one = Told(
             newer.price if newer.price is not None else older.price,
             newer.currency or older.currency,
             newer.image or older.image,
             newer.url or older.url,
             newer.category or older.category,
-            newer.at,
         )
-    if not others or one.at >= others[0].at:
-        return (one, *others[: MAX_RECENT - 1])
-    return tuple(sorted((*others, one), key=lambda other: -other.at)[:MAX_RECENT])
+        added = RecentProduct(before.product if late else concerned, max(before.at, ts), Raw(_encode(one)))
+    if not others or added.at >= others[0].at:
+        return (added, *others[: MAX_RECENT - 1])
+    return tuple(sorted((*others, added), key=lambda other: -other.at)[:MAX_RECENT])
 
 
-def _link(properties: dict[str, Any], *names: str) -> str:
-    for name in names:
-        value = properties.get(name)
-        if isinstance(value, str) and value.startswith(("https://", "http://")) and len(value) <= MAX_URL:
-            return value
-    return ""
+def told(one: RecentProduct) -> Told:
+    """What is known of it."""
+    return _decode(one.told)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Told).decode
+
+
+def _link(properties: dict[str, Any], name: str, other: str) -> str:
+    value = properties.get(name)
+    if isinstance(value, str) and len(value) <= MAX_URL and value.startswith(("https://", "http://")):
+        return value
+    value = properties.get(other)
+    return value if isinstance(value, str) and len(value) <= MAX_URL and value.startswith(("https://", "http://")) else ""

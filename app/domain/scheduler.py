@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -30,6 +31,10 @@ MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
 
 
+SHRINKS = ("cart_remove", "refund")
+"""Events that take something out of a window whether its row names them or not."""
+
+
 class Scheduler:
     """One step or wake: the part as it changes, and what it asks for. Lives within one call."""
 
@@ -46,7 +51,7 @@ class Scheduler:
         part, effects, open_now = self.part, tuple(self.effects), _unchanged(self.part.open, self.windows)
         if not effects and open_now is part.open and self.pending is part.pending and self.sent is part.sent:
             return part, NOTHING
-        upcoming = min((one.wake_at for one in open_now), default=NEVER)
+        upcoming = min([one.wake_at for one in open_now], default=NEVER)
         return Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming), effects
 
     def row(self, one: Window) -> Trigger:
@@ -107,7 +112,7 @@ class Scheduler:
         """A new window, checked against what arrived before its opening."""
         values: dict[str, Any] = {"opened_at": iso(one.opened_at), "message": row.steps[0].message}
         self.effects.append(decide(one, self.see, "opened", 0, due_at=one.due_at, values=values))
-        if len(self.windows) >= MAX_OPEN or sum(other.size for other in self.windows) + one.size > MAX_BYTES:
+        if len(self.windows) >= MAX_OPEN or sum([other.size for other in self.windows]) + one.size > MAX_BYTES:
             self.end(one, row, 0, "not_sent", "window_limit", values={"open": len(self.windows)})
             return
         if row.once:
@@ -128,8 +133,8 @@ class Scheduler:
         after = window.joined(one, subject) if subject.kind in row.opening.on else window.gathered(one, subject)
         if after.size > one.size and sum(other.size for other in self.windows) + after.size - one.size > MAX_BYTES:
             after = replace(one, views=after.views, seconds=after.seconds, more=one.more + 1)
-        if subject.kind == "cart_add" and len(after.lines) > len(one.lines):
-            for earlier in self.earlier(subject.ts):  # taken out again before its addition arrived
+        if subject.kind == "cart_add" and (past := self.earlier(subject.ts)) and len(window.lines(after)) > len(window.lines(one)):
+            for earlier in past:  # taken out again before its addition arrived
                 if any(product.same(other) for product in subject.products for other in earlier.products):
                     after = _affected(after, earlier)
         self.windows[place] = self.restarted(after, row, opened_at)
@@ -265,7 +270,7 @@ class Scheduler:
 
 def _unchanged(before: tuple[Window, ...], after: list[Window]) -> tuple[Window, ...]:
     """The very same tuple if nothing in it changed."""
-    if len(before) == len(after) and all(old is new for old, new in zip(before, after, strict=True)):
+    if len(before) == len(after) and all(map(is_, before, after)):
         return before
     return tuple(after)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from app.domain.product import Product, products
+from app.domain.interest import categories
+from app.domain.product import Product, product, products
 from app.events import Conclusion, Event
 
 PERSON, PRODUCT, ORDER = "person", "product", "order_id"
@@ -13,6 +14,7 @@ MAX_PRODUCTS = 50
 """Products of one record that windows look at; an order of more is a wholesaler's, and its first ones tell enough."""
 
 NO_PRODUCT = Product()
+UNREAD: Any = object()
 
 MAX_KEYS = 40
 """Properties of an opening event that are kept for conditions and templates: plain values only."""
@@ -24,13 +26,13 @@ PURCHASED = ("order_placed", "order_line")
 
 
 class Subject:
-    """One event or conclusion as windows see it; what few windows ask for is read out of the properties on demand.
+    """One event or conclusion as all agents of the lane see it; what is asked for is read out of the properties once, on demand.
 
     `kind`: event type or conclusion kind; `cause`: its event id; `ts`: the shop's time; `told`: lines in an event's words;
     `behaviour`: something she did, as against something that became true of her.
     """
 
-    __slots__ = ("_order_id", "_products", "_told", "behaviour", "bot", "cause", "kind", "properties", "ts")
+    __slots__ = ("_categories", "_order_id", "_product", "_products", "_told", "behaviour", "bot", "cause", "kind", "properties", "ts")
 
     def __init__(
         self,
@@ -47,13 +49,37 @@ class Subject:
     ) -> None:
         self.kind, self.cause, self.ts, self.properties = kind, cause, ts, properties
         self._products, self._order_id, self._told = products, order_id, told
+        self._product = UNREAD
+        self._categories: tuple[str, ...] | None = None
         self.behaviour, self.bot = behaviour, bot
 
     @property
+    def product(self) -> Product | None:
+        """The product that the flat properties name."""
+        found: Product | None = self._product
+        if found is UNREAD:
+            found = self._product = product(self.properties)
+        return found
+
+    @property
     def products(self) -> tuple[Product, ...]:
-        if self._products is None:
-            self._products = tuple(islice(products(self.properties), MAX_PRODUCTS))
-        return self._products
+        """Every product it concerns: those of its list, else the flat one; at most MAX_PRODUCTS."""
+        found = self._products
+        if found is None:
+            if "products" in self.properties or "product_ids" in self.properties:
+                found = tuple(islice(products(self.properties), MAX_PRODUCTS))
+            else:
+                found = () if self.product is None else (self.product,)
+            self._products = found
+        return found
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories it concerns (`interest.categories`)."""
+        found = self._categories
+        if found is None:
+            found = self._categories = categories(self.properties)
+        return found
 
     @property
     def order_id(self) -> str:
@@ -106,8 +132,8 @@ def key(scope: str, subject: Subject) -> str | None:
         return subject.order_id or None
     if not subject.products:
         return None
-    product = subject.products[0]
-    return product.product_id or product.group_id or product.name
+    about = subject.products[0]
+    return about.product_id or about.group_id or about.name
 
 
 def concerns(scope: str, window_key: str, window_product: Product, subject: Subject) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.domain import line, money, scope
@@ -20,6 +20,10 @@ from app.events import derived_id
 NEVER = -1
 
 CART = ("cart_add", "cart_remove")
+FRAME = 300
+"""Bytes of a window's names, hashes and instants at most; what the shop sent is measured."""
+_encode = msgspec.msgpack.Encoder().encode
+NOTHING, NO_LINES = Raw(_encode({})), Raw(_encode(()))
 
 
 class Window(Struct, frozen=True, array_like=True):
@@ -49,13 +53,15 @@ class Window(Struct, frozen=True, array_like=True):
     """Cancelled while planned: only the renderer's answer is still awaited."""
     views: int = 1
     seconds: float = 0.0
-    lines: tuple[Line, ...] = ()
     more: int = 0
     """Pieces beyond the lines that are kept."""
     refunded: int = 0
-    properties: dict[str, Any] = {}
+    told: Raw = NOTHING
+    """Its opening's plain properties, see `properties`. Both stay encoded: they are read at few records, and every one rewrites the row."""
+    gathered: Raw = NO_LINES
+    """The products gathered, see `lines`."""
     size: int = 0
-    """Bytes, as encoded when its lines last changed."""
+    """Bytes, as encoded."""
 
 
 class Sent(Struct, frozen=True, array_like=True):
@@ -80,17 +86,31 @@ class Windows(Struct, frozen=True, array_like=True):
     next: int = NEVER
 
 
+def properties(window: Window) -> dict[str, Any]:
+    """The opening event's plain properties."""
+    return _decode_properties(window.told)
+
+
+def lines(window: Window) -> tuple[Line, ...]:
+    """The products gathered while it is open."""
+    return _decode_lines(window.gathered)
+
+
 def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_at: int, now: int, person_id: str) -> Window:
     """The window that `subject` opens (`event_at` is its own time); `opened_at` may be later, where a later event told the dwell."""
     name = ref.partition("@")[0]
     due_at = opened_at + trigger.steps[0].wait
-    window = Window(
+    kept, more = _with((), 0, subject)
+    told = _encode(scope.plain(subject.properties))
+    gathered = _encode(kept)
+    about = subject.products[0] if trigger.opening.scope == PRODUCT else NO_PRODUCT
+    return Window(
         window_id=derived_id(name, trigger.name, scope_key, subject.cause, person_id),
         trigger=trigger.name,
         ref=ref,
         scope=trigger.opening.scope,
         key=scope_key,
-        product=subject.products[0] if trigger.opening.scope == PRODUCT else NO_PRODUCT,
+        product=about,
         kind=subject.kind,
         opening=subject.cause,
         event_at=subject.ts,
@@ -99,9 +119,11 @@ def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_
         due_at=due_at,
         wake_at=max(due_at, now),
         seconds=seconds(subject),
-        properties=scope.plain(subject.properties),
+        more=more,
+        told=Raw(told),
+        gathered=Raw(gathered),
+        size=FRAME + len(_encode((scope_key, subject.cause, about))) + len(told) + len(gathered),
     )
-    return gathered(window, subject)
 
 
 def joined(window: Window, subject: Subject) -> Window:
@@ -112,48 +134,58 @@ def joined(window: Window, subject: Subject) -> Window:
 
 def gathered(window: Window, subject: Subject) -> Window:
     """The window with the subject's products among its lines, as far as there is room."""
-    lines, more = window.lines, window.more
-    told = subject.told or ((subject.properties,) if subject.products or subject.kind in CART else ())
-    for one in told:
-        new = line.line(one, subject.ts)
-        after = line.added(lines, new, subject.kind == "cart_add")
-        lines, more = (lines, more + new.quantity) if after is None else (after, more)
-    if lines is window.lines and more == window.more:
+    before = lines(window)
+    kept, more = _with(before, window.more, subject)
+    return _changed(window, before, kept, more)
+
+
+def _with(kept: tuple[Line, ...], more: int, subject: Subject) -> tuple[tuple[Line, ...], int]:
+    """Lines with the subject's products among them, and pieces beyond."""
+    for one in subject.told or ((subject.properties,) if subject.products or subject.kind in CART else ()):
+        new = line.line(one, subject.ts, None if subject.told else subject.product)
+        after = line.added(kept, new, subject.kind == "cart_add")
+        kept, more = (kept, more + new.quantity) if after is None else (after, more)
+    return kept, more
+
+
+def _changed(window: Window, before: tuple[Line, ...], kept: tuple[Line, ...], more: int) -> Window:
+    if kept is before and more == window.more:
         return window
-    return measured(replace(window, lines=lines, more=more))
+    told = _encode(kept)
+    return replace(window, gathered=Raw(told), more=more, size=window.size + len(told) - len(window.gathered))
 
 
 def without(window: Window, subject: Subject) -> Window:
     """The window after a cart_remove; the same object if that changes nothing."""
-    lines, more = window.lines, window.more
+    before = kept = lines(window)
+    more = window.more
     for told in subject.told or (subject.properties,):
         new = line.line(told, subject.ts)
-        after = line.removed(lines, new.product, line.quantity(told), subject.ts)
+        after = line.removed(kept, new.product, line.quantity(told), subject.ts)
         if after is not None:
-            lines = after
-        elif more and not any(one.product.same(new.product) for one in lines):
+            kept = after
+        elif more and not any(one.product.same(new.product) for one in kept):
             more = max(0, more - new.quantity)
-    if lines is window.lines and more == window.more:
-        return window
-    return measured(replace(window, lines=lines, more=more))
+    return _changed(window, before, kept, more)
 
 
 def refunded(window: Window, subject: Subject) -> Window:
     """The window after a refund of its order; without an amount all of it was given back."""
     amount = money.units(subject.properties.get("amount"))
-    return replace(window, refunded=line.value(window.lines) if amount is None else window.refunded + max(0, amount))
+    return replace(window, refunded=line.value(lines(window)) if amount is None else window.refunded + max(0, amount))
 
 
 def facts(window: Window, orders: Orders | None) -> Facts:
     """`window` as conditions see it; money as a plain number. `orders`: of a window of an order, whose account is kept there."""
-    cost, back = line.value(window.lines), window.refunded
+    kept = lines(window)
+    cost, back = line.value(kept), window.refunded
     if orders is not None and window.scope == ORDER and (order := find(orders, window.key)) is not None:
         cost, back = order.amount, max(back, order.refunded)
     return {
         "views": window.views,
         "seconds": window.seconds,
-        "products": [line.view(one) for one in window.lines],
-        "quantity": sum(one.quantity for one in window.lines) + window.more,
+        "products": [line.view(one) for one in kept],
+        "quantity": sum(one.quantity for one in kept) + window.more,
         "value": cost / money.UNITS,
         "refunded": back / money.UNITS,
         "step": window.step,
@@ -170,9 +202,5 @@ def seconds(subject: Subject) -> float:
     return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else 0.0
 
 
-def measured(window: Window) -> Window:
-    """The window with its size taken anew."""
-    return replace(window, size=len(_encode(window)))
-
-
-_encode = msgspec.msgpack.Encoder().encode
+_decode_properties = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_decode_lines = msgspec.msgpack.Decoder(tuple[Line, ...]).decode

@@ -95,7 +95,7 @@ class Program(Protocol):
         """When the group wants to be woken next (ms), or NEVER."""
 
     def dump(self, group: Any, loaded: Any) -> list[tuple[bytes, bytes]]:
-        """(row kind, body) of each row that differs from `loaded`; `loaded` None: every row there is."""
+        """(row kind, body) of each row that differs from `loaded`, the main row first; `loaded` None: every row there is."""
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
         """The dead letter of a record that could not be applied."""

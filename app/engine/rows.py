@@ -50,13 +50,6 @@ class Row(Struct):
     old_due: int
 
 
-def by_group(rows: list[Row]) -> list[list[Row]]:
-    groups: dict[bytes, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.key[1:], []).append(row)
-    return list(groups.values())
-
-
 def pack_batches(groups: Sequence[tuple[list[Row], int | None]], marks: Marks) -> list[list[tuple[bytes, bytes]]]:
     """Producer batches for the changelog: a group is never split, marks stand last.
 
@@ -67,7 +60,9 @@ def pack_batches(groups: Sequence[tuple[list[Row], int | None]], marks: Marks) -
     size = 0
     cursor: int | None = None
     for rows, after in groups:
-        weight = sum(len(row.key) + len(row.value) + 16 for row in rows)
+        weight = 0
+        for row in rows:
+            weight += len(row.key) + len(row.value) + 16
         if size and size + weight > BATCH_BYTES:
             if cursor is not None:
                 batches[-1].append((MARKS, _with_cursor(marks, cursor)))

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from app.engine.origin import Marks, pack_origin, read_origin
 from app.engine.program import Incoming, Moment, Output, Program, Refused, TooLarge
-from app.engine.rows import HEADER_SIZE, MARKS, NEVER, Row, by_group, pack_batches, pack_value, read_header, row_key
+from app.engine.rows import HEADER_SIZE, MARKS, NEVER, Row, pack_batches, pack_value, read_header, row_key
 from app.events import Activation, Tick
 from app.flow import Stage
 
@@ -189,8 +189,8 @@ class Turn:
                         soonest = one.due
             marks.applied, marks.cursor = offset, 0
             at += 1
-        rows = [row for key, one in held.items() if one.touched for row in self._rows(key, one)]
-        segment.rows, segment.changelog = rows, pack_batches([(group, None) for group in by_group(rows)], marks)
+        groups = [(self._rows(key, one), None) for key, one in held.items() if one.touched]
+        segment.rows, segment.changelog = [row for rows, _ in groups for row in rows], pack_batches(groups, marks)
         segment.marks = marks.copy()
         return segment, at
 
@@ -198,8 +198,9 @@ class Turn:
         program = self.program
         try:
             group, outputs = program.step(one.group, item.record, moment)
-            if any(len(output.value) > MAX_OUTPUT for output in outputs):
-                raise TooLarge("an output over 512 KiB")
+            for output in outputs:
+                if len(output.value) > MAX_OUTPUT:
+                    raise TooLarge("an output over 512 KiB")
             if careful and any(len(body) > MAX_VALUE for _, body in program.dump(group, one.kept)):
                 raise TooLarge("a state over 256 KiB")
         except Exception as error:
@@ -214,8 +215,9 @@ class Turn:
         self._emit(segment, outputs, item.incoming.offset, 0)
 
     def _emit(self, segment: Segment, outputs: list[Output], offset: int, index: int) -> int:
+        stage, partition = self.program.stage, self.partition
         for output in outputs:
-            output.headers = pack_origin(output.stage or self.program.stage, self.partition, offset, index)
+            output.headers = pack_origin(output.stage or stage, partition, offset, index)
             index += 1
         segment.outputs += outputs
         return index
@@ -224,17 +226,18 @@ class Turn:
         kinds = self.program.row_kinds
         if not kinds:
             return []
-        bodies = self.program.dump(one.group, one.kept)
-        if not any(kind == kinds[0] for kind, _ in bodies):
+        main, bodies = kinds[0], self.program.dump(one.group, one.kept)
+        if not bodies or bodies[0][0] != main:
             # Outputs without a change, or only the second row changed: the main row still carries `applied` and `due`.
-            bodies = [*((kind, body) for kind, body in self.program.dump(one.group, None) if kind == kinds[0]), *bodies]
+            bodies = [*((kind, body) for kind, body in self.program.dump(one.group, None) if kind == main), *bodies]
         rows = []
         for kind, body in bodies:
             if len(body) > MAX_VALUE:
                 raise TooLarge("a state over 256 KiB")
-            main = kind == kinds[0]
-            due = one.due if main else NEVER
-            rows.append(Row(row_key(kind, key), pack_value(one.applied, due, body), due, one.kept_due if main else NEVER))
+            if kind == main:
+                rows.append(Row(kind + key, pack_value(one.applied, one.due, body), one.due, one.kept_due))
+            else:
+                rows.append(Row(kind + key, pack_value(one.applied, NEVER, body), NEVER, NEVER))
         return rows
 
     def _slices(self, item: _Item, held: dict[bytes, _Held], marks: Marks) -> Iterator[Segment]:
