@@ -130,6 +130,35 @@ async def test_a_damaged_store_is_rebuilt_and_a_late_zombie_write_repaired(run: 
     await run.same_store("w")
 
 
+async def test_a_zombies_write_into_a_quiet_partition_is_noticed_without_a_record_to_read(run: Run) -> None:
+    """Intake has no ticks: on a partition where nobody does anything the cleaner would one day leave the zombie's record alone."""
+    worker = run.worker("w")
+    await run.feed(60, 20, 3, 0.5)
+    await run.settled()
+    kept = {one.key: one for one in await run.read("identifiers-changelog") if one.key != MARKS}
+    newest = max(kept.values(), key=lambda one: read_header(one.value)[0])
+    zombie = AIOKafkaProducer(bootstrap_servers=run.settings.broker)
+    await zombie.start()
+    stale = pack_value(0, -1, b"an older state")
+    for who in ("running", "restarted"):
+        await zombie.send_and_wait(run.settings.topic("identifiers-changelog"), stale, key=newest.key, partition=newest.partition)
+        if who == "restarted":
+            worker = run.worker("w")
+            await ready(run)
+        for _ in range(60):
+            last = [one for one in await run.read("identifiers-changelog") if one.key == newest.key][-1]
+            if last.value == newest.value:
+                break
+            await asyncio.sleep(0.2)
+        assert last.value == newest.value, f"{who}: the zombie's record was left as the newest of its key"
+        if who == "running":
+            assert await asyncio.to_thread(finish, worker) == 0
+    await zombie.stop()
+    assert await asyncio.to_thread(finish, worker) == 0
+    await run.judge()
+    await run.same_store("w")
+
+
 async def test_a_full_disk_ends_the_worker_and_costs_nothing(run: Run) -> None:
     worker = run.worker("w")
     await run.feed(600, 20, 6, 2.0)

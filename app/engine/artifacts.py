@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from app import events
+from app.engine.patience import patient
 from app.engine.producer import Producer
 from app.engine.program import Output
 from app.events import Artifact
@@ -105,6 +106,7 @@ class Artifacts:
     async def follow(self) -> None:
         """Reads the topic from its beginning and on; ends only by cancellation."""
         consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False, auto_offset_reset="none")
+        patient(consumer._client)
         await consumer.start()
         try:
             consumer.assign([self._place])

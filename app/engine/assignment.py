@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from faust.types import TP
+
 from app.engine.lane import Work
 from app.engine.ports import LanePorts, TableWork
 from app.engine.producer import Changelog
@@ -25,6 +27,8 @@ class Assignment:
         self.programs: dict[str, Program] = {}
         self._restored: dict[tuple[str, int], tuple[int, int, list[bytes]]] = {}
         """(table, partition) → epoch it was restored in, changelog end, rows to append again."""
+        self._works: dict[tuple[str, int], TableWork] = {}
+        """(topic, partition) → what its lane does in this generation."""
         self.restoring = False
         self._epoch = -1
         """Flow that is running; -1 while none is."""
@@ -45,6 +49,7 @@ class Assignment:
             self._engine.fatal(f"topics that belong together were assigned unequal partitions: {by_topic}", None)
         self.restoring = True
         self._restored.clear()
+        self._works.clear()
         return set(sets[0])
 
     def restored(self, table: Table, partition: int, end: int, stale: list[bytes]) -> None:
@@ -95,4 +100,32 @@ class Assignment:
         changelog = Changelog(engine.producer, engine.settings.topic(table.changelog), partition, end)
         ports = LanePorts(engine, generation, store, changelog, partition, stale)
         awaits = "policy" if "intake" in table.writers and engine.fresh_pack is not None else None
-        return start, TableWork(self.programs[topic], partition, store, ports, awaits)
+        work = self._works[topic, partition] = TableWork(self.programs[topic], partition, store, ports, awaits)
+        return start, work
+
+    async def check_changelogs(self) -> None:
+        """Looks whether a zombie wrote into the changelog of a lane that has nothing to do, and has it put right.
+
+        A lane that writes notices by itself. An idle one (intake of a quiet partition has no ticks) would leave the zombie's record as
+        the newest of its key: once the cleaner had taken ours, the next owner would restore the zombie's.
+        """
+        if not self.ready:
+            return
+        lanes = self._engine.lanes
+        topics = {table.name: topic for topic, table in self._tables.items()}
+        for name, partition in self._restored:
+            lanes.open(topics[name], partition)
+        idle = {place: work for place, work in self._works.items() if lanes.idle_lane(*place) is not None}
+        before = {place: work.changelog_next for place, work in idle.items()}
+        if not idle:
+            return
+        ends = await self._engine.app.consumer._thread.ends([TP(*work.changelog) for work in idle.values()])
+        for place, work in idle.items():
+            lane = lanes.idle_lane(*place)
+            if lane is None or self._works.get(place) is not work or work.changelog_next != before[place]:
+                continue  # it has written meanwhile, and would have noticed
+            if ends[TP(*work.changelog)] > before[place]:
+                work.overtaken()
+                lane.nudge()
+            elif work.stale:
+                lane.nudge()

@@ -18,6 +18,7 @@ from app import events
 from app.engine.artifacts import publish
 from app.engine.letter import dead_letter
 from app.engine.origin import pack_origin
+from app.engine.patience import patient
 from app.engine.program import Output
 from app.engine.rounds import Rounds
 from app.events import Activate, Activation, Artifact, LeaveOut, Progress, Tick, Undecodable, derived_id
@@ -126,6 +127,7 @@ class Clock:
     async def run(self) -> None:
         """Ticks while this worker owns `control`; ends only by cancellation."""
         ends = AIOKafkaConsumer(**self._engine.client_options, enable_auto_commit=False)
+        patient(ends._client)
         await ends.start()
         place = self._settings.topic("customer_events")
         places = [TopicPartition(place, partition) for partition in range(self._settings.partitions)]

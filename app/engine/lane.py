@@ -60,6 +60,7 @@ class Lane:
         """Pulsed when a turn starts: lifts the back-pressure."""
         self.busy = False
         self.over = False
+        self._nudged = False
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def put(self, entry: Entry) -> None:
@@ -67,10 +68,15 @@ class Lane:
         self.queue.append(entry)
         self._wake.set()
 
+    def nudge(self) -> None:
+        """A turn without records: whatever its work has to put right between two of them."""
+        self._nudged = True
+        self._wake.set()
+
     async def _run(self) -> None:
         try:
             while not self.over:
-                if not self.queue:
+                if not self.queue and not self._nudged:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
@@ -99,14 +105,14 @@ class Lane:
             taken.append(entry)
             records += entry.stretch.records
             weight += entry.stretch.weight
-        self.busy = True
+        self.busy, self._nudged = True, False
         self.started.set()
         self.started = asyncio.Event()
         while True:
             if self._lanes.fence.stopping:
                 raise Abandon("the worker stops")
             try:
-                await self._work(records, taken[-1].stretch.last)
+                await self._work(records, taken[-1].stretch.last if taken else -1)
                 break
             except Abandon:
                 # Only the lease ran out, not the generation (a broker that was away): do the turn again, it gives the same.
@@ -118,7 +124,8 @@ class Lane:
             entry.done_at = now
             entry.message.ack(self._lanes.consumer(), n=len(entry.arrived))
             self._lanes.settle(self, entry)
-        self._lanes.failpoints.reach("acked")
+        if taken:
+            self._lanes.failpoints.reach("acked")
         self.busy = False
         self._lanes.finished(len(records))
         self._lanes.idle()
@@ -202,6 +209,16 @@ class Lanes:
 
     def busy(self) -> bool:
         return any(lane.busy for lane in self._lanes.values())
+
+    def open(self, topic: str, partition: int) -> None:
+        """Opens a partition's lane of the present generation, should nothing have arrived for it yet."""
+        if self.fence.current(self._generation):
+            self._lane(topic, partition, self._generation)
+
+    def idle_lane(self, topic: str, partition: int) -> Lane | None:
+        """The lane of a partition, if there is one and no turn of it runs or waits."""
+        lane = self._lanes.get((topic, partition))
+        return None if lane is None or lane.over or lane.busy or lane.queue else lane
 
     def waiting(self) -> bool:
         """Whether something fetched is not done."""

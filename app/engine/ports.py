@@ -30,6 +30,14 @@ class LanePorts:
         self.overtaken = False
         """A foreign write was met and not yet restored; stays set if the lease runs out in between."""
 
+    @property
+    def changelog(self) -> TopicPartition:
+        return TopicPartition(self._changelog.topic, self._partition)
+
+    @property
+    def changelog_next(self) -> int:
+        return self._changelog.next
+
     def fence(self) -> None:
         self._engine.fence.check(self._generation)
 
@@ -37,9 +45,21 @@ class LanePorts:
         await self._engine.fence.fresh(self._generation)
         await self._engine.producer.publish(outputs, self._partition)
 
-    async def log(self, batches: Batches) -> int:
+    @property
+    def stale(self) -> bool:
+        """Whether rows wait to be appended again."""
+        return bool(self._stale)
+
+    async def mend(self) -> None:
+        """Appends again what a zombie's records shadow."""
         await self._engine.fence.fresh(self._generation)
-        if (self._stale and not await self._append_again()) or not await self._changelog.write(batches, self.fence):
+        if self._stale and not await self._append_again():
+            self.overtaken = True
+            raise Overtaken
+
+    async def log(self, batches: Batches) -> int:
+        await self.mend()
+        if not await self._changelog.write(batches, self.fence):
             self.overtaken = True
             raise Overtaken
         self._tail = fingerprint(*batches[-1][-1])
@@ -47,7 +67,7 @@ class LanePorts:
 
     async def restore(self) -> None:
         """After `Overtaken`: the store takes over what the other writer was ahead with, and what it was behind with is appended again."""
-        place = TopicPartition(self._changelog.topic, self._partition)
+        place = self.changelog
         reader = changelog_reader(self._engine.client_options)
         await reader.start()
         try:
@@ -108,6 +128,24 @@ class TableWork:
     def __init__(self, program: Program, partition: int, store: TableStore, ports: LanePorts, awaits: str | None = None) -> None:
         self._turn, self._store, self._ports, self._awaits = Turn(program, partition, store), store, ports, awaits
 
+    @property
+    def changelog(self) -> TopicPartition:
+        return self._ports.changelog
+
+    @property
+    def changelog_next(self) -> int:
+        """Where our own next changelog record belongs."""
+        return self._ports.changelog_next
+
+    @property
+    def stale(self) -> bool:
+        """Whether rows wait to be appended again behind a zombie's."""
+        return self._ports.stale
+
+    def overtaken(self) -> None:
+        """Somebody else has written there: the next turn restores before it does anything."""
+        self._ports.overtaken = True
+
     async def __call__(self, records: list[Any], last: int) -> None:
         while True:
             try:
@@ -123,6 +161,7 @@ class TableWork:
                 continue
 
     async def _run(self, records: list[Any], last: int) -> None:
+        await self._ports.mend()
         await commit_turn(self._turn, records, self._ports)
         marks = self._store.marks().copy()
         if marks.applied < last:

@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from app.engine.failpoints import Failpoints
 from app.engine.partition import partition_of
+from app.engine.patience import patient_producer
 from app.engine.program import Output
 from app.engine.topics import client_options, partitions_of
 from app.settings import Settings
@@ -46,6 +47,7 @@ class Producer:
             max_batch_size=OUTPUT_BATCH,
             request_timeout_ms=20_000,
         )
+        patient_producer(self._kafka)
         await self._kafka.start()
 
     async def stop(self) -> None:

@@ -20,6 +20,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRan
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from app.engine.patience import patient
 from app.engine.source import Stretch
 
 log = logging.getLogger("kairos.transport")
@@ -47,6 +48,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         self.app.kairos.fence.watch(self._consumer._coordinator)
+        patient(self._consumer._client)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         # Stock hard-codes a fetch wait of 1.5 s and lets no other fetch setting through.

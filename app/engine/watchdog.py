@@ -61,6 +61,7 @@ class Watchdog:
             try:
                 self.lag = await asyncio.wait_for(self._engine.measure_lag(), 5.0)
                 self.broker_answered_at = time.monotonic()
+                await asyncio.wait_for(self._engine.assignment.check_changelogs(), 5.0)
             except Exception as error:  # whatever it is, the broker did not answer
                 log.debug("lag: %r", error)
 

@@ -45,11 +45,15 @@ class Request:
 
 @dataclass(slots=True)
 class Partition:
-    """A log; holes only by compaction. `end`: offset of the next record. `history`: what compaction took, too, for the oracle."""
+    """A log; holes only by compaction. `end`: offset of the next record. `history`: what compaction took, too, for the oracle.
+
+    `active`: where the newest write begins. The cleaner never reads the active segment, and a segment is only closed by a later write.
+    """
 
     records: list[Stored] = field(default_factory=list)
     history: list[Stored] = field(default_factory=list)
     end: int = 0
+    active: int = 0
 
 
 def right_partition(key: bytes | None, partitions: int) -> int:
@@ -122,7 +126,8 @@ class Broker:
 
     def _write(self, request: Request) -> None:
         log = self.log(*request.place)
-        request.base, request.landed = log.end, True
+        request.base = log.active = log.end
+        request.landed = True
         for key, value, headers in request.records:
             self.append(request.place, key, value, headers)
 
@@ -154,8 +159,9 @@ class Broker:
         self.committed[place] = offset
 
     def compact(self, topic: str, before: int) -> None:
-        """Of the records older than `before` (ms) only the last of each key stays."""
+        """Of the records older than `before` (ms) and before the active segment only the last of each key stays."""
         for number in range(self.partitions):
             log = self.log(topic, number)
-            old = {record.key: record.offset for record in log.records if record.timestamp < before}
-            log.records = [record for record in log.records if record.timestamp >= before or old[record.key] == record.offset]
+            closed = [record for record in log.records if record.timestamp < before and record.offset < log.active]
+            last = {record.key: record.offset for record in closed}
+            log.records = [record for record in closed if last[record.key] == record.offset] + log.records[len(closed) :]

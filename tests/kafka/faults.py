@@ -8,11 +8,16 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from app.edges import process
 from tests.kafka.cluster import SESSION_MS, Broker, Cluster, Worker
 
 REACHED = {"slice_written": 12, "committed": 5, "restoring": 1, "restored": 1, "revoked": 1}
 """How often a place is passed within a run's first seconds, where it is not in every turn."""
 EVERY_TURN = 100
+REQUEST_S = 20.0
+"""How long aiokafka lets a request wait for a leader."""
+IDLE_CORE = 0.15
+"""Of a core, what a worker may take while there is no broker."""
 STOP_S = 6.0
 """A stop takes under 5 s; a second for a busy machine."""
 
@@ -154,6 +159,29 @@ async def broker_killed(scene: Scene) -> None:
     scene.log.append("broker is back")
     await asyncio.sleep(2.0)
     for worker in scene.cluster.workers.values():
+        _ended_by_itself(worker, scene)
+
+
+async def broker_stopped(scene: Scene) -> None:
+    """The broker stops as it should, which takes every leader away first, and stays away for longer than a request may take.
+
+    Workers neither end nor burn a core over it.
+    """
+    assert scene.broker is not None
+    await asyncio.sleep(scene.seconds * 0.4)
+    await asyncio.to_thread(scene.broker.down)
+    scene.log.append("broker stopped")
+    workers = list(scene.cluster.workers.values())
+    before = {worker.name: process.cpu(worker.pid) for worker in workers}
+    await asyncio.sleep(REQUEST_S + 2.0)
+    for worker in workers:
+        share = (process.cpu(worker.pid) - before[worker.name]) / (REQUEST_S + 2.0)
+        scene.log.append(f"{worker.name} took {share:.2f} of a core without a broker")
+        if share > IDLE_CORE or not worker.alive:
+            scene.wrong.append(f"{worker.name} took {share:.2f} of a core without a broker, exit code {worker.code}")
+    await asyncio.to_thread(scene.broker.up)
+    scene.log.append("broker is back")
+    for worker in workers:
         _ended_by_itself(worker, scene)
 
 

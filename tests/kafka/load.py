@@ -191,7 +191,7 @@ class Player:
     async def run(self, planned: list[Planned]) -> None:
         """Returns once every record of the play is acked."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._broker, acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=10_000
+            bootstrap_servers=self._broker, acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=60_000
         )
         await producer.start()
         start = time.time()

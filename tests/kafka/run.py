@@ -40,6 +40,7 @@ PLANS = (
     # A backlog that takes seconds: whoever fires by the clock instead of the low-water mark reminds people who bought meanwhile.
     Plan("outage", faults.outage, noise=12_000),
     Plan("broker", faults.broker_killed, own_broker=True),
+    Plan("broker_stopped", faults.broker_stopped, own_broker=True),
     Plan("both", faults.both_killed, own_broker=True),
     Plan("no_broker", faults.stopped_without_broker, own_broker=True),
 )
