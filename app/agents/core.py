@@ -11,6 +11,7 @@ from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.trigger import Pack
 from app.engine.clock import RealTime, TimeMap
+from app.engine.counts import Counts
 from app.engine.partition import partition_of
 from app.engine.program import Program
 from app.engine.worker import Wiring, Worker
@@ -23,18 +24,19 @@ AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, trigger_schedul
 def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
     """What the engine runs as role `core`."""
     at = time_map or RealTime(settings.tick_ms)
+    counts = Counts()
 
     def programs(packs: Callable[[str], Any]) -> dict[str, Program]:
         def home(key: bytes) -> int:
             return partition_of(key, settings.partitions)
 
         return {
-            "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home),
-            "journal": PersonProgram(packs),
-            "message_plans": RendererProgram(packs, settings.secret, settings.public_url),
+            "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts),
+            "journal": PersonProgram(packs, counts=counts),
+            "message_plans": RendererProgram(packs, settings.secret, settings.public_url, counts=counts),
         }
 
-    return Wiring(programs, [one.attach for one in AGENTS], _compiled, lambda: build(settings.policy))
+    return Wiring(programs, [one.attach for one in AGENTS], _compiled, lambda: build(settings.policy), counts)
 
 
 def _compiled(ref: str, data: bytes) -> Pack:

@@ -17,6 +17,7 @@ from app import events
 from app.domain import contract, identifier, identity
 from app.domain.contract import Accepted, Broken
 from app.domain.identifier import EMPTY, Identifier
+from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks, read_origin
 from app.engine.program import Incoming, Moment, Output, Refused
@@ -58,9 +59,11 @@ class IntakeProgram:
         place: Callable[[int, Incoming], str] = place_on_broker,
         clock: Callable[[int], int] = lambda timestamp: timestamp,
         partition_of_key: Callable[[bytes], int] | None = None,
+        counts: Counts | None = None,
     ) -> None:
         self._secret, self._bot_limit, self._place, self._clock, self._partition_of_key = secret, bot_limit, place, clock, partition_of_key
-        self.counted: Counter[str] = Counter()
+        self._counts = counts or Counts()
+        self.counted: Counter[str] = self._counts.intake
         """For metrics and reports only: accepted, duplicate, rekeyed, repeated, future, bot, refused. A turn done again counts again."""
 
     def read(self, incoming: Incoming) -> tuple[bytes, Received]:
@@ -129,6 +132,7 @@ class IntakeProgram:
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
         """The dead letter of a record, with its bytes as they came (cut, and then said so)."""
         self.counted["refused"] += 1
+        self._counts.buried("intake", reason)
         letter_id = events.derived_id("dead", "intake", "customer_events", str(moment.partition), str(moment.offset))
         at = self._clock(incoming.timestamp)
         return dead_letter(letter_id, "intake", "customer_events", moment.partition, incoming, reason, detail, at)

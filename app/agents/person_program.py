@@ -12,6 +12,7 @@ from app import events
 from app.domain import person
 from app.domain.effects import Conclude, Decide, Effect, PlanMessage
 from app.domain.person import Group, See
+from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused, journal_now
@@ -20,14 +21,14 @@ from app.flow import Stage
 
 
 class PersonProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `assume`: simulation only, see `See.assume`."""
+    """`packs(ref)`: the compiled pack of an artifact already loaded. `assume`: for simulations, `See.assume`. `counts`: the worker's."""
 
     stage = Stage.LANE
     row_kinds = (b"p", b"h")
     checks_origin = True
 
-    def __init__(self, packs: Callable[[str], Any], assume: frozenset[str] = frozenset()) -> None:
-        self._packs, self._assume = packs, assume
+    def __init__(self, packs: Callable[[str], Any], assume: frozenset[str] = frozenset(), counts: Counts | None = None) -> None:
+        self._packs, self._assume, self._counts = packs, assume, counts or Counts()
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Any]:
         try:
@@ -57,11 +58,11 @@ class PersonProgram:
             if isinstance(record, Tick):
                 return group, []  # a wake-up that raised: what is due wakes at the next tick
         group, effects = person.step(group, record, self._see(group, moment))
-        return group, _outputs(effects)
+        return group, _outputs(effects, self._counts)
 
     def wake(self, group: Group, moment: Moment) -> tuple[Group, list[Output]]:
         group, effects = person.wake(group, self._see(group, moment))
-        return group, _outputs(effects)
+        return group, _outputs(effects, self._counts)
 
     def due(self, group: Group) -> int:
         return person.due(group.person)
@@ -70,6 +71,7 @@ class PersonProgram:
         return person.dump(group, loaded)
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
+        self._counts.buried("lane", reason)
         letter_id = _letter_id(incoming, moment.partition)
         return dead_letter(letter_id, "lane", "journal", moment.partition, incoming, reason, detail, moment.now)
 
@@ -90,12 +92,13 @@ def _letter_id(incoming: Incoming, partition: int) -> str:
     return derived_id("dead", "journal", place, str(incoming.offset))
 
 
-def _outputs(effects: list[Effect]) -> list[Output]:
+def _outputs(effects: list[Effect], counts: Counts) -> list[Output]:
     outputs = []
     for effect in effects:
         if isinstance(effect, PlanMessage):
             outputs.append(Output("message_plans", effect.plan.person_id.encode(), events.encode(effect.plan)))
         elif isinstance(effect, Decide):
+            counts.decided(effect.decision)
             outputs.append(Output("decisions", effect.decision.person_id.encode(), events.encode_json(effect.decision)))
         elif isinstance(effect, Conclude):
             record = effect.conclusion

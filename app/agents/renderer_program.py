@@ -15,6 +15,7 @@ from app.domain.message import MessageSource
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
+from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused
@@ -40,8 +41,9 @@ class RendererProgram:
         secret: str,
         public_url: str,
         products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
+        counts: Counts | None = None,
     ) -> None:
-        self._packs, self._secret, self._products = packs, secret, products
+        self._packs, self._secret, self._products, self._counts = packs, secret, products, counts or Counts()
         self._public_url = public_url.rstrip("/")
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
@@ -64,8 +66,8 @@ class RendererProgram:
         try:
             message = render(source, view, self._products)
         except RenderFailed as failure:
-            return None, _not_sent(record, failure)
-        return None, _sent(record, pack.sender, source, message, link)
+            return None, _not_sent(record, failure, self._counts)
+        return None, _sent(record, pack.sender, source, message, link, self._counts)
 
     def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
         return None, []
@@ -77,6 +79,7 @@ class RendererProgram:
         return []
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
+        self._counts.buried("renderer", reason)
         letter_id = derived_id("dead", "message_plans", str(moment.partition), str(incoming.offset))
         return dead_letter(letter_id, "renderer", "message_plans", moment.partition, incoming, reason, detail, moment.now)
 
@@ -89,7 +92,7 @@ def unsubscribe_token(secret: str, plan: Plan) -> str:
     return sign(secret, "unsubscribe", [plan.person_id, plan.send_id, plan.customer_id or ""])
 
 
-def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str) -> list[Output]:
+def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, counts: Counts) -> list[Output]:
     send = Send(
         send_id=plan.send_id,
         window_id=plan.window_id,
@@ -119,21 +122,25 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         versions={"template": template_version(source), "models": {}},
     )
     key = plan.person_id.encode()
+    decision = _decision(plan, "sent", None, plan.values)
+    counts.decided(decision)
     answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step)
     return [
         Output("message_sends", key, events.encode_json(send)),
-        Output("decisions", key, events.encode_json(_decision(plan, "sent", None, plan.values))),
+        Output("decisions", key, events.encode_json(decision)),
         Output("journal", key, events.encode(answer)),
     ]
 
 
-def _not_sent(plan: Plan, failure: RenderFailed) -> list[Output]:
+def _not_sent(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
     reason = "missing_content"
     told = {"missing": failure.variable} if isinstance(failure, MissingContent) else {"failed": failure.detail}
     key = plan.person_id.encode()
+    decision = _decision(plan, "not_sent", reason, {**plan.values, **told})
+    counts.decided(decision)
     answer = NotRendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, reason)
     return [
-        Output("decisions", key, events.encode_json(_decision(plan, "not_sent", reason, {**plan.values, **told}))),
+        Output("decisions", key, events.encode_json(decision)),
         Output("journal", key, events.encode(answer)),
     ]
 

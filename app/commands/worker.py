@@ -22,7 +22,7 @@ from app.settings import BadSetting, Settings, load
 @click.option("--role", default="core", show_default=True, help="Roles to run, comma separated.")
 @click.option("--datadir", help="Where this worker keeps its state; one per worker.")
 @click.option("--broker", help="HOST:PORT, comma separated.")
-@click.option("--http", metavar="HOST:PORT", help="Serve /healthz and /readyz there; without it nothing listens.")
+@click.option("--http", metavar="HOST:PORT", help="Serve /healthz, /readyz and /metrics there; without it nothing listens.")
 @click.option("--leave", "leaving", is_flag=True, help="Run nothing: take this datadir's stopped worker out of the group now (scale-down).")
 def worker(role: str, datadir: str | None, broker: str | None, http: str | None, leaving: bool) -> None:
     """Run one worker. SIGTERM stops it cleanly and keeps its place in the group for a restart; `--leave` afterwards gives the place up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from faust.types import TP
@@ -84,6 +85,7 @@ class Assignment:
         if consumer.positioned_epoch != epoch and consumer.assignment():
             raise RuntimeError("the partitions could not be positioned in time")
         self.restoring, self._epoch = False, epoch
+        self._engine.lanes.finished_at = time.monotonic()  # from here on turns are due: a long restore is no standstill
         log.info("ready: generation %d, partitions %s", self._engine.app.consumer_generation_id, self._engine.stores.partitions)
 
     def open_lane(self, topic: str, partition: int, generation: int) -> tuple[int, Work]:

@@ -110,6 +110,7 @@ class Clock:
         log.info("activated %s", record.ref)
 
     async def _bury(self, incoming: Any, message: str) -> None:
+        self._engine.counts.buried("clock", "undecodable")
         letter_id = derived_id("dead", "control", "0", str(incoming.offset))
         reasons = [{"path": "", "message": message}]
         letter = dead_letter(letter_id, "clock", "control", 0, incoming, "undecodable", reasons, incoming.timestamp)

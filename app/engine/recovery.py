@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -65,16 +66,18 @@ class Recovery(stock.Recovery):
     async def _restore(self) -> None:
         engine = self.app.kairos
         partitions = engine.assignment.owned(self.app.consumer.assignment())
+        begun = time.monotonic()
         new = await engine.stores.hold(partitions)
         async with asyncio.timeout(DEADLINE_S):
             while True:
                 try:
-                    return await self._catch_up(partitions, new)
+                    return engine.counts.restored(await self._catch_up(partitions, new), time.monotonic() - begun)
                 except KafkaError as error:
                     log.warning("restoring: %s; trying again", error)
                     await asyncio.sleep(RETRY_S)
 
-    async def _catch_up(self, partitions: set[int], new: set[int]) -> None:
+    async def _catch_up(self, partitions: set[int], new: set[int]) -> int:
+        """Returns how many changelog records were read."""
         engine = self.app.kairos
         jobs = {
             TopicPartition(engine.settings.topic(table.changelog), partition): (table, partition)
@@ -82,7 +85,8 @@ class Recovery(stock.Recovery):
             for partition in partitions
         }
         if not jobs:
-            return
+            return 0
+        records = 0
         reader = changelog_reader(engine.client_options)
         await reader.start()
         try:
@@ -94,8 +98,10 @@ class Recovery(stock.Recovery):
                 reader.pause(*jobs)
                 reader.resume(place)
                 store = engine.stores.table(table, partition)
+                records += max(0, ends[place] - max(store.changelog_next, first[place]))
                 stale = await catch_up(reader, place, store, first[place], ends[place], _free)
                 engine.assignment.restored(table, partition, ends[place], stale)
+            return records
         finally:
             await reader.stop()
 

@@ -102,6 +102,10 @@ class PartitionStore:
         self._db.close()
         (self.path / OPENED).unlink(missing_ok=True)
 
+    def memtable_bytes(self) -> int:
+        """Memory of what is written and not yet flushed."""
+        return int(self._db.property_int_value("rocksdb.cur-size-all-mem-tables"))
+
     def condemn(self) -> None:
         """What is here cannot be trusted: the next open starts from nothing."""
         (self.path / OPENED).write_text("condemned", "ascii")
@@ -112,6 +116,11 @@ class PartitionStore:
         self._db.close()
         discard(self.path)
         return PartitionStore.open(self.path, cluster)
+
+
+def cache_bytes() -> int:
+    """What the block cache of all partitions holds now."""
+    return 0 if _cache is None else int(_cache.get_usage())
 
 
 def _trusted(path: Path, cluster: str) -> bool:

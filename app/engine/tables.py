@@ -15,7 +15,7 @@ from faust.tables.manager import TableManager
 
 from app.engine.recovery import Recovery
 from app.engine.rows import HEADER_SIZE, row_key
-from app.engine.store import PartitionStore, TableStore
+from app.engine.store import PartitionStore, TableStore, cache_bytes
 from app.flow import TABLES, Table
 
 log = logging.getLogger("kairos.tables")
@@ -69,6 +69,10 @@ class Stores:
         """The earliest wake-up anybody in the open partitions waits for, or None."""
         times = [store.table(table.name, table.prefix).next_due() for store in self._open.values() for table in TABLES.values()]
         return min((at for at in times if at is not None), default=None)
+
+    def memory(self) -> int:
+        """Bytes RocksDB holds in memory for the open partitions: bounded by its settings, not by the state's size."""
+        return cache_bytes() + sum(store.memtable_bytes() for store in self._open.values())
 
 
 class Tables(TableManager):

@@ -20,6 +20,8 @@ STUCK_S = 30
 JOIN_S = 180
 """Seconds a rebalance may take, restore apart (that has a deadline of its own)."""
 BEAT_S = 1.0
+ANSWER_S = 10.0
+"""The broker is asked every two seconds; without an answer for so long it counts as away."""
 
 
 def die(message: str, error: BaseException | None = None) -> NoReturn:
@@ -40,6 +42,10 @@ class Watchdog:
         self.lag = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def broker_answers(self) -> bool:
+        """Whether it did lately."""
+        return time.monotonic() - self.broker_answered_at < ANSWER_S
 
     def start(self) -> None:
         self._thread.start()
@@ -73,7 +79,7 @@ class Watchdog:
             beats = self.beats
             if hung >= STUCK_S:
                 engine.fatal(f"the event loop has not moved for {hung} s", None)
-            answers = time.monotonic() - self.broker_answered_at < 10.0
+            answers = self.broker_answers()
             moved = engine.lanes.turns != turns
             turns = engine.lanes.turns
             if not engine.is_ready():

@@ -16,11 +16,12 @@ from typing import IO, Any
 
 from aiokafka.errors import KafkaError
 from faust import streams
-from msgspec import Struct
+from msgspec import Struct, field
 
 from app.engine import clock as clocks
 from app.engine.artifacts import Artifacts
 from app.engine.assignment import Assignment
+from app.engine.counts import Counts
 from app.engine.failpoints import Failpoints
 from app.engine.faust_app import Shell, faust_app
 from app.engine.fence import Fence
@@ -42,6 +43,8 @@ TASK_STOP_S = 2.0
 STOP_S = 4.5
 ARTIFACTS_S = 60.0
 """Packs are read whole before the first turn: windows may have been opened under any of them."""
+STALE_S = 15.0
+"""Ticks come several times a second; without a finished turn for so long, with something to do, something is wrong."""
 GC_S = 10.0
 GC_AT_LEAST_S = 120.0
 """Garbage is collected when no turn runs, at least this often. State is structs without cycles: collecting by allocation counts only
@@ -64,6 +67,8 @@ class Wiring(Struct):
     compile_artifact: Callable[[str, bytes], Any]
     fresh_pack: Callable[[], tuple[str, bytes]] | None = None
     """Builds (ref, data) of the pack a fresh cluster starts with."""
+    counts: Counts = field(default_factory=Counts)
+    """What the programs count into."""
 
 
 class Worker:
@@ -80,6 +85,7 @@ class Worker:
         self.settings, self.wiring, self.role, self.fatal = settings, wiring, role, fatal
         self.client_options = client_options(settings)
         self.fresh_pack = wiring.fresh_pack
+        self.counts = wiring.counts
         self.failpoints = Failpoints(settings.failpoint)
         self.fence = Fence(settings.session_ms / 1000)
         self.producer = Producer(settings, self.failpoints)
@@ -96,6 +102,10 @@ class Worker:
         self.assignment = Assignment(self)
         self.woken = 0
         self.defects = 0
+        self.lags: dict[Any, int] = {}
+        """Assigned partition → records between what is acked and its end, as last asked."""
+        self.doing = "waiting for a broker"
+        """What a start is at, until the app runs."""
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
         self._shell: Shell | None = None
@@ -115,8 +125,10 @@ class Worker:
         if self.settings.secret == DEMO_SECRET and not on_loopback(self.settings):
             raise Refusal(2, "KAIROS_SECRET is the demo's: set one of your own, it keys person ids and signed links")
         cluster = await self._broker()
+        self.watchdog.broker_answered_at = time.monotonic()
         if cluster == EMBEDDED_CLUSTER and not on_loopback(self.settings):
             raise Refusal(2, "the embedded broker (noida-db) loses acknowledged records when killed: use Apache Kafka beyond loopback")
+        self.doing = "reading artifacts"
         if wrong := await differences(self.settings):
             raise Refusal(2, "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
         self._take_datadir()
@@ -129,7 +141,8 @@ class Worker:
             raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
         self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(self.artifacts.packs).items()}
         self.app = self.fence.app = self.lanes.app = faust_app(self)
-        self.lanes.open_lane = self.assignment.open_lane
+        self.lanes.open_lane = self.counts.timing(self.assignment.open_lane)
+        self.doing = "joining its group"
         for attach in self.wiring.attach:
             attach(self.app, self.lanes.arrive)
         gc.collect()
@@ -223,6 +236,7 @@ class Worker:
         """Ports: after each local write."""
         self.woken += segment.woken
         if segment.woken:
+            self.counts.woke(segment.rows, self.time_map(clocks.wall_ms()))
             self.failpoints.reach("slice_written")
         if segment.defects:
             self.defects += segment.defects
@@ -243,10 +257,9 @@ class Worker:
     async def measure_lag(self) -> int:
         """Records between what is acked and the ends of the assigned partitions."""
         acked = dict(self.app.consumer.acked_next)
-        if not acked:
-            return 0
-        ends = await self.app.consumer._thread.ends(list(acked))
-        return sum(max(0, end - acked[tp]) for tp, end in ends.items())
+        ends = await self.app.consumer._thread.ends(list(acked)) if acked else {}
+        self.lags = {tp: max(0, end - acked[tp]) for tp, end in ends.items()}
+        return sum(self.lags.values())
 
     def is_ready(self) -> bool:
         """State is restored and events flow."""
@@ -256,6 +269,31 @@ class Worker:
         return self.assignment.restoring
 
     # --- what demo and health look at ---
+
+    def idle_s(self) -> float:
+        """Seconds since the last finished turn."""
+        return time.monotonic() - self.lanes.finished_at
+
+    def stuck(self) -> bool:
+        """There is something to do, the broker answers, and no turn comes to its end: soon the watchdog ends the process."""
+        busy = self.lag or self.lanes.waiting()
+        return bool(self.is_ready() and busy and self.watchdog.broker_answers() and self.idle_s() > STALE_S)
+
+    def trouble(self) -> str | None:
+        """Why this worker does not do its work now, or None."""
+        if self.app is None:
+            return self.doing
+        if not self.watchdog.broker_answers():
+            return f"no answer from the broker at {self.settings.broker}"
+        if not self.is_ready():
+            return "restoring state" if self.restoring() else self.doing
+        if stopped := self.stopped_partitions():
+            return f"stopped, behind retention: {', '.join(stopped)}"
+        if self.stuck():
+            return f"no finished turn for {self.idle_s():.0f} s, lag {self.lag}"
+        if self.owns_control() and abs(self.clock.skew_ms or 0) > clocks.SKEW_MS:
+            return f"no ticks: own clock and the broker's differ by {(self.clock.skew_ms or 0) // 1000} s"
+        return None
 
     def stopped_partitions(self) -> list[str]:
         """Partitions that fell behind retention and are not read."""

@@ -23,7 +23,7 @@ TICK_MS = 200
 SESSION_MS = 4_000
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port whose successor is free too: the controller listens there."""
     while True:
         with socket.socket() as probe, socket.socket() as successor:
@@ -41,7 +41,7 @@ class Broker(LocalKafka):
 
     def __init__(self, home: Path) -> None:
         JARS.mkdir(parents=True, exist_ok=True)
-        super().__init__(home, _free_port(), JARS)
+        super().__init__(home, free_port(), JARS)
 
     def kill(self) -> None:
         """kill -9, as a machine that loses power."""
@@ -60,6 +60,8 @@ class Worker:
         self.log = cluster.home / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
+        self.http: int | None = None
+        """Port of its health and metrics, if it is to have any."""
 
     @property
     def pid(self) -> int:
@@ -84,9 +86,10 @@ class Worker:
         with self.log.open("ab") as log:
             log.write(f"--- {time.strftime('%H:%M:%S')} start {self.starts} {failpoint}\n".encode())
             log.flush()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "app", "worker"], env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-            )
+            command = [sys.executable, "-m", "app", "worker"]
+            if self.http is not None:
+                command += ["--http", f"127.0.0.1:{self.http}"]
+            self._process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         self.starts += 1
 
     def kill(self) -> None:
