@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "The walk of an event; or why a person was or was not sent what.",
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",
+    "doctor": "Check the machine, broker, topics, packs and settings; say what to mend.",
     "schemas": "Write or check the JSON Schemas of every record.",
 }
 """Name → what `kairos --help` says. The object of the same name stands in `app/commands/NAME.py`."""

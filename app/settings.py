@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 DEMO_SECRET = "kairos-demo-secret"
 """Simulation and demo only, so that the same input gives the same ids; a worker refuses it beyond loopback."""
+
+MASK = "********"
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+Secret = Annotated[str, Meta(extra={"secret": True})]
+"""A setting that is never shown."""
 
 
 class BadSetting(ValueError):
@@ -28,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     topic_prefix: str = ""
     policy: str = "merged"
     """The pack a fresh cluster starts with."""
-    secret: str = DEMO_SECRET
+    secret: Secret = DEMO_SECRET
     """Keys person ids and signed links."""
     public_url: str = "http://127.0.0.1:8080"
     """Where unsubscribe links point."""
@@ -49,7 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     security_protocol: str = "PLAINTEXT"
     sasl_mechanism: str = ""
     sasl_username: str = ""
-    sasl_password: str = ""
+    sasl_password: Secret = ""
     tls_ca: str = ""
 
     def topic(self, name: str) -> str:
@@ -59,8 +66,45 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 def load(**overrides: object) -> Settings:
     """Settings from kairos.toml and the environment; `overrides` that are not None win. Raises `BadSetting`."""
+    file, environment = _sources()
+    return _checked({**file, **environment, **{name: value for name, value in overrides.items() if value is not None}})
+
+
+class Shown(Struct, frozen=True):
+    """A setting for people: secrets are masked, and passwords in addresses. `origin`: default, environment, or the file's name."""
+
+    name: str
+    value: str
+    default: str
+    origin: str
+
+
+def shown() -> list[Shown]:
+    """Every setting with where its value comes from. Raises `BadSetting`."""
+    file, environment = _sources()
+    settings, default = _checked({**file, **environment}), Settings()
+    found = []
+    for field in msgspec.structs.fields(Settings):
+        name = field.name
+        origin = "environment" if name in environment else str(_file()) if name in file else "default"
+        secret = any((one.extra or {}).get("secret") for one in getattr(field.type, "__metadata__", ()))
+        value, usual = (_masked(str(getattr(one, name)), secret) for one in (settings, default))
+        found.append(Shown(f"KAIROS_{name.upper()}", value, usual, origin))
+    return found
+
+
+def _masked(value: str, secret: bool) -> str:
+    return MASK if secret and value else _PASSWORD.sub(f"{MASK}@", value)
+
+
+def _file() -> Path:
+    return Path(os.environ.get("KAIROS_CONFIG", "kairos.toml"))
+
+
+def _sources() -> tuple[dict[str, object], dict[str, str]]:
+    """What kairos.toml and the environment set, by field."""
     values: dict[str, object] = {}
-    file = Path(os.environ.get("KAIROS_CONFIG", "kairos.toml"))
+    file = _file()
     if file.is_file():
         try:
             values.update(tomllib.loads(file.read_text("utf-8")))
@@ -69,8 +113,10 @@ def load(**overrides: object) -> Settings:
     names = {field.name for field in msgspec.structs.fields(Settings)}
     if unknown := sorted(set(values) - names):
         raise BadSetting(f"{file}: unknown setting {unknown[0]!r}")
-    values.update({name: os.environ[f"KAIROS_{name.upper()}"] for name in names if f"KAIROS_{name.upper()}" in os.environ})
-    values.update({name: value for name, value in overrides.items() if value is not None})
+    return values, {name: os.environ[f"KAIROS_{name.upper()}"] for name in names if f"KAIROS_{name.upper()}" in os.environ}
+
+
+def _checked(values: dict[str, object]) -> Settings:
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
