@@ -73,7 +73,7 @@ async def at_random(scene: Scene) -> None:
     begun = asyncio.get_running_loop().time()
     while asyncio.get_running_loop().time() - begun < scene.seconds:
         await asyncio.sleep(scene.rng.uniform(1.0, 7.0))
-        _ended_by_itself(worker, scene)
+        ended_by_itself(worker, scene)
         worker.kill()
         scene.log.append("kill -9")
         worker.start()
@@ -84,7 +84,7 @@ async def terminated(scene: Scene) -> None:
     worker = scene.cluster.worker("w1")
     for _ in range(3):
         await asyncio.sleep(scene.seconds / 3)
-        _ended_by_itself(worker, scene)
+        ended_by_itself(worker, scene)
         took = await asyncio.to_thread(worker.stop)
         scene.log.append(f"stopped in {took:.1f} s, exit {worker.code}")
         worker.start()
@@ -159,7 +159,7 @@ async def broker_killed(scene: Scene) -> None:
     scene.log.append("broker is back")
     await asyncio.sleep(2.0)
     for worker in scene.cluster.workers.values():
-        _ended_by_itself(worker, scene)
+        ended_by_itself(worker, scene)
 
 
 async def broker_stopped(scene: Scene) -> None:
@@ -223,7 +223,7 @@ async def outage(scene: Scene) -> None:
     scene.log.append("everything is back")
 
 
-def _ended_by_itself(worker: Worker, scene: Scene) -> None:
+def ended_by_itself(worker: Worker, scene: Scene) -> None:
     """A worker may give itself up rather than go on wrongly (it is supervised); it is noted, and started again."""
     if not worker.alive:
         scene.log.append(f"{worker.name} had ended by itself ({worker.code})")

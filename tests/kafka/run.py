@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,11 +100,20 @@ async def gather(plan: Plan, seed: int, scene: faults.Scene, people: int) -> Evi
     cluster = scene.cluster
     await asyncio.to_thread(cluster.create_topics)
     cluster.worker("w1").start()
-    await _ready(cluster)
+    await ready(cluster)
     commits = Commits(cluster)
     watching = asyncio.create_task(commits.watch())
     player = load.Player(cluster.broker, cluster.prefix + "customer_events")
     await asyncio.gather(player.run(load.play(seed, people, scene.seconds, plan.noise)), plan.fault(scene))
+    evidence = await collect(scene, load.stories(seed, people), commits)
+    watching.cancel()
+    evidence.figures["wall_s"] = round(time.time() - begun, 1)
+    return evidence
+
+
+async def collect(scene: faults.Scene, told: dict[str, str], commits: Commits) -> Evidence:
+    """After the last fault: waits for rest, stops everything, and takes what is left. `told`: customer_id → story."""
+    cluster = scene.cluster
     for worker in cluster.workers.values():
         if not worker.alive:
             scene.log.append(f"{worker.name} had ended by itself ({worker.code})")
@@ -112,7 +123,6 @@ async def gather(plan: Plan, seed: int, scene: faults.Scene, people: int) -> Evi
     if not await _rest(cluster):
         wrong.append(f"not at rest {REST:.0f} s after the last fault")
     figures: dict[str, Any] = {"rest_s": round(time.monotonic() - waited, 1)}
-    watching.cancel()
     stops = [0.0]
     for worker in cluster.workers.values():
         if not worker.alive:
@@ -125,8 +135,7 @@ async def gather(plan: Plan, seed: int, scene: faults.Scene, people: int) -> Evi
     committed = await logs.committed(cluster.broker, cluster.prefix)
     left = await asyncio.to_thread(stores.read, cluster.home)
     figures |= {"starts": sum(worker.starts for worker in cluster.workers.values()), "stop_s": round(max(stops), 1)}
-    figures["wall_s"] = round(time.time() - begun, 1)
-    return Evidence(found, committed, left, load.stories(seed, people), commits, wrong, figures)
+    return Evidence(found, committed, left, told, commits, wrong, figures)
 
 
 def judge(evidence: Evidence) -> list[str]:
@@ -147,7 +156,7 @@ def _replayed(found: logs.Logs) -> list[str]:
     return wrong
 
 
-async def _ready(cluster: Cluster) -> None:
+async def ready(cluster: Cluster) -> None:
     """Until every journal partition has a tick: topics, clock and activation are there."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -200,7 +209,7 @@ class Commits:
 
     def wrong(self, found: logs.Logs) -> list[str]:
         tables = {"customer_events": "identifiers", "journal": "people", "message_plans": "renders"}
-        marks = {topic: oracle.marks(found, table) for topic, table in tables.items()}
+        marks = {topic: _reached(oracle.marks(found, table)) for topic, table in tables.items()}
         wrong = []
         last: dict[tuple[str, int], int] = {}
         for at, committed in self._samples:
@@ -209,7 +218,15 @@ class Commits:
                     wrong.append(f"{topic} {partition}: committed {offset} after {last[topic, partition]}")
                 last[topic, partition] = offset
                 if topic in marks:
-                    applied = max((upto for when, upto in marks[topic].get(partition, []) if when <= at), default=-1)
+                    times, reached = marks[topic].get(partition, ([], []))
+                    place = bisect_right(times, at)
+                    applied = reached[place - 1] if place else -1
                     if offset > applied + 1:
                         wrong.append(f"{topic} {partition}: committed {offset} while the changelog stood at {applied}")
         return wrong
+
+
+def _reached(marks: dict[int, list[tuple[int, int]]]) -> dict[int, tuple[list[int], list[int]]]:
+    """Partition → times, and the highest applied offset that the changelog held by each of them."""
+    ordered = {partition: sorted(some) for partition, some in marks.items()}
+    return {n: ([at for at, _ in some], list(itertools.accumulate((upto for _, upto in some), max))) for n, some in ordered.items()}
