@@ -50,7 +50,7 @@ def test_a_life_of_two_minutes_tells_nothing_of_memory() -> None:
 
 
 def test_files_that_are_never_closed_show() -> None:
-    [wrong] = growing(life(0.5, files_h=60.0))
+    [wrong] = growing(life(0.5, files_h=90.0))
     assert "open files" in wrong
 
 

@@ -182,7 +182,7 @@ async def broker_stopped(scene: Scene) -> None:
     await asyncio.to_thread(scene.broker.up)
     scene.log.append("broker is back")
     for worker in workers:
-        _ended_by_itself(worker, scene)
+        ended_by_itself(worker, scene)
 
 
 async def both_killed(scene: Scene) -> None:

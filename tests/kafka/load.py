@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 LOAD_HEADER = "load"
 WAIT = 3.0
@@ -190,11 +190,8 @@ class Player:
 
     async def run(self, planned: list[Planned]) -> None:
         """Returns once every record of the play is acked."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._broker, acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=60_000
-        )
-        await producer.start()
         start = time.time()
+        producer = await self._started()
         acks = []
         try:
             for one in planned:
@@ -207,6 +204,18 @@ class Player:
             await asyncio.gather(*acks)
         finally:
             await producer.stop()
+
+    async def _started(self) -> AIOKafkaProducer:
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._broker, acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=60_000
+            )
+            try:
+                await producer.start()
+                return producer
+            except KafkaConnectionError:
+                await producer.stop()
+                await asyncio.sleep(0.5)
 
     async def _send(self, producer: AIOKafkaProducer, one: Planned, value: bytes) -> Any:
         headers = [(LOAD_HEADER, one.kind.encode())]
