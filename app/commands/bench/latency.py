@@ -80,13 +80,13 @@ async def _run(broker: str | None, rate: int, probes: int, seconds: int, people:
             listening = asyncio.create_task(_listen(tap, sent, took))
             begun = time.monotonic()
             before = asyncio.create_task(_after(WARM_S, worker.pid))
-            late = await _load(run, rate, probes, WARM_S + seconds, people, sent, begun + WARM_S)
+            behind = await _load(run, rate, probes, WARM_S + seconds, people, sent, begun + WARM_S)
             cpu, wall = process.cpu(worker.pid) - await before, time.monotonic() - begun - WARM_S
             await asyncio.sleep(SETTLE_S)
             listening.cancel()
         worker.check()
         await worker.end()
-    return {**percentiles(took), "lost": len(sent), "cores": round(cpu / wall, 2), "sent_s": round(rate * (WARM_S + seconds) / late)}
+    return {**percentiles(took), "lost": len(sent), "cores": round(cpu / wall, 2), "sender_behind_ms": round(behind * 1000)}
 
 
 async def _after(seconds: float, pid: int) -> float:
@@ -96,11 +96,17 @@ async def _after(seconds: float, pid: int) -> float:
 
 
 async def _load(run: Run, rate: int, probes: int, seconds: float, people: int, sent: dict[str, float], count_from: float) -> float:
-    """Sends at an even pace; notes in `sent` when each probe was handed to the producer (monotonic s). Returns how long it took."""
+    """Sends at an even pace; notes in `sent` when each probe was handed to the producer (monotonic s).
+
+    Returns by how much it ever fell behind its pace (s): the machine then stood still for this process, and perhaps for the worker.
+    """
     topic, begun = run.settings.topic("customer_events"), time.monotonic()
+    behind = 0.0
     quiet = workload.calm(int(rate * seconds), people)
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
+        if time.monotonic() >= count_from:
+            behind = max(behind, time.monotonic() - begun - number / rate)
         is_probe = number * probes // rate != (number + 1) * probes // rate
         told = workload.probe(number, people) if is_probe else next(quiet)
         name = f"{run.prefix}{number}-"
@@ -108,7 +114,7 @@ async def _load(run: Run, rate: int, probes: int, seconds: float, people: int, s
         if is_probe and time.monotonic() >= count_from:
             sent[f"{name}0"] = time.monotonic()
         await run.produce.send(topic, value, key=key)
-    return time.monotonic() - begun
+    return behind
 
 
 async def _listen(tap: AIOKafkaConsumer, sent: dict[str, float], took: list[float]) -> None:
