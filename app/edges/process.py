@@ -18,11 +18,20 @@ def cpu(pid: int | None) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def rss(pid: int) -> int:
+    """Resident memory now, in bytes."""
+    return _memory(pid, "VmRSS:")
+
+
 def peak_rss(pid: int) -> int:
     """Highest resident memory so far, in bytes."""
+    return _memory(pid, "VmHWM:")
+
+
+def _memory(pid: int, name: str) -> int:
     try:
         for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
