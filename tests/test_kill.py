@@ -71,6 +71,7 @@ def calm(kafka_broker: str, tmp_path_factory: pytest.TempPathFactory) -> Evidenc
 
 
 def test_without_faults_all_is_exact_and_punctual(calm: Evidence) -> None:
+    # consumer → profile → trigger → send, over a real Kafka; what the guide keeps in Redis lies in RocksDB and a changelog
     assert calm.wrong + run.judge(calm) == []
     assert calm.figures["send_repeats"] == calm.figures["journal_repeats"] == 0
     assert calm.figures["late_ms_p50"] < 2_000
