@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +13,9 @@ import pytest
 from app.edges.local_kafka import LocalKafka, Unavailable
 from app.engine.topics import admin
 from app.settings import Settings
+from tests.kafka.cluster import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def _free_port() -> int:
-    """A port whose successor is free too: the controller listens there."""
-    while True:
-        with socket.socket() as probe, socket.socket() as next_one:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            try:
-                next_one.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +27,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("kafka")
     fetched = ROOT / ".kairos" / "kafka"
     fetched.mkdir(parents=True, exist_ok=True)
-    broker = LocalKafka(home, _free_port(), fetched)
+    broker = LocalKafka(home, free_port(), fetched)
     try:
         broker.up()
     except Unavailable as error:

@@ -77,9 +77,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Told).decode
 
 
-def _link(properties: dict[str, Any], name: str, other: str) -> str:
-    value = properties.get(name)
-    if isinstance(value, str) and len(value) <= MAX_URL and value.startswith(("https://", "http://")):
-        return value
-    value = properties.get(other)
-    return value if isinstance(value, str) and len(value) <= MAX_URL and value.startswith(("https://", "http://")) else ""
+def _link(properties: dict[str, Any], *names: str) -> str:
+    for name in names:
+        value = properties.get(name)
+        if isinstance(value, str) and value.startswith(("https://", "http://")) and len(value) <= MAX_URL:
+            return value
+    return ""

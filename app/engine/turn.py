@@ -235,9 +235,9 @@ class Turn:
             if len(body) > MAX_VALUE:
                 raise TooLarge("a state over 256 KiB")
             if kind == main:
-                rows.append(Row(kind + key, pack_value(one.applied, one.due, body), one.due, one.kept_due))
+                rows.append(Row(row_key(kind, key), pack_value(one.applied, one.due, body), one.due, one.kept_due))
             else:
-                rows.append(Row(kind + key, pack_value(one.applied, NEVER, body), NEVER, NEVER))
+                rows.append(Row(row_key(kind, key), pack_value(one.applied, NEVER, body), NEVER, NEVER))
         return rows
 
     def _slices(self, item: _Item, held: dict[bytes, _Held], marks: Marks) -> Iterator[Segment]:

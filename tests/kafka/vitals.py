@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.edges.disk import taken
 from tests.kafka.cluster import Cluster, Worker
 from tests.kafka.stores import Local
 
@@ -96,14 +97,7 @@ async def _scrape(worker: Worker, session: aiohttp.ClientSession) -> dict[str, i
 
 def disk(worker: Worker) -> int:
     """Bytes of its datadir."""
-    total = 0
-    for place, _, names in os.walk(worker.datadir):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(place, name)).st_size
-            except OSError:
-                continue
-    return total
+    return taken(worker.datadir)
 
 
 class Slope(NamedTuple):
