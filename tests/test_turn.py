@@ -199,6 +199,33 @@ def test_a_crash_between_slices_goes_on_where_it_was() -> None:
         assert cut.store.rows == whole.store.rows
 
 
+def test_a_slice_ends_where_its_outputs_grow_too_big() -> None:
+    late = T + 10 * toy.WAIT
+    whole = _forty()
+    expected = outputs(whole.run(Tick(late, late, 500)))
+    size = len(expected[0].value)
+    with patch.object(turns, "SEGMENT_BYTES", 10 * size - 1):
+        cut = _forty()
+        tick = cut.lines(Tick(late, late, 500))
+        begun = cut.turn(tick, stop_after=2)
+        assert [segment.woken for segment in begun] == [10, 10]
+        assert outputs([*begun, *cut.turn(tick)]) == expected, "and a crash between two goes on where it was"
+    assert cut.store.rows == whole.store.rows
+
+
+def test_a_segment_ends_where_its_outputs_grow_too_big() -> None:
+    records = [event("start", number, f"p{number:02}") for number in range(9)]
+    idle = Tick(T, T, 500)
+    whole, cut = Lane(), Lane()
+    expected = whole.run(*records[:6], idle, *records[6:], idle)
+    weight = expected[0].weight
+    assert len(expected) == 1 and weight == sum(len(output.value) for output in expected[0].outputs)
+    with patch.object(turns, "SEGMENT_BYTES", weight // 3):
+        segments = cut.run(*records[:6], idle, *records[6:], idle)
+    assert [segment.marks.applied for segment in segments] == [2, 5, 9, 10], "the second cut falls before a tick that wakes nobody"
+    assert outputs(segments) == outputs(expected) and cut.store.rows == whole.store.rows
+
+
 def test_an_activation_ends_its_segment_until_the_artifact_is_there() -> None:
     lane = Lane()
     segments = lane.run(event("see"), Activation(T, "policy", "s1@abc"), event("see", 1))
@@ -226,7 +253,7 @@ def _journals(name: str) -> list[list[Any]]:
 @pytest.mark.parametrize("name", ["toy", "shop"])
 @pytest.mark.parametrize("size", [1, 7, 1000, 0], ids=["1", "7", "1000", "random"])
 def test_only_the_order_counts(name: str, size: int) -> None:
-    """Batches of 1, 7, 1,000 or any number of records: the same sends, decisions, conclusions and rows."""
+    """Batches of 1, 7, 1,000 or any number of records, segments of any size: the same sends, decisions, conclusions and rows."""
     rng = Random(size)
     for records in _journals(name):
         one, other = (Lane(toy.ToyLane() if name == "toy" else PersonProgram(packs().__getitem__)) for _ in range(2))
@@ -234,7 +261,8 @@ def test_only_the_order_counts(name: str, size: int) -> None:
         made, at = [], 0
         while at < len(records):
             step = size or rng.randint(1, 60)
-            made += outputs(other.turn(records[at : at + step]))
+            with patch.object(turns, "SEGMENT_BYTES", rng.choice([1, 500, 5000, 4_000_000])):
+                made += outputs(other.turn(records[at : at + step]))
             at += step
         assert made == expected and len(made) > 50
         assert other.store.rows.keys() == one.store.rows.keys()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteBufferManager
 
 from app.engine.origin import Marks
 from app.engine.rows import MARKS, NEVER, Row
@@ -23,6 +23,8 @@ CACHE_BYTES = 64 * 1024 * 1024
 """Block cache of all partitions together; RocksDB's default is 2 GB each."""
 WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 WRITE_BUFFERS = 3
+MEMTABLE_BYTES = 64 * 1024 * 1024
+"""Memtables of all partitions together: beyond it a store flushes earlier. No writer is ever made to wait for it."""
 OPEN_FILES = 256
 OFFSET = b"\x00"
 DUE = b"\x01"
@@ -33,6 +35,7 @@ NOTHING_DUE = 2**62
 _big = struct.Struct(">q")
 
 _cache: Cache | None = None
+_memtables: WriteBufferManager | None = None
 
 
 class Unreadable(RuntimeError):
@@ -47,9 +50,11 @@ def _boot_id() -> str:
 
 
 def _options() -> Options:
-    global _cache
+    global _cache, _memtables
     if _cache is None:
         _cache = Cache(CACHE_BYTES)
+    if _memtables is None:
+        _memtables = WriteBufferManager(MEMTABLE_BYTES, False)
     table = BlockBasedOptions()
     table.set_block_cache(_cache)
     table.set_bloom_filter(10, False)
@@ -59,6 +64,7 @@ def _options() -> Options:
     options.set_block_based_table_factory(table)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(WRITE_BUFFERS)
+    options.set_write_buffer_manager(_memtables)
     options.set_max_open_files(OPEN_FILES)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_keep_log_file_num(2)

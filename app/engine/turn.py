@@ -2,7 +2,8 @@
 
 `Turn.segments` yields what must be made durable, piece by piece; whoever drives it (the Kafka lane, the simulation, the fault tests)
 commits each segment before it asks for the next, always in this order: outputs acked → changelog acked → local write → source ack.
-A turn is cut at a tick that wakes somebody: the records before it, then bounded slices of the people who are due, then the rest.
+A turn is cut at a tick that wakes somebody: the records before it, then bounded slices of the people who are due, then the rest; and
+wherever its outputs grow too big to be held at once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from app.flow import Stage
 
 SLICE = 500
 """People woken per slice at most."""
+SEGMENT_BYTES = 4 * 1024 * 1024
+"""Outputs after which a segment ends: 4,000 finished messages of one partition would hold 200 MB until the broker has them all."""
 MAX_VALUE = 256 * 1024
 MAX_OUTPUT = 512 * 1024
 
@@ -49,6 +52,8 @@ class Segment(Struct):
     defects: int = 0
     """Records buried here because a step raised: against the budget."""
     woken: int = 0
+    weight: int = 0
+    """Bytes of the outputs' values."""
 
 
 class _Held:
@@ -161,11 +166,11 @@ class Turn:
         return Moment(now, marks.low_water, marks.interval, marks.active, self.partition, offset)
 
     def _run(self, items: list[_Item], at: int, held: dict[bytes, _Held], marks: Marks, careful: bool) -> tuple[Segment, int]:
-        """Steps items from `at` up to a tick that wakes somebody, an activation (included) or the end."""
+        """Steps items from `at` up to a tick that wakes somebody, an activation (included), SEGMENT_BYTES of outputs or the end."""
         program = self.program
         segment = Segment([], [], [], marks)
         soonest = None
-        while at < len(items) and segment.needs is None:
+        while at < len(items) and segment.needs is None and segment.weight < SEGMENT_BYTES:
             item = items[at]
             offset, record = item.incoming.offset, item.record
             if isinstance(record, Tick):
@@ -218,6 +223,7 @@ class Turn:
         stage, partition = self.program.stage, self.partition
         for output in outputs:
             output.headers = pack_origin(output.stage or stage, partition, offset, index)
+            segment.weight += len(output.value)
             index += 1
         segment.outputs += outputs
         return index
@@ -241,28 +247,33 @@ class Turn:
         return rows
 
     def _slices(self, item: _Item, held: dict[bytes, _Held], marks: Marks) -> Iterator[Segment]:
-        """Wakes everybody due at this tick, in due order, SLICE people a commit. Leaves `marks` at the tick, done."""
+        """Wakes everybody due at this tick, in due order, SLICE people or SEGMENT_BYTES a commit. Leaves `marks` at the tick, done."""
         offset = item.incoming.offset
         _pass_time(marks, item.record)
         index = marks.cursor
         moment = self._moment(marks.now, marks, offset)
         while keys := self.store.due(marks.low_water, SLICE):
             self._load(keys, held)
-            segment = Segment([], [], [], marks, woken=len(keys))
+            segment = Segment([], [], [], marks)
             groups: list[tuple[list[Row], int | None]] = []
+            woken: list[_Held] = []
             for key in keys:
+                if segment.weight >= SEGMENT_BYTES:
+                    break  # still due: the next slice has them
                 one = held[key]
                 if one.applied >= offset:
                     raise RuntimeError(f"a person woke twice at one tick (partition {self.partition}, offset {offset})")
                 index = self._wake(key, one, item, segment, moment, index)
                 groups.append((self._rows(key, one), index))
+                woken.append(one)
+            segment.woken = len(woken)
             segment.rows = [row for rows, _ in groups for row in rows]
             segment.changelog = pack_batches(groups, marks)
             marks.cursor = index
             segment.marks = marks.copy()
             yield segment
-            for key in keys:
-                held[key].commit()
+            for one in woken:
+                one.commit()
         marks.applied, marks.cursor = offset, 0
 
     def _wake(self, key: bytes, one: _Held, item: _Item, segment: Segment, moment: Moment, index: int) -> int:

@@ -129,9 +129,14 @@ class ToyPipeline:
         return ToyModel()
 
 
+SEGMENTS = (300, 3_000, turn.SEGMENT_BYTES)
+"""Bytes of outputs after which a segment ends, by seed."""
+
+
 def run(pipeline: Pipeline, seed: int, faults: Faults | None = None) -> tuple[Cluster, list[str]]:
-    """One run to rest and everything wrong with it. Slices and producer batches are small, so that crashes fall between them."""
-    with patch.object(turn, "SLICE", 6), patch.object(rows, "BATCH_BYTES", 100):
+    """One run to rest and everything wrong with it. Slices, segments and producer batches are small, so that crashes fall between them."""
+    segment = SEGMENTS[seed % len(SEGMENTS)]
+    with patch.object(turn, "SLICE", 6), patch.object(turn, "SEGMENT_BYTES", segment), patch.object(rows, "BATCH_BYTES", 100):
         cluster = pipeline.cluster(seed, faults)
         try:
             cluster.run()
