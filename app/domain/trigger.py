@@ -38,7 +38,7 @@ class Condition(Struct, frozen=True):
 
 
 class Opening(Struct, frozen=True):
-    """What opens a window. `on`: event types or conclusion kinds. `scope`: person, product, order_id."""
+    """What opens a window. `on`: event types or conclusion kinds. `scope`: person, product, order_id, send_id."""
 
     on: tuple[str, ...]
     scope: str
@@ -47,6 +47,12 @@ class Opening(Struct, frozen=True):
     """The condition reads `event.dwell_seconds`: a view that does not carry it waits until somebody tells it."""
     joins: tuple[str, ...] = ()
     """Conclusion kinds that join an open window of the scope but never open one (a later line of an order)."""
+    count: int = 1
+    """The how-manieth such event of the scope opens it: the second visit to a pricing page, the third view of a product."""
+    within: int = 0
+    """All of them within so many ms; 0: no limit but what is remembered."""
+    days: int = 1
+    """On at least so many different days (UTC)."""
 
 
 class Cancel(Struct, frozen=True):
@@ -55,6 +61,15 @@ class Cancel(Struct, frozen=True):
     on: tuple[str, ...]
     scope: str
     when: Condition | None = None
+    before: bool = False
+    """One that happened before the opening counts, too: a click stays a click, though the open is told later."""
+
+
+class Choice(Struct, frozen=True):
+    """One leaf of a step's decision tree: the message where `when` holds. A row of a decision table is one, too (A-190)."""
+
+    when: Condition
+    message: str
 
 
 class Step(Struct, frozen=True):
@@ -62,7 +77,26 @@ class Step(Struct, frozen=True):
 
     wait: int
     message: str
+    """Where none of `choices` holds."""
     when: Condition | None = None
+    after: str = "sent"
+    """`sent`: only if the step before was sent, else it ends as that did; `any`: however that ended, short of a cancel."""
+    choices: tuple[Choice, ...] = ()
+    """Asked in order when the step is due; the first that holds names the message."""
+
+
+class Goal(Struct, frozen=True):
+    """What the messages of a trigger are for: the first event of `on` within so many ms after one of them, of whatever scope."""
+
+    on: tuple[str, ...]
+    within: int
+
+
+class Programme(Struct, frozen=True):
+    """The last step of a chain again and again, each `every` ms after the one before, `times` messages in all (0: no end) while its `when` holds."""
+
+    every: int
+    times: int = 0
 
 
 class Trigger(Struct, frozen=True):
@@ -87,6 +121,46 @@ class Trigger(Struct, frozen=True):
     """A fire more than this after its due_at ends not_sent `late_event`."""
     expires: int
     """How long after due (or its first possible fire) a message is still worth delivering."""
+    idle: bool = False
+    """Anything she does on the site or in the shop restarts the wait of the first step: it closes when she has fallen silent."""
+    group: str | None = None
+    """Suppression group: who has a message of one window of it gets none of another before that window has ended."""
+    goal: Goal | None = None
+    programme: Programme | None = None
+    delivery: bool = False
+    """Of an order's window: its first wait counts from the delivery."""
+    once_per_scope: bool = False
+    """At most one window of a scope, ever (as far as is remembered): one of a send."""
+
+
+class Group(Struct, frozen=True):
+    """A suppression group and what it protects: the person, or person and product (X-11)."""
+
+    name: str
+    scope: str
+
+
+class Arm(Struct, frozen=True):
+    """An arm of an experiment: its share of the people, and what is different for them."""
+
+    name: str
+    weight: float
+    control: bool = False
+    """Gets nothing: each message it would have got is recorded instead (`control_arm`)."""
+    wait: int | None = None
+    """Of the first step, in ms."""
+    message: str | None = None
+    """Of the first step."""
+    factors: dict[str, str] = {}
+    """Of a factor grid: factor → level (X-22)."""
+
+
+class Experiment(Struct, frozen=True):
+    """Arms that people are put into at the opening of a window, for good: by a keyed hash of person and experiment (A-205, A-206)."""
+
+    name: str
+    triggers: tuple[str, ...]
+    arms: tuple[Arm, ...]
 
 
 class ChurnLevel(Struct, frozen=True):
@@ -118,6 +192,11 @@ class Pack(Struct, frozen=True):
     messages: dict[str, MessageSource]
     churn_levels: tuple[ChurnLevel, ...]
     """Highest threshold first."""
+    groups: dict[str, Group]
+    experiments: dict[str, tuple[Experiment, ...]]
+    """Trigger → experiments that are switched on for it."""
+    holdout: float
+    """Share of people who get no behaviour-triggered message at all, so that what the messages are worth can be told."""
     by_name: dict[str, Trigger]
     opens: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it opens or joins."""
