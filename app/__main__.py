@@ -24,7 +24,7 @@ COMMANDS = {
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",
     "doctor": "Check the machine, broker, topics, packs and settings; say what to mend.",
-    "schemas": "Write or check the JSON Schemas of every record.",
+    "schemas": "Write or check the JSON Schemas of every record, and the AsyncAPI document.",
 }
 """Name → what `kairos --help` says. The object of the same name stands in `app/commands/NAME.py`."""
 

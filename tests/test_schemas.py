@@ -18,7 +18,7 @@ from app.domain.schema import ENVELOPE
 from app.events import encode_json
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
-DOCUMENTS = {path: json.loads(content) for path, content in documents().items()}
+DOCUMENTS = {path: json.loads(content) for path, content in documents().items() if path.endswith(".v1.json")}
 NAMES = """
 page_view product_view page_leave category_view search search_click filter_use product_compare content_view content_download
 cart_add cart_remove cart_view checkout_start purchase order_shipped order_delivered refund wishlist_add wishlist_remove review_write

@@ -1,4 +1,4 @@
-"""`kairos schemas`: writes the JSON Schemas of everything outsiders send and read, or says where the files differ from the code."""
+"""`kairos schemas`: writes the JSON Schemas of everything outsiders send and read and the AsyncAPI document, or says where they differ."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import orjson
 from msgspec import Struct
 
 from app.domain import schema
+from app.edges import asyncapi
 from app.events import DeadLetter, Decision, PolicyName, Send
 
 _POLICY = PolicyName("merged", "3f9a0c2b7d11")
@@ -87,15 +88,16 @@ RECORDS: dict[str, tuple[type[Struct], Struct]] = {
 
 
 def documents() -> dict[str, bytes]:
-    """Every schema file by its path below `schemas/`, in the bytes it must have."""
+    """Every file that is made from the code, by its path below `schemas/`, in the bytes it must have."""
     found = schema.schemas(RECORDS)
+    found[asyncapi.FILE] = asyncapi.document({topic: struct for topic, (struct, _) in RECORDS.items()})
     return {path: orjson.dumps(msgspec.to_builtins(document), option=orjson.OPT_INDENT_2) + b"\n" for path, document in found.items()}
 
 
 def differences(folder: Path) -> list[str]:
     """What `folder` lacks, has of its own, or has otherwise than the code, one line each."""
     wanted = documents()
-    there = {str(file.relative_to(folder)) for file in folder.rglob("*.v1.json")}
+    there = {str(file.relative_to(folder)) for pattern in ("*.v1.json", asyncapi.FILE) for file in folder.rglob(pattern)}
     lines = [f"{folder / path}: missing" for path in wanted if path not in there]
     lines += [f"{folder / path}: no event type or record of this name" for path in sorted(there - wanted.keys())]
     lines += [
@@ -108,17 +110,17 @@ def differences(folder: Path) -> list[str]:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 naming each file that differs from the code.")
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), default=Path("schemas"), help="Folder (default: schemas).")
 def schemas(check: bool, into: Path) -> None:
-    """Write or check the JSON Schemas (2020-12) of events in and records out."""
+    """Write or check the JSON Schemas (2020-12) of events in and records out, and the AsyncAPI 3 document of all topics."""
     if check:
         found = differences(into)
         for line in found:
             click.echo(line)
         if found:
             sys.exit(1)
-        click.echo(f"{len(documents())} schemas agree with the code")
+        click.echo(f"{len(documents())} files agree with the code")
         return
     for path, content in documents().items():
         file = into / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    click.echo(f"{len(documents())} schemas written to {into}")
+    click.echo(f"{len(documents())} files written to {into}")
