@@ -8,6 +8,7 @@ from typing import Any
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.trigger import Pack
 from app.engine.program import Incoming, Output
 from app.engine.simulation import Simulation
 from app.policy.pack import compile_artifact
@@ -20,17 +21,29 @@ def simulator(
     on_output: Callable[[str, Output], None],
     assume: frozenset[str] = frozenset(),
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
+    on_line: Callable[[Incoming], None] | None = None,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
     `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`.
     """
     ref, data = artifact
-    packs = {ref: compile_artifact(ref, data)}
+    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line)
+
+
+def simulation(
+    packs: Callable[[str], Pack],
+    settings: Settings,
+    on_output: Callable[[str, Output], None],
+    assume: frozenset[str] = frozenset(),
+    products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
+    on_line: Callable[[Incoming], None] | None = None,
+) -> Simulation:
+    """A simulation over compiled packs, by ref; see `simulator`."""
 
     def place(partition: int, incoming: Incoming) -> str:
         return f"line/{incoming.offset + 1}"
 
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(packs.__getitem__, settings.secret, settings.public_url, products)
-    return Simulation(intake, PersonProgram(packs.__getitem__, assume), renderer, on_output)
+    renderer = RendererProgram(packs, settings.secret, settings.public_url, products)
+    return Simulation(intake, PersonProgram(packs, assume), renderer, on_output, on_line)

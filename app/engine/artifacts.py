@@ -123,11 +123,12 @@ class Artifacts:
                     await asyncio.sleep(1.0)
                     continue
                 for record in found.get(self._place, []):
-                    self._take(record.key, record.value)
+                    self.take(record.key, record.value)
         finally:
             await consumer.stop()
 
-    def _take(self, key: bytes | None, value: bytes | None) -> None:
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """A record of the topic."""
         if key is None or value is None:
             return
         try:

@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from app import events
 from app.engine.memory import MemoryStore
-from app.engine.program import Output, Program
+from app.engine.program import Incoming, Output, Program
+from app.engine.rows import NEVER, Row, pack_value, row_key
 from app.engine.turn import Segment, Turn
 from app.events import Activation, Tick
 from app.flow import Stage
@@ -53,12 +54,22 @@ class _Lane:
 
 
 class Simulation:
-    """Drives intake, the person lane and the renderer. `on_output(topic, output)` sees every record in publishing order."""
+    """Drives intake, the person lane and the renderer. `on_output(topic, output)` sees every record in publishing order.
 
-    def __init__(self, intake: Program, lane: Program, renderer: Program, on_output: Callable[[str, Output], None]) -> None:
+    `on_line` sees every journal line that the lane steps, ticks and activations too.
+    """
+
+    def __init__(
+        self,
+        intake: Program,
+        lane: Program,
+        renderer: Program,
+        on_output: Callable[[str, Output], None],
+        on_line: Callable[[Incoming], None] | None = None,
+    ) -> None:
         self._intake, self._lane, self._renderer = _Lane(intake), _Lane(lane), _Lane(renderer)
         self._program = lane
-        self._on_output = on_output
+        self._on_output, self._on_line = on_output, on_line
         self._tick = 0
         self.now = 0
         """The clock so far (ms)."""
@@ -83,6 +94,27 @@ class Simulation:
         kinds = self._program.row_kinds
         for key in self._lane.store.keys(kinds[0]):
             yield self._program.load(key, self._lane.store.bodies(key, kinds))
+
+    def adopt(self, at: int, group_key: bytes, group: Any) -> None:
+        """Takes over a group as it stands at `at` (ms), as of another journal; before the first line."""
+        self.now = max(self.now, at)
+        self._run_tick(at // SECOND * SECOND)
+        key, due = group_key, self._program.due(group)
+        bodies = self._program.dump(group, None)
+        main = self._program.row_kinds[0]
+        rows = [
+            Row(row_key(kind, key), pack_value(-1, due if kind == main else NEVER, body), due if kind == main else NEVER, NEVER)
+            for kind, body in bodies
+        ]
+        self._lane.store.keep(rows, self._lane.store.marks(), 0)
+
+    def append(self, key: bytes, value: bytes) -> None:
+        """A journal record that intake has already seen, now."""
+        self._append(key, value, self.now)
+
+    def next_due(self) -> int | None:
+        """When somebody wakes next (ms), or None."""
+        return self._lane.store.next_due()
 
     def _pass(self, to: int, inclusive: bool) -> None:
         last = (to if inclusive else to - 1) // SECOND * SECOND
@@ -116,6 +148,8 @@ class Simulation:
             key, value = waiting.popleft()
             line = Logged(self._lane.offset, at, key, value)
             self._lane.offset += 1
+            if self._on_line is not None:
+                self._on_line(line)
             plans: list[Output] = []
             for segment in self._lane.run(line):
                 _no_defect(segment)
