@@ -134,7 +134,7 @@ def test_explain_tells_a_persons_story_from_the_topics(shown: Shown) -> None:
     assert kairos(shown, "explain", "--person", send["person_id"]).stdout == story.stdout
     why = kairos(shown, "explain", "--send", send["send_id"])
     assert why.returncode == 0, why.stderr
-    assert why.stdout.startswith("welcome step 0 sent") and "consent give" in why.stdout
+    assert why.stdout.startswith("welcome: first message sent") and "consent give" in why.stdout
     nobody = kairos(shown, "explain", "--person", "nobody")
     assert (nobody.returncode, nobody.stdout) == (1, "")
     assert kairos(shown, "explain", "--send", "0" * 32).returncode == 1

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from app import events
+from app.domain.reason import REASONS
 from app.edges.spectator import Spectator
 from app.edges.timeline import Entry, event_text, timeline
 from app.events import Conclusion, DeadLetter, Decision, Event, PolicyName, Send
@@ -61,16 +64,44 @@ def test_a_timeline_is_in_order_of_time_causes_first() -> None:
     ]
     assert [entry.text for entry in timeline(records, decided, [send(0, "Still in your cart")])] == [
         "put in the cart: Mug",
-        "cart_abandonment opened, due 2026-03-02T14:00:00.000Z (window w1)",
-        "cart_abandonment step 0 sent: “Still in your cart” (send s0)",
+        "cart_abandonment: window opened; the first message waits until 2026-03-02 14:00:00 (window w1)",
+        "cart_abandonment: first message sent: “Still in your cart” (send s0)",
         "order placed: o1",
-        "cart_abandonment step 1 cancelled: cancelled_by_event",
+        "cart_abandonment: follow-up 1 cancelled: cancelled_by_event – something the person did made it pointless",
     ]
 
 
-def test_a_non_send_says_what_the_gate_saw() -> None:
-    refused = decision("not_sent", reason="no_consent", purpose="email", nested={"left": "out"})
-    assert timeline([], [refused])[0].text == "cart_abandonment step 0 not sent: no_consent; saw purpose=email"
+def test_a_non_send_says_what_each_gate_saw_and_which_one_stopped_it() -> None:
+    values = {"consent": {"email": True, "personalise": False}}
+    (entry,) = timeline([], [decision("not_sent", reason="no_consent", **values)])
+    assert entry.text.startswith("cart_abandonment: first message not sent: no_consent – ")
+    assert entry.more == ("consent: email yes, personalise no", "stopped by: consent")
+    values = {"consent": {"email": True}, "condition": "profile.orders >= 5", "profile.orders": 2, "missing": "no such key: tier"}
+    (entry,) = timeline([], [decision("not_sent", reason="condition_false", **values)])
+    assert entry.more[1:] == ("condition: profile.orders >= 5; profile.orders was 2; no such key: tier", "stopped by: condition")
+
+
+def test_reasons_outcomes_and_values_nobody_has_heard_of_are_told_by_their_names() -> None:
+    held = decision("put_aside", reason="moon_phase", due=NOON + HOUR, moon={"phase": "full", "days": [1, 2]}, lucky=True)
+    (entry,) = timeline([], [held])
+    assert entry.text == "cart_abandonment: first message put aside: moon_phase"
+    assert entry.more == ("moon: phase full, days 1, 2", "lucky: yes")
+
+
+def test_steps_that_end_together_are_one_entry_and_say_by_what() -> None:
+    both = [decision("cancelled", step, NOON + 3 * HOUR, reason="cancelled_by_event") for step in (0, 1)]
+    both = [msgspec.structs.replace(one, cause=["e", f"e-purchase-{NOON}"]) for one in both]
+    entry = timeline([event("purchase", NOON, order_id="o1", product_name="Mug")], both)[-1]
+    assert entry.text.startswith("cart_abandonment: first message and follow-up 1 cancelled: cancelled_by_event")
+    assert entry.text.endswith("(bought Mug (order id o1))")
+    assert entry.told["steps"] == [0, 1]
+
+
+def test_every_reason_of_the_contract_has_words() -> None:
+    named = """merging merged fault no_consent unsubscribed suppressed no_address frequency_cap quiet_hours send_time condition_false
+        cancelled_by_event lost_to_trigger suppression_group expired late_event bot window_limit holdout control_arm missing_content
+        out_of_stock not_approved erased budget"""
+    assert set(named.split()) == REASONS.keys()
 
 
 def watch(*decided: Decision) -> Spectator:

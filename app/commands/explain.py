@@ -1,11 +1,11 @@
-"""`kairos explain`: the walk of an event through the map; or why a person was or was not sent what, from the topics themselves."""
+"""`kairos explain`: the walk of an event through the map; or why a person, or people, were or were not sent what, from the topics."""
 
 from __future__ import annotations
 
 import asyncio
 import difflib
-import re
-from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,17 +13,23 @@ import msgspec
 import orjson
 
 from app import events, flow
+from app.commands.asked import OUTPUT, FromFile, artifact, dossier, file_options, from_options, write
+from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage
 from app.domain.event_types import EVENT_TYPES
-from app.domain.identity import person_id
 from app.domain.scope import PURCHASED
+from app.edges.census import Census
+from app.edges.dossier import Dossier, of_topics
 from app.edges.progress import Bar
-from app.edges.spectator import decode_decision, decode_send
-from app.edges.timeline import Entry, decision_text, printable, timeline
+from app.edges.spectator import decode_decision
+from app.edges.story_page import story_page
+from app.edges.timeline import Entry, printable
 from app.edges.topic_scan import ScanFailed, Scanner, scanner
-from app.engine.partition import partition_of
-from app.events import Decision, JournalRecord, Send
-from app.policy.pack import build, compile_artifact
+from app.edges.verdict import decision_text, moment
+from app.engine.clock import wall_ms
+from app.events import Decision, Send, Tick, Undecodable
+from app.flow import DAY_MS
+from app.policy.pack import compile_artifact
 from app.policy.schema import REACHABLE
 from app.settings import Settings, load
 
@@ -32,44 +38,93 @@ CONCLUDES = {
     **dict.fromkeys(("identify", "profile_update", "consent_give"), (REACHABLE,)),
 }
 """Event types whose meaning the profile tells first: packs act on its conclusions, so that an order counts once."""
-DECODERS: dict[str, Callable[[bytes], Any]] = {"journal": events.journal.decode, "decisions": decode_decision, "message_sends": decode_send}
+LAST = 200
+AFTER_FILE_MS = 30 * DAY_MS
+"""A file's time runs on as in `kairos simulate`, so that what its last events led to shows."""
+NEAR_END = 200
+"""Records at a partition's end among which there is a tick, however busy it is."""
 
 
 @click.command()
 @click.argument("event_type", required=False)
 @click.option("--person", metavar="ID", help="A customer id, an anonymous id or a person_id.")
-@click.option("--send", metavar="ID", help="A send_id.")
-@click.option("--json", "as_json", is_flag=True, help="The timeline as JSON.")
-def explain(event_type: str | None, person: str | None, send: str | None, as_json: bool) -> None:
-    """What happens when an EVENT_TYPE arrives; or with --person, --send what really happened, and why."""
-    if sum(asked is not None for asked in (event_type, person, send)) != 1:
-        raise click.UsageError("ask for one of EVENT_TYPE, --person ID, --send ID")
-    settings = load()
-    if event_type is not None:
-        click.echo("\n".join(walk(event_type, settings.policy)))
-        return
+@click.option("--send", metavar="ID", help="A send_id: why this message.")
+@click.option("--trigger", metavar="T", help="What became of a trigger over everybody, counted by reason.")
+@click.option("--since", type=SinceType(), help="Only from then on: a time, or a span such as 2d, 12h, 30min.")
+@click.option("--last", type=click.IntRange(min=1), help=f"So many newest entries of a person on the terminal (default: {LAST}).")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.option("--html", type=OUTPUT, help="With --person, --send: write the timeline as one HTML page.")
+@click.option("--policy", metavar="PACK", help="With --events: a shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
+@file_options
+def explain(
+    event_type: str | None,
+    person: str | None,
+    send: str | None,
+    trigger: str | None,
+    since: Since | None,
+    last: int | None,
+    as_json: bool,
+    html: Path | None,
+    policy: str | None,
+    **source: Any,
+) -> None:
+    """What happens when an EVENT_TYPE arrives; or with --person, --send, --trigger what really happened, and why.
+
+    Exit 0: told. 1: nothing is kept of what was asked for. 2: wrong use. 3: no broker.
+    """
+    if sum(asked is not None for asked in (event_type, person, send, trigger)) != 1:
+        raise click.UsageError("ask for one of EVENT_TYPE, --person ID, --send ID, --trigger T")
+    file = from_options(**source)
+    _fits(event_type, person, trigger, since, last, html, policy, file)
+    settings = load(policy=policy)
     try:
-        title, entries = asyncio.run(_person(settings, person) if person is not None else _send(settings, str(send)))
+        if event_type is not None:
+            told = walk(event_type, settings.policy)
+            click.echo(orjson.dumps({"walk": told}, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(told))
+        elif trigger is not None:
+            census = asyncio.run(_census(settings, trigger, since or Since(0)))
+            click.echo(orjson.dumps(census.summary(), option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(census.lines()))
+        elif person is not None:
+            found = dossier(settings, person, file, after=AFTER_FILE_MS)
+            entries = _entries(found)
+            start = since.instant(found.past.now) if since is not None else 0
+            _tell(_title(found), found.notes, [one for one in entries if one.at >= start], found.sends, as_json, html, last or LAST)
+        else:
+            title, found, entries = asyncio.run(_send(settings, str(send)))
+            _tell(title, found.notes, entries, [one for one in found.sends if one.send_id == send], as_json, html, last or LAST)
     except ScanFailed as error:
         raise Outage(str(error)) from error
-    if as_json:
-        told = [{"at": events.iso(entry.at), "kind": entry.kind, "text": entry.text} for entry in entries]
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
-        return
-    click.echo("\n".join([*title, *map(str, entries)]))
+
+
+def _fits(
+    event_type: str | None,
+    person: str | None,
+    trigger: str | None,
+    since: Since | None,
+    last: int | None,
+    html: Path | None,
+    policy: str | None,
+    file: FromFile | None,
+) -> None:
+    """Raises `UsageError` for an option that would do nothing."""
+    if (file is not None and person is None) or (policy is not None and file is None and event_type is None):
+        raise click.UsageError("--events FILE goes with --person, --policy with --events or an EVENT_TYPE")
+    if since is not None and person is None and trigger is None:
+        raise click.UsageError("--since goes with --person or --trigger")
+    if (html is not None or last is not None) and (event_type is not None or trigger is not None):
+        raise click.UsageError("--html and --last go with --person or --send")
 
 
 def walk(event_type: str, policy: str) -> list[str]:
     """The way of an event type, from the map, the contract and the pack. Raises `No` for a type that the contract does not name."""
     known = EVENT_TYPES.get(event_type)
     if known is None:
-        near = difflib.get_close_matches(event_type, EVENT_TYPES, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = _meant(event_type, EVENT_TYPES)
         raise No(f"the contract names no event type {event_type} (such an event is kept, and usable in packs){hint}")
     fields = ", ".join(field.encode_name for field in msgspec.structs.fields(known.properties))
     lines = [f"{event_type} ({known.group}): {known.why}", f"properties that matter: {fields or 'none'}", ""]
     lines += [f"{number}. {hop}" for number, hop in enumerate(flow.walk(event_type), 1)]
-    pack = compile_artifact(*build(policy))
+    pack = compile_artifact(*artifact(policy))
     kinds = (event_type, *CONCLUDES.get(event_type, ()))
     lines += ["", f"In pack {pack.name}" + (f", by the profile's conclusions {', '.join(kinds[1:])}" if kinds[1:] else "") + ":"]
     opened = {trigger.name: trigger.why for kind in kinds for trigger in pack.opens.get(kind, ())}
@@ -78,21 +133,39 @@ def walk(event_type: str, policy: str) -> list[str]:
     return [*lines, *(rows or ["  opens and cancels nothing"])]
 
 
-async def _person(settings: Settings, asked: str) -> tuple[list[str], list[Entry]]:
-    candidates = [person_id(settings.secret, f"{kind}:{asked}") for kind in ("c", "a")]
-    if re.fullmatch("[0-9a-f]{32}", asked):
-        candidates.append(asked)
-    async with scanner(settings) as scan:
-        for candidate in candidates:
-            records, decisions, sends = await _read(scan, candidate)
-            if records or decisions:
-                name = next((record.customer_id or record.anonymous_id for record in records if isinstance(record, events.Event)), None)
-                title = [printable(f"person {candidate}" + (f" (known as {name})" if name else ""))]
-                return title, timeline(records, decisions, sends)
-    raise No(f"nothing is kept of {asked}: no journal record, no decision")
+def _title(found: Dossier) -> list[str]:
+    named = f" (known as {found.name})" if found.name else ""
+    pack = f", policy {found.past.active}" if found.past.active else ""
+    return [f"person {found.person_id}{named}", f"as of {moment(events.iso(found.past.now))} UTC{pack}"]
 
 
-async def _send(settings: Settings, send_id: str) -> tuple[list[str], list[Entry]]:
+def _entries(found: Dossier) -> list[Entry]:
+    everybody = [*found.earlier, found]
+    told = [entry for one in everybody for entry in one.story.entries(one.decisions, one.sends)]
+    return told if len(everybody) == 1 else sorted(told, key=lambda entry: entry.at)
+
+
+def _tell(
+    title: list[str], notes: list[str], entries: list[Entry], sends: list[Send], as_json: bool, html: Path | None, last: int
+) -> None:
+    if html is not None:
+        write(html, story_page(title, notes, entries, sends))
+    if as_json:
+        told = {"title": title, "notes": notes, "entries": [entry.plain() for entry in entries]}
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        return
+    if html is not None:
+        click.echo(f"{len(entries):,} entries written to {html}")
+        return
+    shown = entries[-last:]
+    lines = [*title, *(f"note: {note}" for note in notes)]
+    if left := len(entries) - len(shown):
+        lines.append(f"… {left:,} earlier entries: --last, --json or --html have them")
+    click.echo("\n".join([*map(printable, lines), *map(str, shown)]))
+
+
+async def _send(settings: Settings, send_id: str) -> tuple[list[str], Dossier, list[Entry]]:
+    """Title, dossier and entries of one message's window."""
     async with scanner(settings) as scan:
         decision: Decision | None = None
         with Bar("reading decisions", 0) as bar:
@@ -101,26 +174,65 @@ async def _send(settings: Settings, send_id: str) -> tuple[list[str], list[Entry
                     decision = found
         if decision is None:
             raise No(f"no decision names a send {send_id}")
-        records, decisions, sends = await _read(scan, decision.person_id)
-        window = [one for one in decisions if one.window_id == decision.window_id]
-        causes = {cause for one in window for cause in one.cause}
-        led = [one for one in records if isinstance(one, events.Event) and one.event_id in causes]
-        title = [
-            decision_text(decision, {one.send_id: one.subject for one in sends}),
-            f"person {decision.person_id}, policy {decision.policy.name}@{decision.policy.version}, window {decision.window_id}",
-        ]
-        return [printable(line) for line in title], timeline(led, window, sends)
+        hers = await of_topics(scan, settings, send_id, [decision.person_id])
+    if hers is None:
+        raise No(f"no decision names a send {send_id}")
+    message = next((one for one in hers.sends if one.send_id == send_id), None)
+    window = {one.decision_id for one in hers.decisions if one.window_id == decision.window_id}
+    causes = {cause for one in hers.decisions if one.window_id == decision.window_id for cause in one.cause}
+    entries = [
+        entry
+        for entry in _entries(hers)
+        if entry.told.get("decision_id") in window
+        or (entry.kind == "event" and entry.told.get("event_id") in causes)
+        or (entry.kind == "window" and entry.told.get("window_id") == decision.window_id)
+    ]
+    title = [
+        decision_text(decision, {} if message is None else {send_id: message.subject}),
+        f"person {decision.person_id}" + (f" (known as {hers.name})" if hers.name else ""),
+        f"policy {decision.policy.name}@{decision.policy.version}, window {decision.window_id}",
+    ]
+    return [*title, *_message(message)], hers, entries
 
 
-async def _read(scan: Scanner, person: str) -> tuple[list[JournalRecord], list[Decision], list[Send]]:
-    """Everything the person's partitions hold of her: journal records, decisions, sends."""
-    key = person.encode()
-    kept: dict[str, list[Any]] = {}
-    for topic, decode in DECODERS.items():
-        mine = [partition_of(key, scan.partitions(topic))]
-        kept[topic] = []
-        with Bar(f"reading {topic}", 0) as bar:
-            async for record in scan.read(topic, mine, lambda done, total: bar.at(done, f"{done} of {total}")):
-                if record.key == key:
-                    kept[topic].append(decode(record.value))
-    return kept["journal"], kept["decisions"], kept["message_sends"]
+def _message(message: Send | None) -> list[str]:
+    if message is None:
+        return ["the message itself is not on message_sends (any more)"]
+    versions = [f"{name} {value}" for name, value in message.versions.items() if value]
+    arms = [f"{one.get('experiment')} {one.get('arm')}" for one in message.arms]
+    return [
+        f"message {message.message} by {message.channel}, opened {moment(message.opened_at)}, due {moment(message.due_at)}, "
+        f"decided {moment(message.decided_at)}, worth sending until {moment(message.expires_at)}",
+        "versions: " + ", ".join(versions) + (f"; arms: {', '.join(arms)}" if arms else ""),
+    ]
+
+
+async def _census(settings: Settings, trigger: str, since: Since) -> Census:
+    async with scanner(settings) as scan:
+        start = since.instant(await _now(scan))
+        census = Census(trigger, events.iso(start))
+        with Bar("reading decisions", 0) as bar:
+            async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
+                census.see(record.value)
+    if not census.counts:
+        known = {*census.triggers, *compile_artifact(*artifact(settings.policy)).by_name}
+        raise No(f"no decision on {trigger} since {moment(census.since)}" + ("" if trigger in known else _meant(trigger, known)))
+    return census
+
+
+async def _now(scan: Scanner) -> int:
+    """The journal's time: a demo's days are over in a minute. Without a tick, this machine's."""
+    newest = 0
+    async for record in scan.read("journal", [0], last=NEAR_END):
+        try:
+            found = events.journal.decode(record.value)
+        except Undecodable:
+            continue
+        if isinstance(found, Tick):
+            newest = max(newest, found.at)
+    return newest or wall_ms()
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import click
 import orjson
 
 from app import events
 from app.agents.simulator import simulator
+from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
 from app.domain.profile_view import view
-from app.edges.events_file import Arrival, Unreadable, arrivals, milliseconds, people, products
+from app.edges.events_file import Arrival, Unreadable, arrivals, people, products
 from app.edges.progress import Bar
 from app.edges.tally import Tally
 from app.engine.program import Output
@@ -26,16 +27,6 @@ from app.settings import DEMO_SECRET, load
 AFTER_LAST_LINE_MS = 30 * DAY_MS
 FILE = click.Path(dir_okay=False, path_type=Path)
 INPUT = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-
-
-class _Time(click.ParamType):
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        at = milliseconds(value)
-        if at is None:
-            self.fail(f"{value!r} is no ISO 8601 time, such as 2026-03-02T10:15:00Z", param, ctx)
-        return at
 
 
 class Sinks:
@@ -60,7 +51,7 @@ class Sinks:
 @click.command()
 @click.argument("events_file", metavar="EVENTS.jsonl", type=INPUT)
 @click.option("--policy", metavar="PACK", help="A shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
-@click.option("--until", type=_Time(), help="Let time run on to here, inclusive; default: the last line + 30 days.")
+@click.option("--until", type=Instant(), help="Let time run on to here, inclusive; default: the last line + 30 days.")
 @click.option("--products", "products_file", type=INPUT, help="A catalogue, JSON Lines or CSV.")
 @click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")

@@ -115,6 +115,17 @@ def level(part: Intent, now: int) -> str:
     return "medium" if _within(part.medium_at, now, MEDIUM_MS) else "low"
 
 
+def fades(part: Intent, since: int, until: int) -> list[tuple[int, str]]:
+    """(instant, level) of every change of level that time alone brings between `since` and `until`."""
+    ends = {part.high_at + HIGH_MS, part.medium_at + MEDIUM_MS, *(line.at + HIGH_MS for line in part.cart)}
+    found, now = [], level(part, since)
+    for at in sorted(one for one in ends if since < one <= until):
+        if (then := level(part, at)) != now:
+            found.append((at, then))
+            now = then
+    return found
+
+
 def on_page_view(part: Intent, about: Subject) -> Intent:
     """By page type."""
     page = about.properties.get("page_type")

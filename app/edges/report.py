@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app.edges.eml import eml_name
+from app.edges.page import listed, page
 from app.edges.timeline import Entry
-from app.events import Decision, Send, iso
+from app.events import Decision, Send
 
 MAILS = "mails"
 """Folder beside the report; a mail that lies there is linked."""
@@ -63,11 +64,11 @@ def html(
         _section("Messages sent", _sent(by_step), "Nothing was sent."),
         _section("Not sent, and why", _table(("outcome", "reason", "trigger"), unsent), "Everything that was opened was sent."),
         _section("Windows opened", _table(("trigger",), windows), "No window opened."),
-        _section("How they look", _previews(once), "No message to show."),
+        _section("How they look", previews(once), "No message to show."),
         _section("The newest messages", _list(once, mails), "No message to list."),
         _section("A few people", _people(people), "No timeline was asked for."),
     ]
-    return _PAGE.replace("{body}", "\n".join(body))
+    return page("Kairos: report", "\n".join(body))
 
 
 def _tiles(summary: Mapping[str, Any], sends: list[Send], decisions: list[Decision]) -> str:
@@ -107,7 +108,8 @@ def _table(names: tuple[str, ...], counts: Counter[tuple[str, ...]]) -> str:
     return f"<table><tr>{head}<th class=n>count</tr>{rows}</table>" if rows else ""
 
 
-def _previews(sends: list[Send]) -> str:
+def previews(sends: Iterable[Send]) -> str:
+    """Messages as they look, one of each kind."""
     newest: dict[str, Send] = {}
     for send in sorted(sends, key=lambda send: (send.decided_at, send.send_id)):
         newest[send.message] = send
@@ -138,45 +140,6 @@ def _list(sends: list[Send], mails: Path) -> str:
 
 def _people(people: Mapping[str, Sequence[Entry]]) -> str:
     return "".join(
-        f"<details><summary><b>{escape(label)}</b> {len(entries):,} entries</summary><ol>"
-        + "".join(
-            f"<li class='{escape(entry.kind)}'><time>{iso(entry.at)[:19].replace('T', ' ')}</time> <em>{escape(entry.kind)}</em> "
-            f"<span>{escape(entry.text)}</span></li>"
-            for entry in entries[:MAX_ENTRIES]
-        )
-        + "</ol></details>"
+        f"<details><summary><b>{escape(label)}</b> {len(entries):,} entries</summary>{listed(entries[:MAX_ENTRIES])}</details>"
         for label, entries in list(people.items())[:MAX_PEOPLE]
     )
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer"><title>Kairos: report</title><style>
-:root { color-scheme: light dark; --ground: #f3f4f1; --card: #fff; --ink: #23282c; --dim: #6a7278; --line: #e1e4df; --mark: #1f4b43; }
-@media (prefers-color-scheme: dark) {
-  :root { --ground: #14171a; --card: #1e2327; --ink: #e9eae8; --dim: #a3abb1; --line: #353c42; --mark: #8fd0bb; } }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 1040px; padding: 32px 20px 64px; background: var(--ground); color: var(--ink);
-  font: 15px/1.5 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
-h1 { font-size: 28px; margin: 0 0 16px } h2 { font-size: 18px; margin: 0 0 12px }
-section { background: var(--card); border-radius: 10px; padding: 20px 24px; margin: 16px 0; overflow-x: auto }
-dl { display: flex; flex-wrap: wrap; gap: 12px; margin: 0 }
-dl div { background: var(--card); border-radius: 10px; padding: 12px 18px; min-width: 120px }
-dt, .dim, em { color: var(--dim) } dt { font-size: 13px } dd { margin: 0; font-size: 22px; font-weight: 650 }
-table { border-collapse: collapse; width: 100% }
-th { text-align: left; font-weight: 500; color: var(--dim); font-size: 13px }
-td, th { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top }
-.n { text-align: right; font-variant-numeric: tabular-nums } .t { white-space: nowrap; color: var(--dim) }
-.bar { width: 30% } .bar i { display: block; height: 12px; margin-top: 5px; border-radius: 3px; background: var(--mark); min-width: 2px }
-a, .send span { color: var(--mark) } .send span { font-weight: 600 }
-details { border-bottom: 1px solid var(--line); padding: 8px 0 } summary { cursor: pointer } summary b { margin-right: 8px }
-iframe { width: 100%; height: 720px; border: 1px solid var(--line); border-radius: 8px; background: #f3f4f1 }
-pre { white-space: pre-wrap; overflow-wrap: anywhere } ol { list-style: none; margin: 8px 0; padding: 0 }
-li { display: grid; grid-template-columns: 170px 90px 1fr; gap: 8px; padding: 3px 0; overflow-wrap: anywhere }
-time { color: var(--dim); font-variant-numeric: tabular-nums } em { font-style: normal }
-@media (max-width: 640px) { li { grid-template-columns: 1fr; gap: 0; padding: 8px 0 } }
-</style></head><body>
-{body}
-</body></html>
-"""

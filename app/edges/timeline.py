@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from app import events
 from app.domain import money
 from app.domain.product import product, products
 from app.edges.events_file import milliseconds
+from app.edges.verdict import decision_text, gates, together
 from app.events import Conclusion, Decision, Event, JournalRecord, Send
 
 VERBS = {
@@ -33,33 +35,60 @@ MAX_NAMES = 5
 
 
 class Entry(Struct, frozen=True):
-    """One line of a timeline. `kind`: event, conclusion, decision, send."""
+    """One line of a timeline. `kind`: event, identity, conclusion, score, window, decision, send. `more`: lines beneath (gates)."""
 
     at: int
     kind: str
     text: str
+    more: tuple[str, ...] = ()
+    told: dict[str, Any] = {}
+    """The same for programs: ids, outcome, reason, values."""
 
     def __str__(self) -> str:
-        return printable(f"{events.iso(self.at)}  {self.kind:<10}  {self.text}")
+        head = printable(f"{events.iso(self.at)}  {self.kind:<10}  {self.text}")
+        return "\n".join([head, *(" " * 38 + printable(line) for line in self.more)])
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"at": events.iso(self.at), "kind": self.kind, "text": self.text, "more": list(self.more), **self.told}
 
 
 def timeline(records: Iterable[JournalRecord], decisions: Iterable[Decision], sends: Iterable[Send] = ()) -> list[Entry]:
-    """Entries in order of time. `sends` tell the subjects; a decision that repeats an id tells nothing new."""
+    """Entries in order of time. `sends` tell the subjects; a record or decision that repeats an id tells nothing new."""
     entries = []
     subjects = {send.send_id: send.subject for send in sends}
+    causes: dict[str, str] = {}
+    concluded: set[tuple[str, str, str]] = set()
     for record in records:
         if isinstance(record, Event):
-            entries.append(Entry(record.at, "event", event_text(record)))
-        elif isinstance(record, Conclusion):
-            entries.append(Entry(record.at, "conclusion", f"{_spaced(record.kind)}: {record.value}"))
-    told: set[str] = set()
-    for decision in decisions:
-        if decision.decision_id not in told:
-            told.add(decision.decision_id)
-            kind = "send" if decision.outcome == "sent" else "decision"
-            entries.append(Entry(milliseconds(decision.at) or 0, kind, decision_text(decision, subjects)))
+            if record.event_id in causes:
+                continue
+            causes[record.event_id] = event_text(record)
+            told = {"event_id": record.event_id, "event_type": record.event_type}
+            entries.append(Entry(record.at, "event", causes[record.event_id], told=told))
+        elif isinstance(record, Conclusion) and (which := (record.kind, record.value, record.cause)) not in concluded:
+            concluded.add(which)
+            told = {"conclusion": record.kind, "value": record.value, "cause": record.cause}
+            entries.append(Entry(record.at, "conclusion", conclusion_text(record), told=told))
+    once = {decision.decision_id: decision for decision in decisions}
+    entries += [_decision_entry(several, subjects, causes) for several in together(once.values())]
     # Stable: what stands first among equals was there first, causes before what they led to.
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def _decision_entry(several: list[Decision], subjects: Mapping[str, str], causes: Mapping[str, str]) -> Entry:
+    decision, steps = several[0], [one.step for one in several]
+    kind = "send" if decision.outcome == "sent" else "window" if decision.outcome in ("opened", "scheduled") else "decision"
+    told = {name: value for name, value in msgspec.to_builtins(decision).items() if name not in ("at", "person_id", "customer_id")}
+    text = decision_text(decision, subjects, causes, steps)
+    return Entry(milliseconds(decision.at) or 0, kind, text, tuple(gates(decision)), {**told, "steps": steps})
+
+
+def conclusion_text(record: Conclusion) -> str:
+    """What the lane found out."""
+    likely, days = record.values.get("probability"), record.values.get("horizon_days")
+    odds = f" ({100 * likely:.0f} % likely gone" + (f" within {days} days)" if days else ")") if isinstance(likely, float) else ""
+    return f"{_spaced(record.kind)}: {record.value}{odds}"
 
 
 def event_text(event: Event) -> str:
@@ -81,21 +110,6 @@ def event_text(event: Event) -> str:
     if event.bot:
         details.append("too many events an hour: bot")
     return text + (f" ({'; '.join(details)})" if details else "")
-
-
-def decision_text(decision: Decision, subjects: dict[str, str]) -> str:
-    """What was decided, of which message, and why. `subjects`: send_id → subject, where the message itself is known."""
-    what = f"{decision.trigger} step {decision.step}"
-    outcome, reason = decision.outcome, decision.reason
-    due = f", due {decision.due_at}" if decision.due_at and outcome in ("opened", "scheduled", "held") else ""
-    if outcome == "sent":
-        subject = subjects.get(decision.send_id or "")
-        return f"{what} sent" + (f": “{subject}”" if subject else "") + f" (send {decision.send_id})"
-    if outcome == "opened":
-        return f"{decision.trigger} opened{due} (window {decision.window_id})"
-    values = {name: value for name, value in decision.values.items() if isinstance(value, str | int | float | bool)}
-    saw = "; saw " + ", ".join(f"{name}={_short(value)}" for name, value in values.items()) if values else ""
-    return f"{what} {outcome.replace('_', ' ')}" + (f": {reason}" if reason else "") + due + saw
 
 
 def printable(text: str) -> str:

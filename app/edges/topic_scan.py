@@ -46,17 +46,33 @@ class Scanner:
             raise ScanFailed(f"broker {self._settings.broker} has no topic {name}: run `kairos topics create`")
         return self._counts[name]
 
+    async def starts_at(self, topic: str, partition: int) -> int:
+        """Offset of the first record that is still kept."""
+        place = TopicPartition(self._settings.topic(topic), partition)
+        starts: dict[Any, int] = await self._consumer.beginning_offsets([place])
+        return starts[place]
+
     async def read(
-        self, topic: str, partitions: Iterable[int] | None = None, on_progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        topic: str,
+        partitions: Iterable[int] | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        last: int | None = None,
     ) -> AsyncIterator[Any]:
-        """Every record from the first kept to the end as of now, in order within a partition. `on_progress(read, of)`."""
+        """Every record from the first kept to the end as of now, in order within a partition. `on_progress(read, of)`.
+
+        `last`: only so many of each partition, the newest.
+        """
         name = self._settings.topic(topic)
         every = range(self.partitions(topic))
         places = [TopicPartition(name, number) for number in (every if partitions is None else partitions)]
         self._consumer.assign(places)
-        await self._consumer.seek_to_beginning(*places)
         ends = await self._consumer.end_offsets(places)
         starts = await self._consumer.beginning_offsets(places)
+        if last is not None:
+            starts = {place: max(start, ends[place] - last) for place, start in starts.items()}
+        for place, start in starts.items():
+            self._consumer.seek(place, start)
         total = sum(ends[place] - starts[place] for place in places)
         left = {place for place in places if ends[place] > starts[place]}
         done = 0

@@ -1,0 +1,104 @@
+"""About whom explain and preview are asked, and where they look: a running cluster's topics, or a file of events that is simulated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from msgspec import Struct
+
+from app.commands.outcome import No, Outage, WrongUse
+from app.edges.dossier import Dossier, candidates, of_file, of_topics
+from app.edges.events_file import Unreadable, products
+from app.edges.topic_scan import ScanFailed, scanner
+from app.policy.pack import BadPack, build
+from app.settings import Settings
+
+INPUT = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+OUTPUT = click.Path(dir_okay=False, path_type=Path)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class FromFile(Struct, frozen=True):
+    """A file instead of a cluster."""
+
+    events: Path
+    people: Path | None = None
+    products: Path | None = None
+    assume: frozenset[str] = frozenset()
+
+    def catalogue(self) -> dict[str, Any]:
+        """Raises `WrongUse`."""
+        try:
+            return products(self.products) if self.products else {}
+        except Unreadable as error:
+            raise WrongUse(str(error)) from error
+
+
+def file_options(command: _Command) -> _Command:
+    """The options that `from_options` reads."""
+    for option in (
+        click.option("--assume-address", is_flag=True, help="With --events: everybody has <id>@example.invalid unless one is known."),
+        click.option("--assume-consent", is_flag=True, help="With --events: every purpose is consented to, unless withdrawn."),
+        click.option("--products", "products_file", type=INPUT, help="With --events: a catalogue, JSON Lines or CSV."),
+        click.option("--people", "people_file", type=INPUT, help="With --events: what is known of people before the first line."),
+        click.option("--events", "events_file", type=INPUT, help="Ask a file of events instead of a cluster; it is simulated."),
+    ):
+        command = option(command)
+    return command
+
+
+def from_options(
+    events_file: Path | None, people_file: Path | None, products_file: Path | None, assume_consent: bool, assume_address: bool
+) -> FromFile | None:
+    """The file that was asked for. Raises `UsageError` where an option needs one that is not there."""
+    assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
+    if events_file is None:
+        if people_file or products_file or assume:
+            raise click.UsageError("--people, --products, --assume-consent and --assume-address go with --events FILE")
+        return None
+    return FromFile(events_file, people_file, products_file, assume)
+
+
+def artifact(policy: str) -> tuple[str, bytes]:
+    """The pack of a name or file, built. Raises `WrongUse`."""
+    try:
+        return build(policy)
+    except BadPack as error:
+        raise WrongUse("; ".join(map(str, error.problems))) from error
+
+
+def dossier(settings: Settings, asked: str, source: FromFile | None, until: int | None = None, after: int = 0) -> Dossier:
+    """The person that `asked` means. Raises `No`, `Outage`, `WrongUse`. `after`: ms that a file's time runs on behind its last line."""
+    if source is not None:
+        catalogue = source.catalogue()
+        try:
+            found = of_file(
+                source.events, source.people, artifact(settings.policy), settings, asked, until, source.assume, catalogue.get, after
+            )
+        except Unreadable as error:
+            raise WrongUse(str(error)) from error
+    else:
+        try:
+            found = asyncio.run(_scanned(settings, asked, until))
+        except ScanFailed as error:
+            raise Outage(str(error)) from error
+    if found is None:
+        raise No(f"nothing is kept of {asked}: no journal record, no decision")
+    return found
+
+
+async def _scanned(settings: Settings, asked: str, until: int | None) -> Dossier | None:
+    async with scanner(settings) as scan:
+        return await of_topics(scan, settings, asked, candidates(settings, asked), until)
+
+
+def write(path: Path, text: str) -> None:
+    """Raises `WrongUse` if the place does not take it."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise WrongUse(f"{path}: {error.strerror}") from error

@@ -1,0 +1,138 @@
+"""A person's story: her timeline with what no topic carries, and whether it comes out as it was recorded.
+
+Scores and what open windows wait for are nowhere published record by record; they are what the lane's own program says of her journal
+(`app/engine/past.py`). The same run derives her decisions again: they must be those on the topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app import events
+from app.domain import intent, movement
+from app.domain.person import Person
+from app.edges.spectator import decode_decision
+from app.edges.timeline import Entry, timeline
+from app.edges.verdict import moment, step_name
+from app.engine.past import Step
+from app.events import Conclusion, Decision, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Send
+
+CAUSES_FIRST = {"event": 0, "identity": 0, "conclusion": 1, "score": 2}
+"""Among entries of one instant."""
+MAX_DIFFERENCES = 5
+"""Named; the rest are counted."""
+
+
+class Story:
+    """`see` is for `Past`: every step of the person, in order."""
+
+    def __init__(self) -> None:
+        self.records: list[JournalRecord] = []
+        """Hers, with the conclusions drawn."""
+        self.into: str | None = None
+        """The person she became."""
+        self._derived: dict[str, Decision] = {}
+        self._planned: set[str] = set()
+        self._moves: list[Entry] = []
+        self._since = 0
+
+    def see(self, step: Step) -> None:
+        record = step.record
+        at = max(step.at, record.at) if isinstance(record, Event) else step.at
+        concluded = self._take(record, step)
+        before, after = step.before.person, step.after.person
+        self._time(before, at)
+        if isinstance(record, Retry):
+            self._moves.append(Entry(at, "event", "a record that once could not be applied was fed again"))
+        elif isinstance(record, MergeOut):
+            self.into = record.into
+            self._moves.append(Entry(at, "identity", f"became person {record.into}", told={"into": record.into}))
+        elif isinstance(record, Moved):
+            self._moves.append(Entry(at, "identity", f"took over what was known of person {record.source}", told={"source": record.source}))
+        elif isinstance(record, Link):
+            self._moves.append(Entry(at, "identity", f"is the same as person {record.person_id}", told={"person_id": record.person_id}))
+        if before is not after and not isinstance(record, Rendered | NotRendered):
+            self._scores(before, after, at, "churn_level" in concluded)
+        self._windows(before, after, at)
+
+    def ends(self, person: Person, now: int) -> None:
+        """Time passes from the last step to `now` (ms)."""
+        self._time(person, now)
+
+    def entries(self, decisions: Iterable[Decision], sends: Iterable[Send]) -> list[Entry]:
+        """Everything, causes before what they led to."""
+        told = [*timeline(self.records, decisions, sends), *self._moves]
+        return sorted(told, key=lambda entry: (entry.at, CAUSES_FIRST.get(entry.kind, 3)))
+
+    def derived(self) -> list[Decision]:
+        """The lane's decisions, as this run made them."""
+        return list(self._derived.values())
+
+    def differences(self, recorded: Iterable[Decision], since: int) -> list[str]:
+        """Where this run and the topic disagree about what was decided from `since` (ms) on, one sentence each."""
+        found: list[str] = []
+        kept = {one.decision_id: one for one in recorded}
+        first = events.iso(since)
+        for one in kept.values():
+            again = self._derived.get(one.decision_id)
+            if again is None:
+                # What became of a plan is the renderer's to say; whether there was one is the lane's.
+                if one.at >= first and (one.send_id is None or one.send_id not in self._planned):
+                    found.append(f"{_name(one)} is recorded, and not derived")
+            elif (one.reason, one.at, one.due_at) != (again.reason, again.at, again.due_at):
+                found.append(f"{_name(one)} is recorded as {one.reason or one.at}, derived as {again.reason or again.at}")
+        found += [f"{_name(one)} is derived, and not recorded" for one in self._derived.values() if one.decision_id not in kept]
+        more = len(found) - MAX_DIFFERENCES
+        return found[:MAX_DIFFERENCES] + ([f"and {more} more differences"] if more > 0 else [])
+
+    def _take(self, record: JournalRecord | None, step: Step) -> set[str]:
+        if record is not None:
+            self.records.append(record)
+        concluded = set()
+        for output in step.outputs:
+            if output.topic == "decisions":
+                decision = decode_decision(output.value)
+                self._derived[decision.decision_id] = decision
+            elif output.topic == "message_plans":
+                self._planned.add(events.plans.decode(output.value).send_id)
+            elif output.topic == "journal":
+                conclusion = events.journal.decode(output.value)
+                if isinstance(conclusion, Conclusion):
+                    self.records.append(conclusion)
+                    concluded.add(conclusion.kind)
+        return concluded
+
+    def _time(self, person: Person, at: int) -> None:
+        for instant, level in intent.fades(person.intent, self._since, at):
+            seen = movement.scores(person, instant)
+            told = {"score": "intent", "level": level, "points": seen.intent}
+            self._moves.append(Entry(instant, "score", f"intent fades to {level} (score {seen.intent:.0f})", told=told))
+        self._since = max(self._since, at)
+
+    def _scores(self, before: Person, after: Person, at: int, churn_told: bool) -> None:
+        old, new = movement.scores(before, at), movement.scores(after, at)
+        nearer, likes, churning = movement.noteworthy(old, new)
+        if nearer:
+            was = f"{old.intent:.0f}" if old.level == new.level else f"{old.intent:.0f}, {old.level}"
+            told = {"score": "intent", "level": new.level, "points": new.intent, "before": old.intent}
+            self._moves.append(Entry(at, "score", f"intent {new.level}, score {new.intent:.0f} (was {was})", told=told))
+        if likes:
+            was = f", was {old.category}" if old.category is not None else ""
+            told = {"score": "interest", "category": new.category, "points": new.interest, "before": old.category}
+            text = f"likes {new.category} most ({new.interest:.0f} of 100{was})" if new.category is not None else f"likes nothing most{was}"
+            self._moves.append(Entry(at, "score", text, told=told))
+        if churning and not churn_told:
+            told = {"score": "churn", "level": new.churn_level, "before": old.churn_level}
+            self._moves.append(Entry(at, "score", f"churn level {new.churn_level or 'none'} (was {old.churn_level or 'none'})", told=told))
+
+    def _windows(self, before: Person, after: Person, at: int) -> None:
+        for one in movement.joined(before, after):
+            took = f"joined, {one.views} times now" if one.more_views else "changed"
+            moved = one.due_at != one.waited_until
+            waits = f"{step_name(one.step)} {'now ' if moved else 'still '}waits until {moment(events.iso(one.due_at))}"
+            told = {"window_id": one.window_id, "trigger": one.trigger, "views": one.views, "due_at": events.iso(one.due_at)}
+            self._moves.append(Entry(at, "window", f"{one.trigger}: window {took}; {waits}", told=told))
+
+
+def _name(one: Decision) -> str:
+    return f"{one.trigger} {step_name(one.step)} {one.outcome.replace('_', ' ')} of {moment(one.at)}"
