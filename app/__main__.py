@@ -80,7 +80,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _say(message: str, code: int) -> int:
-    print("kairos: " + " ".join(message.split()), file=sys.stderr)
+    from app.edges.timeline import printable  # here, so that help stays quick
+
+    print("kairos: " + printable(" ".join(message.split())), file=sys.stderr)
     return code
 
 

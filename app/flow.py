@@ -119,7 +119,7 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
             ("intake", "clock", "profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "renderer", "replay"),
-            ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "explain"),
+            ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "explain", "preview"),
             _kept(35),
         ),
         Topic(
@@ -135,7 +135,7 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "the finished message, complete",
             ("renderer",),
-            ("any downstream consumer", "explain"),
+            ("any downstream consumer", "explain", "preview"),
             _kept(7),
         ),
         Topic(
@@ -143,7 +143,7 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "why something was opened, cancelled, sent, not sent",
             ("trigger_scheduler", "renderer"),
-            ("explain", "warehouse"),
+            ("explain", "preview", "warehouse"),
             _kept(90),
         ),
         Topic(
@@ -151,7 +151,7 @@ TOPICS: dict[str, Topic] = {
             "name@hash",
             "packs with their templates; which one is active",
             ("policy publish", "clock"),
-            ("every worker",),
+            ("every worker", "explain", "preview"),
             _compacted(),
             partitions=1,
         ),

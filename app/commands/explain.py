@@ -216,7 +216,8 @@ async def _census(settings: Settings, trigger: str, since: Since) -> Census:
                 census.see(record.value)
     if not census.counts:
         known = {*census.triggers, *compile_artifact(*artifact(settings.policy)).by_name}
-        raise No(f"no decision on {trigger} since {moment(census.since)}" + ("" if trigger in known else _meant(trigger, known)))
+        span = f" since {moment(census.since)}" if since.at != 0 else ""
+        raise No(f"no decision on {trigger}{span}" + ("" if trigger in known else _meant(trigger, known)))
     return census
 
 

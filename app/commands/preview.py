@@ -139,7 +139,7 @@ def _given(text: str, found: Dossier, trigger: Trigger, at: int) -> Occasion:
     record = Event(
         at, EVENT_ID, event.event_type, at, found.person_id, event.customer_id, event.anonymous_id, event.properties, event.context
     )
-    return occasion.of(trigger, record, at, known=False)
+    return occasion.of(trigger, record, at)
 
 
 def _entry_text(entry: Occasion) -> str:

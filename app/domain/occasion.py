@@ -57,23 +57,23 @@ def fitting(trigger: Trigger, records: Iterable[JournalRecord], person_id: str, 
         told = next((kind for kind in kinds if kind in UNSEEN), None)
         if told is None:
             return None
-        return of(trigger, Conclusion(at, person_id, told, UNSEEN[told], at, "none"), at, known=False)
+        return of(trigger, Conclusion(at, person_id, told, UNSEEN[told], at, "none"), at)
     if trigger.opening.scope == ORDER and isinstance(newest[0], Event):
         return _whole_order(trigger, newest, at)
     for one in newest:
         for properties in _tries(trigger.opening, one):
             if trigger.opening.when is None or holds(trigger.opening.when, properties):
-                return of(trigger, _with(one, properties), at)
-    return of(trigger, newest[0], at)
+                return of(trigger, _with(one, properties), at, one)
+    return of(trigger, newest[0], at, newest[0])
 
 
-def of(trigger: Trigger, record: Event | Conclusion, at: int, known: bool = True) -> Occasion:
-    """The occasion at `at` after a record; where an opening counts, as many of it as it takes. `known`: she really did it."""
+def of(trigger: Trigger, record: Event | Conclusion, at: int, after: Event | Conclusion | None = None) -> Occasion:
+    """The occasion of a record at `at`; where an opening counts, as many of it as it takes. `after`: what she really did."""
     opening, count = trigger.opening, trigger.opening.count
     # Days and minutes apart, the last one now: what the opening counts must lie within its span.
     apart = DAY_MS if opening.days > 1 else MINUTE_MS
     records = tuple(_again(record, trigger, number, at, at - (count - 1 - number) * apart) for number in range(count))
-    return Occasion(records, records[-1], record if known else None)
+    return Occasion(records, records[-1], after)
 
 
 def _whole_order(trigger: Trigger, newest: list[Event | Conclusion], at: int) -> Occasion:

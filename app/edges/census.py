@@ -14,6 +14,11 @@ from app.edges.verdict import moment, step_name
 
 EXAMPLES = 3
 """People named per outcome and reason, the newest."""
+MANY = 100
+"""Decisions of one outcome and reason kept until the newest are chosen."""
+OPENED = "opened"
+OUTCOMES = (OPENED, "scheduled", "held", "sent", "not_sent", "cancelled")
+"""As they are listed."""
 
 
 class _Decided(Struct):
@@ -69,7 +74,7 @@ class Census:
         self.people.add(one.person_id)
         newest = self._examples.setdefault((one.outcome, why), [])
         newest.append(Example(one.at, one.person_id, one.customer_id, one.step, one.send_id))
-        if len(newest) > 4 * EXAMPLES:
+        if len(newest) > MANY:
             newest[:] = _newest(newest)
 
     def summary(self) -> dict[str, Any]:
@@ -95,15 +100,23 @@ class Census:
         totals: Counter[tuple[str, str]] = Counter()
         for (outcome, why, _), count in self.counts.items():
             totals[outcome, why] += count
-        for (outcome, why), total in sorted(totals.items(), key=lambda item: (item[0][0], -item[1])):
+        for (outcome, why), total in sorted(totals.items(), key=lambda item: (_order(item[0][0]), -item[1], item[0])):
             steps = {step: count for (one, other, step), count in sorted(self.counts.items()) if (one, other) == (outcome, why)}
             each = ", ".join(f"{step_name(step)} {count:,}" for step, count in steps.items())
-            lines.append(f"{outcome.replace('_', ' '):<10} {total:>9,}  {reason.words(why) if why else ''}".rstrip() + f"  ({each})")
+            told = [reason.words(why)] if why else []
+            told += [f"({each})"] if outcome != OPENED else []
+            lines.append(f"{outcome.replace('_', ' '):<10} {total:>9,}  {' '.join(told)}".rstrip())
             for one in _newest(self._examples[outcome, why]):
                 who = f"{one.customer_id} " if one.customer_id else ""
                 lines.append(f"{'':<22}{moment(one.at)}  {who}person {one.person_id}" + (f"  send {one.send_id}" if one.send_id else ""))
         return [printable(line) for line in lines]
 
 
+def _order(outcome: str) -> tuple[int, str]:
+    return (OUTCOMES.index(outcome) if outcome in OUTCOMES else len(OUTCOMES), outcome)
+
+
 def _newest(some: list[Example]) -> list[Example]:
-    return sorted(some, key=lambda one: (one.at, one.person_id), reverse=True)[:EXAMPLES]
+    """The newest of each of the newest people."""
+    by_person = {one.person_id: one for one in sorted(some, key=lambda one: (one.at, one.person_id, -one.step))}
+    return sorted(by_person.values(), key=lambda one: (one.at, one.person_id), reverse=True)[:EXAMPLES]

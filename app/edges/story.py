@@ -7,6 +7,7 @@ Scores and what open windows wait for are nowhere published record by record; th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from app import events
 from app.domain import intent, movement
@@ -18,7 +19,10 @@ from app.engine.past import Step
 from app.events import Conclusion, Decision, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Send
 
 CAUSES_FIRST = {"event": 0, "identity": 0, "conclusion": 1, "score": 2}
-"""Among entries of one instant."""
+"""Among entries of one record."""
+LAST = 1 << 62
+Place = tuple[int, int]
+"""Where something stands: the time (ms) of its record, and the record's number."""
 MAX_DIFFERENCES = 5
 """Named; the rest are counted."""
 
@@ -33,27 +37,29 @@ class Story:
         """The person she became."""
         self._derived: dict[str, Decision] = {}
         self._planned: set[str] = set()
-        self._moves: list[Entry] = []
-        self._since = 0
+        self._moves: list[tuple[Place, Entry]] = []
+        self._since = self._at = self._number = 0
+        self._places: dict[str, Place] = {}
 
     def see(self, step: Step) -> None:
         record = step.record
         at = max(step.at, record.at) if isinstance(record, Event) else step.at
+        self._at, self._number = at, self._number + 1
         concluded = self._take(record, step)
         before, after = step.before.person, step.after.person
         self._time(before, at)
         if isinstance(record, Retry):
-            self._moves.append(Entry(at, "event", "a record that once could not be applied was fed again"))
+            self._move("event", "a record that once could not be applied was fed again")
         elif isinstance(record, MergeOut):
             self.into = record.into
-            self._moves.append(Entry(at, "identity", f"became person {record.into}", told={"into": record.into}))
+            self._move("identity", f"became person {record.into}", {"into": record.into})
         elif isinstance(record, Moved):
-            self._moves.append(Entry(at, "identity", f"took over what was known of person {record.source}", told={"source": record.source}))
+            self._move("identity", f"took over what was known of person {record.source}", {"source": record.source})
         elif isinstance(record, Link):
-            self._moves.append(Entry(at, "identity", f"is the same as person {record.person_id}", told={"person_id": record.person_id}))
+            self._move("identity", f"is the same as person {record.person_id}", {"person_id": record.person_id})
         if before is not after and not isinstance(record, Rendered | NotRendered):
             self._scores(before, after, at, "churn_level" in concluded)
-        self._windows(before, after, at)
+        self._windows(before, after)
 
     def ends(self, person: Person, now: int) -> None:
         """Time passes from the last step to `now` (ms)."""
@@ -61,8 +67,15 @@ class Story:
 
     def entries(self, decisions: Iterable[Decision], sends: Iterable[Send]) -> list[Entry]:
         """Everything, causes before what they led to."""
-        told = [*timeline(self.records, decisions, sends), *self._moves]
-        return sorted(told, key=lambda entry: (entry.at, CAUSES_FIRST.get(entry.kind, 3)))
+        told = [(self._place(entry), entry) for entry in timeline(self.records, decisions, sends)] + self._moves
+        return [entry for _, entry in sorted(told, key=lambda one: (one[0], CAUSES_FIRST.get(one[1].kind, 3)))]
+
+    def _place(self, entry: Entry) -> Place:
+        # A decision's own time is the journal's, which may lag behind the event that led to it: it stands with its record.
+        for name in ("event_id", "decision_id", "send_id", "cause"):
+            if isinstance(entry.told.get(name), str) and (place := self._places.get(entry.told[name])) is not None:
+                return place
+        return entry.at, LAST
 
     def derived(self) -> list[Decision]:
         """The lane's decisions, as this run made them."""
@@ -86,27 +99,38 @@ class Story:
         return found[:MAX_DIFFERENCES] + ([f"and {more} more differences"] if more > 0 else [])
 
     def _take(self, record: JournalRecord | None, step: Step) -> set[str]:
+        place = (self._at, self._number)
         if record is not None:
             self.records.append(record)
+            if isinstance(record, Event):
+                self._places.setdefault(record.event_id, place)
         concluded = set()
         for output in step.outputs:
             if output.topic == "decisions":
                 decision = decode_decision(output.value)
                 self._derived[decision.decision_id] = decision
+                self._places[decision.decision_id] = place
             elif output.topic == "message_plans":
-                self._planned.add(events.plans.decode(output.value).send_id)
+                send_id = events.plans.decode(output.value).send_id
+                self._planned.add(send_id)
+                self._places[send_id] = place
             elif output.topic == "journal":
                 conclusion = events.journal.decode(output.value)
                 if isinstance(conclusion, Conclusion):
                     self.records.append(conclusion)
+                    self._places.setdefault(conclusion.cause, place)
                     concluded.add(conclusion.kind)
         return concluded
+
+    def _move(self, kind: str, text: str, told: dict[str, Any] | None = None) -> None:
+        self._moves.append(((self._at, self._number), Entry(self._at, kind, text, told=told or {})))
 
     def _time(self, person: Person, at: int) -> None:
         for instant, level in intent.fades(person.intent, self._since, at):
             seen = movement.scores(person, instant)
             told = {"score": "intent", "level": level, "points": seen.intent}
-            self._moves.append(Entry(instant, "score", f"intent fades to {level} (score {seen.intent:.0f})", told=told))
+            fades = Entry(instant, "score", f"intent fades to {level} (score {seen.intent:.0f})", told=told)
+            self._moves.append(((instant, LAST), fades))
         self._since = max(self._since, at)
 
     def _scores(self, before: Person, after: Person, at: int, churn_told: bool) -> None:
@@ -115,23 +139,23 @@ class Story:
         if nearer:
             was = f"{old.intent:.0f}" if old.level == new.level else f"{old.intent:.0f}, {old.level}"
             told = {"score": "intent", "level": new.level, "points": new.intent, "before": old.intent}
-            self._moves.append(Entry(at, "score", f"intent {new.level}, score {new.intent:.0f} (was {was})", told=told))
+            self._move("score", f"intent {new.level}, score {new.intent:.0f} (was {was})", told)
         if likes:
             was = f", was {old.category}" if old.category is not None else ""
             told = {"score": "interest", "category": new.category, "points": new.interest, "before": old.category}
             text = f"likes {new.category} most ({new.interest:.0f} of 100{was})" if new.category is not None else f"likes nothing most{was}"
-            self._moves.append(Entry(at, "score", text, told=told))
+            self._move("score", text, told)
         if churning and not churn_told:
             told = {"score": "churn", "level": new.churn_level, "before": old.churn_level}
-            self._moves.append(Entry(at, "score", f"churn level {new.churn_level or 'none'} (was {old.churn_level or 'none'})", told=told))
+            self._move("score", f"churn level {new.churn_level or 'none'} (was {old.churn_level or 'none'})", told)
 
-    def _windows(self, before: Person, after: Person, at: int) -> None:
+    def _windows(self, before: Person, after: Person) -> None:
         for one in movement.joined(before, after):
             took = f"joined, {one.views} times now" if one.more_views else "changed"
             moved = one.due_at != one.waited_until
             waits = f"{step_name(one.step)} {'now ' if moved else 'still '}waits until {moment(events.iso(one.due_at))}"
             told = {"window_id": one.window_id, "trigger": one.trigger, "views": one.views, "due_at": events.iso(one.due_at)}
-            self._moves.append(Entry(at, "window", f"{one.trigger}: window {took}; {waits}", told=told))
+            self._move("window", f"{one.trigger}: window {took}; {waits}", told)
 
 
 def _name(one: Decision) -> str:
