@@ -178,7 +178,7 @@ def test_preview_asks_the_running_cluster_and_publishes_nothing(shown: Shown) ->
     told = orjson.loads(ran.stdout)
     assert ran.returncode == 0, ran.stderr
     assert (told["message"]["message"], told["message"]["to"]) == (send["message"], send["to"])
-    assert told["policy"].startswith("merged@") and told["notes"] == []
+    assert told["policy"].startswith("merged@") and told["notes"] == [], told["notes"]
     assert _ends(shown) == before
 
 

@@ -36,7 +36,8 @@ class Step(Struct):
 class Past:
     """Feed it a partition's records in order. `has(ref)`: whether the artifact is at hand; one that is not cannot be made active.
 
-    `assumed`: the artifact that was active before the first record, where the journal no longer tells. `on_step` sees every step.
+    `assumed`: the artifact that was active before the first record, where the journal no longer tells. `on_step` sees every step. `until`:
+    the journal's time (ms) after which nothing is taken.
     """
 
     def __init__(
@@ -82,10 +83,9 @@ class Past:
             record = events.journal.decode(line.value)
         except Undecodable:
             return  # the lane buried it
-        if self._until is not None and isinstance(record, events.Event | Tick) and record.at > self._until:
-            self.over = True
-            return
         if isinstance(record, Tick):
+            if self._ends(record.at):
+                return
             self.now = max(self.now, record.at)
             due = self._store.next_due()
             if due is None or due > record.low_water:
@@ -95,15 +95,22 @@ class Past:
             self._run(line, None, record.at)
             return
         self._pass_time()
+        at = self._program.now(record, self._store.marks())
+        if self._ends(at):
+            return
         if isinstance(record, Activation) and not self._has(record.ref):
             self.missing.append(record.ref)
         elif line.key is None:
-            self._run(line, None, record.at)
+            self._run(line, None, at)
         else:
             self.records += 1
-            at = self._program.now(record, self._store.marks())
             self.now = max(self.now, at)
             self._run(line, record, at)
+
+    def _ends(self, at: int) -> bool:
+        # By the journal's time, as decisions carry it: it may lag behind the broker's stamp of the record that led to them.
+        self.over = self._until is not None and at > self._until
+        return self.over
 
     def _pass_time(self) -> None:
         newest, self._newest = self._newest, None
