@@ -108,7 +108,7 @@ def test_a_good_pack_has_no_fault() -> None:
         ('wait = "2h"', 'wait = "999d"', 21, "at most 400d"),
         ('{ wait = "3d", send', '{ wait = "3 days", send', 31, "wait: a duration"),
         ("{ wait = \"1d\", send = \"referral\"", "{ wait = \"1d\", sent = \"referral\"", 32, "unknown field 'sent'"),
-        ('send = "product-details"', 'send = "product-details"\ngoal = "x"', 23, "unknown field 'goal'"),
+        ('send = "product-details"', 'send = "product-details"\ncolour = "x"', 23, "unknown field 'colour'"),
         ('on = "quiz_done"', 'on = "quizz_done"', 27, "unknown event 'quizz_done'"),
         ('on = "cart_add"', 'on = "cart_ad"', 18, "unknown event 'cart_ad'"),
         ('{ on = "purchase" }', '{ on = "purchase", scope = "order_id" }', 19, "or the opening's own (product)"),
@@ -149,7 +149,7 @@ def test_all_faults_are_found_at_once() -> None:
 
 def test_an_order_has_no_second_window_and_many_products() -> None:
     order = GOOD.replace('{ on = "quiz_done" }', '{ on = "purchase", scope = "order_id" }\nagain = "1d"')
-    assert any("an order happens once" in one for one in problems(order))
+    assert any("no second window of the same order_id" in one for one in problems(order))
     product = GOOD.replace('{ on = "quiz_done" }', '{ on = "purchase", scope = "product" }')
     assert any("an order has many products" in one for one in problems(product))
 

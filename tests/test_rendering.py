@@ -263,7 +263,7 @@ def test_a_send_says_everything_a_consumer_needs() -> None:
     assert raw["arms"] == [] and raw["offer"] is None and raw["versions"]["models"] == {} and len(raw["versions"]["template"]) == 32
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason, decided.send_id, decided.values) == ("sent", None, raw["send_id"], {"consent": "email"})
-    told = events.Rendered(AT, "0123456789abcdef", raw["send_id"], "w1", "product_page_abandonment", 0)
+    told = events.Rendered(AT, "0123456789abcdef", raw["send_id"], "w1", "product_page_abandonment", 0, "welcome")
     assert events.journal.decode(answer.value) == told
 
 

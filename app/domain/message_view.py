@@ -61,6 +61,7 @@ SHAPE = _map(
     event=_map("event_type", *_PRODUCT_KEYS, open=True),
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
+    arms=ANY,
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
         "person_id",
@@ -114,7 +115,7 @@ def is_link(name: str) -> bool:
 def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[str, Any]:
     """The plan's view as a template gets it: plain, every root there, products filled up from the catalogue where the event is silent."""
     plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
-    for root in ("customer", "profile", "event", "window", "order", "shop"):
+    for root in ("customer", "profile", "event", "window", "order", "shop", "arms"):
         if not isinstance(plain.get(root), dict):
             plain[root] = {}
     for holder in (plain["window"], plain["order"]):

@@ -12,7 +12,7 @@ from app.domain.gate import Answer
 from app.domain.product import Product
 from app.domain.recent import RecentProduct
 from app.domain.scope import ORDER, PURCHASED
-from app.domain.trigger import Step, Trigger
+from app.domain.trigger import Trigger
 from app.domain.window import Window
 from app.events import Plan, derived_id
 
@@ -25,8 +25,8 @@ def send_id(open_window: Window) -> str:
     return derived_id(open_window.window_id, str(open_window.step), open_window.ref.partition("@")[2])
 
 
-def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see: See) -> PlanMessage:
-    """The plan of the window's present step; `answer` let it pass and so carries an address."""
+def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See) -> PlanMessage:
+    """The plan of the window's present step and the message chosen for it; `answer` let it pass and so carries an address."""
     email, name = answer.address or ("", None)
     return PlanMessage(
         Plan(
@@ -38,7 +38,7 @@ def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see:
             channel="email",
             trigger=trigger.name,
             step=open_window.step,
-            message=step.message,
+            message=message,
             policy=open_window.ref,
             opened_at=open_window.opened_at,
             due_at=open_window.due_at,
@@ -49,12 +49,13 @@ def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see:
             cause=[open_window.opening],
             values=answer.values,
             view=view(open_window, email, see),
+            arms=list(open_window.arms),
         )
     )
 
 
 def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
-    """What a template may read: customer, profile, event, window, recent, order, trigger, step."""
+    """What a template may read: customer, profile, event, window, recent, order, trigger, step, arms."""
     her = see.person.profile
     orders = see.orders if open_window.scope == ORDER else None
     gathered = window.facts(open_window, orders)
@@ -80,6 +81,7 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
         "order": {"order_id": open_window.key, "products": lines} if open_window.scope == ORDER else {},
         "trigger": open_window.trigger,
         "step": open_window.step,
+        "arms": dict(open_window.arms),
     }
 
 

@@ -129,8 +129,6 @@ class Trigger(Struct, frozen=True):
     programme: Programme | None = None
     delivery: bool = False
     """Of an order's window: its first wait counts from the delivery."""
-    once_per_scope: bool = False
-    """At most one window of a scope, ever (as far as is remembered): one of a send."""
 
 
 class Group(Struct, frozen=True):
@@ -202,5 +200,13 @@ class Pack(Struct, frozen=True):
     """Event type or conclusion kind → triggers that it opens or joins."""
     dwells: bool
     """A row waits for somebody to tell a product_view's dwell."""
+    idles: bool
+    """A row waits for her silence."""
+    delivers: bool
+    """A row waits for the delivery of an order."""
+    answers: bool
+    """A row opens on what she does with a mail."""
+    goals: frozenset[str]
+    """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
