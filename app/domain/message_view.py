@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -106,6 +107,7 @@ def web_address(value: object) -> str | None:
     return text if len(text) <= MAX_TEXT and _WEB.fullmatch(text) else None
 
 
+@lru_cache(maxsize=1_000)  # a view asks it of each of its keys
 def is_link(name: str) -> bool:
     """Whether a key of this name holds a link, here and in templates: then only a web address gets through."""
     return name in ("url", "image") or name.endswith("_url")

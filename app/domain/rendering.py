@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import StringIO
 from typing import Any
 
-from liquid import BoundTemplate, Environment, FalsyStrictUndefined, Mode, RenderContext, is_undefined
+from liquid import Environment, FalsyStrictUndefined, Mode, RenderContext, is_undefined
 from liquid.builtin.expressions import LoopExpression, Path
 from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedError
 from liquid.output import LimitedStringIO
@@ -73,9 +73,9 @@ class _Recommended(dict[str, Any]):
         self.shown = shown
 
     def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
+        value = dict.__getitem__(self, name)
         if name == "product_name" and "product_id" in self:
-            self.shown[str(super().__getitem__("product_id"))] = None
+            self.shown[str(self["product_id"])] = None
         return value
 
 
@@ -120,18 +120,7 @@ class _Output(LimitedStringIO):  # type: ignore[misc]  # Liquid is read as untyp
         return StringIO.write(self, piece)
 
 
-class _Template(BoundTemplate):  # type: ignore[misc]  # Liquid is read as untyped
-    context_class = _Context
-
-    def make_globals(self, render_args: Mapping[str, Any]) -> Mapping[str, Any]:
-        return render_args  # a template has no globals of its own, so no chain of maps to look through
-
-    def _get_buffer(self) -> _Output:
-        return _Output(limit=MAX_OUTPUT)
-
-
 class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
-    template_class = _Template
     output_stream_limit = MAX_OUTPUT
     loop_iteration_limit = MAX_LOOPS
     block_nesting_limit = MAX_NESTING
@@ -182,6 +171,8 @@ def straight(source: str) -> str:
 
     return _MARKUP.sub(lambda match: _QUOTED.sub(quoted, match.group()), source)
 
+
+_GAP = re.compile(r"\n{3,}")
 
 _plain_environment = environment(autoescape=False)
 _html_environment = environment(autoescape=True)
@@ -238,8 +229,11 @@ def render(source: MessageSource, view: Mapping[str, Any], product: Catalogue | 
 
 
 def _write(template: Any, values: Mapping[str, Any]) -> str:
+    output = _Output(MAX_OUTPUT)
     try:
-        return str(template.render(values))
+        # As the template's own `render`, but for its copy of the values and a chain of three maps to look them up in.
+        template.render_with_context(_Context(template, globals=values), output)
+        return str(output.getvalue())
     except UndefinedError as error:
         raise MissingContent(str(error.message).removesuffix(" is undefined").strip("'")) from error
     except LiquidError as error:
@@ -260,4 +254,4 @@ def _line(text: str) -> str:
 def _paragraphs(text: str) -> str:
     """Plain text without the gaps that branches not taken leave behind."""
     lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
+    return _GAP.sub("\n\n", lines).strip() + "\n"
