@@ -14,7 +14,7 @@ from app import events
 from app.agents.renderer_program import RendererProgram, mailbox
 from app.domain.message import MessageSource
 from app.domain.message_view import MAX_ITEMS, MAX_TEXT, shaped, web_address
-from app.domain.rendering import MissingContent, RenderFailed, render, straight
+from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, render, straight
 from app.domain.signing import sign, verify
 from app.engine.program import Moment, Refused
 from app.events import Plan
@@ -111,6 +111,15 @@ def test_bombs_and_clocks_are_stopped(template: str) -> None:
         html(template, event={"a": True, "long": "x" * MAX_TEXT})
     assert isinstance(stopped.value, RenderFailed) or "nesting" in str(stopped.value)
     assert time.perf_counter() - began < 5
+
+
+def test_the_limit_of_a_part_is_bytes_not_characters() -> None:
+    """A record's limit is bytes: half as many two-byte letters fill it."""
+    for letter, most in (("e", MAX_OUTPUT), ("é", MAX_OUTPUT // 2)):
+        full = MessageSource("full", "s", "p", f"{letter * (most - 1)}{{{{ shop.name }}}}", "t")
+        assert len(render(full, {"shop": {"name": letter}}).html) == most
+        with pytest.raises(RenderFailed, match="output stream limit"):
+            render(full, {"shop": {"name": letter * 2}})
 
 
 @pytest.mark.parametrize("template", ["{% include 'x' %}", "{% render 'x' %}", "{{ event.x | safe }}"])
