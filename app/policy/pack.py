@@ -75,7 +75,7 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
     """Pack, text and messages of a file, and everything that is wrong with any of them."""
     source, text = load(path)
     folders = [path.parent / "messages", SHIPPED_MESSAGES]
-    there = [name for name, _ in source.sends if any((folder / f"{name}.mjml").is_file() for folder in folders)]
+    there = [name for name in source.messages if any((folder / f"{name}.mjml").is_file() for folder in folders)]
     problems = source.problems + [
         Problem(source.file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
         for name, line in source.sends

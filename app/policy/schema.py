@@ -62,6 +62,11 @@ class Source:
         return self.read.problems
 
     @property
+    def messages(self) -> list[str]:
+        """Every message it needs, those of the pack that it extends included."""
+        return [*(self.base.messages if self.base is not None else ()), *(name for name, _ in self.sends)]
+
+    @property
     def running(self) -> dict[str, tuple[Experiment, ...]]:
         """Trigger → experiments that are switched on for it."""
         found: dict[str, tuple[Experiment, ...]] = {}
@@ -81,7 +86,7 @@ class Source:
         if base.problems:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
-        self.groups, self.triggers, self.experiments, self.sends = dict(base.groups), base.triggers, dict(base.experiments), list(base.sends)
+        self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
 
     def _pack(self, told: dict[str, Any]) -> None:
         read = self.read
