@@ -68,6 +68,7 @@ def pack(name: str = "Shop Example", reply_to: str | None = "help@shop.example")
         idles=False,
         delivers=False,
         answers=False,
+        blunt=frozenset(),
         goals=frozenset(),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain.trigger import Goal, Trigger
+from app.domain.trigger import Trigger
 from app.events import Conclusion
 
 KIND = "goal_reached"
@@ -31,7 +31,7 @@ class Awaited(Struct, frozen=True, array_like=True):
     silent: str = ""
 
 
-def awaiting(goals: tuple[Awaited, ...], goal: Goal, one: Awaited) -> tuple[Awaited, ...]:
+def awaiting(goals: tuple[Awaited, ...], one: Awaited) -> tuple[Awaited, ...]:
     """The goals with a message among them; a later message of its window takes the place of the earlier."""
     others = [other for other in goals if other.window_id != one.window_id and other.until > one.at]
     return (*others, one)[-MAX_GOALS:]

@@ -34,6 +34,8 @@ MAX_BYTES = 96 * 1024
 """Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
+MAX_LATEST = 20
+"""Kinds of events whose newest is kept; a pack that cancels on more forgets the one that came longest ago."""
 SHRINKS = ("cart_remove", "refund")
 """Events that take something out of a window whether its row names them or not."""
 DELIVERED = "order_delivered"
@@ -43,12 +45,12 @@ _encode = msgspec.msgpack.Encoder().encode
 class Scheduler:
     """One step or wake: the part as it changes, and what it asks for. Lives within one call."""
 
-    __slots__ = ("_tracked", "counts", "effects", "goals", "newest_cancel", "once", "originals", "pack", "part", "pending", "see", "sent", "windows")
+    __slots__ = ("_tracked", "counts", "effects", "goals", "latest", "newest_cancel", "once", "originals", "pack", "part", "pending", "see", "sent", "windows")
 
     def __init__(self, part: Windows, see: See, pack: Pack) -> None:
         self.part, self.see, self.pack = part, see, pack
         self.windows, self.pending, self.once, self.sent = list(part.open), part.pending, part.once, part.sent
-        self.counts, self.goals = part.counts, part.goals
+        self.counts, self.goals, self.latest = part.counts, part.goals, part.latest
         self.newest_cancel = part.newest_cancel
         self.effects: list[Effect] = []
         self.originals: Originals | None = None
@@ -59,10 +61,18 @@ class Scheduler:
         if self.originals is not None:
             self.effects.append(Keep("originals", self.originals))
         part, effects, open_now = self.part, tuple(self.effects), _unchanged(self.part.open, self.windows)
-        if not effects and open_now is part.open and self.pending is part.pending and self.sent is part.sent and self.counts is part.counts:
+        if (
+            not effects
+            and open_now is part.open
+            and self.pending is part.pending
+            and self.sent is part.sent
+            and self.counts is part.counts
+            and self.latest is part.latest
+        ):
             return part, NOTHING
         upcoming = min([one.wake_at for one in open_now], default=NEVER)
-        return Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals), effects
+        after = Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest)
+        return after, effects
 
     def row(self, one: Window) -> Trigger:
         """The window's trigger in its own pack version."""
@@ -171,10 +181,12 @@ class Scheduler:
 
     def past(self, one: Window, row: Trigger) -> list[Subject]:
         """What arrived before the opening and may end it or set it going."""
-        if row.delivery or any([rule.before for rule in row.cancels]):
-            whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
-            return [past for past in lookback.after(self.see.lookback, 0) if past.ts > one.event_at or past.kind in whatever]
-        return self.earlier(one.event_at)
+        if not (row.delivery or any([rule.before for rule in row.cancels])):
+            return self.earlier(one.event_at)
+        whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
+        since = self.see.now - lookback.WINDOW_MS
+        known = lookback.after(self.see.lookback, since)
+        return [past for past in known if past.ts > one.event_at or past.kind in whatever] + self.blunt(max(one.event_at, since))
 
     def join(self, place: int, subject: Subject, opened_at: int) -> None:
         """A repeated opening: the window gathers it, and waits anew where its row says so."""
@@ -192,7 +204,11 @@ class Scheduler:
     def earlier(self, ts: int) -> list[Subject]:
         """Cancel-type events that arrived before, but happened after `ts`; looked back for 48 h."""
         since = max(ts, self.see.now - lookback.WINDOW_MS)
-        return lookback.after(self.see.lookback, since) if self.part.newest_cancel > since else []
+        return (lookback.after(self.see.lookback, since) if self.part.newest_cancel > since else []) + self.blunt(since)
+
+    def blunt(self, since: int) -> list[Subject]:
+        """The newest event of each kind that cancels whatever it is about, where that happened after `since`."""
+        return [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in self.latest if ts > since]
 
     def restarted(self, one: Window, row: Trigger, at: int) -> Window:
         """The window waiting anew for its first message, from `at`, where its row says so."""
@@ -269,6 +285,11 @@ class Scheduler:
     def remember(self, subject: Subject) -> None:
         """Keeps a cancel-type event for openings that arrive after it."""
         if subject.behaviour and not self.tracked():
+            return
+        if subject.kind in self.pack.blunt:
+            others = [one for one in self.latest if one[0] != subject.kind]
+            if len(others) == len(self.latest) or all(one[2] < subject.ts for one in self.latest if one[0] == subject.kind):
+                self.latest = (*others, (subject.kind, subject.cause, subject.ts))[-MAX_LATEST:]
             return
         self.newest_cancel = max(self.newest_cancel, subject.ts)
         self.effects.append(Keep("lookback", lookback.kept(self.see.lookback, subject, self.see.now)))

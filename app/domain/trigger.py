@@ -149,8 +149,8 @@ class Arm(Struct, frozen=True):
     """Of the first step, in ms."""
     message: str | None = None
     """Of the first step."""
-    factors: dict[str, str] = {}
-    """Of a factor grid: factor → level (X-22)."""
+    factors: tuple[tuple[str, str], ...] = ()
+    """Of a factor grid: (factor, level) each (X-22)."""
 
 
 class Experiment(Struct, frozen=True):
@@ -206,6 +206,8 @@ class Pack(Struct, frozen=True):
     """A row waits for the delivery of an order."""
     answers: bool
     """A row opens on what she does with a mail."""
+    blunt: frozenset[str]
+    """Kinds of `cancels` that cancel whatever they are about: of those the newest is all that a late opening needs to know."""
     goals: frozenset[str]
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]

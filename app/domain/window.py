@@ -101,6 +101,8 @@ class Windows(Struct, frozen=True, array_like=True):
     """Events on their way to an opening that needs several."""
     goals: tuple[Awaited, ...] = ()
     """Messages whose goal may still be reached."""
+    latest: tuple[tuple[str, str, int], ...] = ()
+    """(kind, event id, the shop's time) of the newest event of each kind that cancels whatever it is about: no look-back need list them."""
 
 
 def properties(window: Window) -> dict[str, Any]:

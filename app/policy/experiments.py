@@ -82,4 +82,4 @@ class Experiments:
         if len(combinations) > MAX_ARMS:
             read.wrong(place, f"{len(combinations)} combinations; at most {MAX_ARMS}, or no arm gets enough people")
             return ()
-        return tuple(Arm("/".join(one), 1 / len(combinations), factors=dict(zip(levels, one, strict=True))) for one in combinations)
+        return tuple(Arm("/".join(one), 1 / len(combinations), factors=tuple(zip(levels, one, strict=True))) for one in combinations)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.message import MessageSource
-from app.domain.scope import SEND
+from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
@@ -129,9 +129,17 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         idles=any(one.idle for one in triggers),
         delivers=any(one.delivery for one in triggers),
         answers=any(one.opening.scope == SEND for one in triggers),
+        blunt=_blunt(triggers),
         goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
     )
+
+
+def _blunt(triggers: Iterable[Trigger]) -> frozenset[str]:
+    rules = [rule for one in triggers for rule in one.cancels]
+    sharp = {kind for rule in rules if rule.scope != PERSON or rule.when is not None or rule.before for kind in rule.on}
+    # What she bought is kept whole: mails leave out what she has.
+    return frozenset(kind for rule in rules for kind in rule.on) - sharp - frozenset(PURCHASED)
 
 
 def _by_kind(pairs: Iterable[tuple[str, Trigger]]) -> dict[str, tuple[Trigger, ...]]:
