@@ -272,11 +272,8 @@ class Naive:
             mail = next((one for one in self.mails if one["id"] == e["mail"]), None)
             return mail is not None and (mail["final"] or trigger in mail["had"])
         pause = AGAIN[self.pack].get(trigger, 0)
-        for sent in self.sent:
-            if sent["trigger"] == trigger and self.now < sent["at"] + pause:
-                if trigger not in OF_PRODUCT or same(sent["product"], e["product"]):
-                    return True
-        return False
+        mine = [sent for sent in self.sent if sent["trigger"] == trigger and self.now < sent["at"] + pause]
+        return any(trigger not in OF_PRODUCT or same(sent["product"], e["product"]) for sent in mine)
 
     def enough(self, trigger: str, e: dict[str, Any]) -> bool:
         """The second visit to a pricing page within 7 d; the third view of a product, on two days."""
@@ -331,9 +328,7 @@ class Naive:
         if e.get("placed"):
             self.counts = []
         elif e["kind"] == "cart_add":
-            self.counts = [
-                one for one in self.counts if one["trigger"] == "pricing_page_focus" or not same(one["product"], e["product"])
-            ]
+            self.counts = [one for one in self.counts if one["trigger"] == "pricing_page_focus" or not same(one["product"], e["product"])]
         for w in list(self.windows):
             if w["open"]:
                 before = repr(w["cart"])

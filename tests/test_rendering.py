@@ -73,7 +73,7 @@ def test_user_is_customer_and_curly_quotes_are_straight() -> None:
     assert html("{% if user.segment == “VIP” %}offer{% else %}none{% endif %}", **view) == "none"
 
 
-@pytest.mark.parametrize("text", ["“so”", "{{ \"it’s\" }}", "{{ 'a “b” c' }}", "don’t {{ x }} won’t"])
+@pytest.mark.parametrize("text", ["“so”", '{{ "it’s" }}', "{{ 'a “b” c' }}", "don’t {{ x }} won’t"])
 def test_curly_quotes_elsewhere_stay(text: str) -> None:
     assert straight(text) == text
 
@@ -279,7 +279,9 @@ def test_a_send_says_everything_a_consumer_needs() -> None:
 def test_a_missing_value_is_a_recorded_non_send() -> None:
     #
     broken = MessageSource("product-details", "{{ event.colour }}", "p", "h", "t")
-    program = RendererProgram(lambda ref: msgspec.structs.replace(pack(), messages={"product-details": broken}), SECRET, "https://k.example")
+    program = RendererProgram(
+        lambda ref: msgspec.structs.replace(pack(), messages={"product-details": broken}), SECRET, "https://k.example"
+    )
     [decision, answer] = outputs(plan("product-details"), program)
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason) == ("not_sent", "missing_content")

@@ -106,7 +106,11 @@ def test_counts_start_anew_at_each_opening() -> None:
     assert len(her.decisions("opened")) == 2
 
 
-REPEAT = row("repeat", 'on = "product_view", scope = "product", count = 3, within = "7d", days = 2', 'cancel = [{ on = "cart_add", scope = "product" }]')
+REPEAT = row(
+    "repeat",
+    'on = "product_view", scope = "product", count = 3, within = "7d", days = 2',
+    'cancel = [{ on = "cart_add", scope = "product" }]',
+)
 
 
 def test_the_third_view_on_another_day_opens() -> None:
@@ -258,7 +262,9 @@ def test_a_decision_tree_names_the_message() -> None:
         her.event("product_view", HOUR, **about)
         her.until(DAY)
         assert [one for one, _ in her.sends()] == [message]
-        assert her.plans[0].values.get("chosen", "") == ("" if about is SOCK else her.pack.triggers[0].steps[0].choices[1 - before].when.text)
+        assert her.plans[0].values.get("chosen", "") == (
+            "" if about is SOCK else her.pack.triggers[0].steps[0].choices[1 - before].when.text
+        )
 
 
 # --- suppression groups ---------------------------------------------------------------------------------------------------------
@@ -287,7 +293,13 @@ def test_a_group_is_free_again_when_the_window_of_who_spoke_has_ended() -> None:
 
 
 def test_a_cart_speaks_for_each_product_in_it() -> None:
-    cart = row("cart", "cart_add", 'group = "one-product"\nfollow_up = [{ wait = "24h", send = "cart-last-call" }]', wait="1h", send="cart-reminder")
+    cart = row(
+        "cart",
+        "cart_add",
+        'group = "one-product"\nfollow_up = [{ wait = "24h", send = "cart-last-call" }]',
+        wait="1h",
+        send="cart-reminder",
+    )
     her = Her(pack(cart + OTHER))
     her.event("cart_add", 0, **SHOE)
     her.event("product_view", 0, **SHOE)
@@ -307,7 +319,9 @@ def test_a_group_of_the_person_holds_whatever_the_product() -> None:
 
 
 def test_what_was_planned_together_holds_each_other_by_priority() -> None:
-    rows = row("late", "product_view", 'group = "her"\npriority = 20', send="usage-tips") + row("soon", "product_view", 'group = "her"\npriority = 10')
+    rows = row("late", "product_view", 'group = "her"\npriority = 20', send="usage-tips") + row(
+        "soon", "product_view", 'group = "her"\npriority = 10'
+    )
     her = Her(pack(rows))
     her.answers = ""
     her.event("product_view", 0, **SHOE)
@@ -345,7 +359,7 @@ def test_a_purchase_after_its_time_reaches_no_goal() -> None:
 
 def timing(arms: str, enabled: str = "true", more: str = "") -> str:
     experiment = f'[[experiment]]\nname = "timing"\nwhy = "x"\nenabled = {enabled}\ntriggers = ["cart"]\narm = [{arms}]\n'
-    return row("cart", "cart_add", f"again = \"1d\"\n{more}", send="cart-reminder") + experiment
+    return row("cart", "cart_add", f'again = "1d"\n{more}', send="cart-reminder") + experiment
 
 
 ARMS = '{ name = "at_once", share = 0.34, wait = "0s" }, { name = "two", share = 0.33 }, { name = "day", share = 0.33, wait = "24h" }'
@@ -441,7 +455,10 @@ def test_shares_come_out_and_an_arm_is_for_good() -> None:
 
 def test_a_grid_of_factors_has_an_arm_for_each_combination() -> None:
     # X-22: several variables at once
-    grid = '[[experiment]]\nname = "look"\nwhy = "x"\nenabled = true\ntriggers = ["cart"]\nfactors = { subject = ["plain", "question"], layout = ["short", "long"] }\n'
+    grid = (
+        '[[experiment]]\nname = "look"\nwhy = "x"\nenabled = true\ntriggers = ["cart"]\n'
+        'factors = { subject = ["plain", "question"], layout = ["short", "long"] }\n'
+    )
     (look,) = pack(row("cart", "cart_add") + grid).experiments["cart"]
     assert [(one.name, one.factors) for one in look.arms][1] == ("plain/long", (("subject", "plain"), ("layout", "long")))
     assert {one.weight for one in look.arms} == {0.25}
@@ -449,7 +466,14 @@ def test_a_grid_of_factors_has_an_arm_for_each_combination() -> None:
 
 # --- mails as a scope -----------------------------------------------------------------------------------------------------------
 
-OPENED = row("reread", "email_open", 'cancel = [{ on = "email_click", scope = "send_id", before = true }]', scope="send_id", wait="4h", send="related-products")
+OPENED = row(
+    "reread",
+    "email_open",
+    'cancel = [{ on = "email_click", scope = "send_id", before = true }]',
+    scope="send_id",
+    wait="4h",
+    send="related-products",
+)
 VIEWED = row("viewed", "product_view", scope="product")
 
 

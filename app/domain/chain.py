@@ -109,9 +109,7 @@ def _went(turn: Scheduler, one: Window, row: Trigger) -> None:
         _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1), row, following)
 
 
-def _next(
-    turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[str, Any] | None = None, recorded: bool = False
-) -> None:
+def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[str, Any] | None = None, recorded: bool = False) -> None:
     """The present step did not go out: it ends so (`recorded`: somebody has said so already), and all up to one that comes regardless.
 
     A programme ends when its condition does, whatever its row says.

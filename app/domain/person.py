@@ -12,8 +12,8 @@ from app.domain import churn, intent, profile, windows
 from app.domain.churn import Churn
 from app.domain.effects import Conclude, Effect, Effects, Keep
 from app.domain.intent import Intent
-from app.domain.originals import Originals
 from app.domain.orders import Orders
+from app.domain.originals import Originals
 from app.domain.profile import Profile
 from app.domain.scope import Subject, of_event
 from app.domain.windows import LookBack, Windows

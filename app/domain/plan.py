@@ -120,5 +120,3 @@ def _recent(one: RecentProduct) -> dict[str, Any]:
         "url": told.url or None,
         "category": told.category,
     }
-
-

@@ -27,9 +27,7 @@ class Count(Struct, frozen=True, array_like=True):
     times: tuple[int, ...]
 
 
-def counted(
-    counts: tuple[Count, ...], trigger: str, opening: Opening, key: str, subject: Subject
-) -> tuple[tuple[Count, ...], bool]:
+def counted(counts: tuple[Count, ...], trigger: str, opening: Opening, key: str, subject: Subject) -> tuple[tuple[Count, ...], bool]:
     """The counts with `subject` among them, and whether it is the one that opens: then its count is gone, the next starts anew."""
     about = subject.products[0] if opening.scope == PRODUCT else scope.NO_PRODUCT
     before = next((one for one in counts if one.trigger == trigger and scope.concerns(opening.scope, one.key, one.product, subject)), None)

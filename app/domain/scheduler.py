@@ -45,7 +45,22 @@ _encode = msgspec.msgpack.Encoder().encode
 class Scheduler:
     """One step or wake: the part as it changes, and what it asks for. Lives within one call."""
 
-    __slots__ = ("_tracked", "counts", "effects", "goals", "latest", "newest_cancel", "once", "originals", "pack", "part", "pending", "see", "sent", "windows")
+    __slots__ = (
+        "_tracked",
+        "counts",
+        "effects",
+        "goals",
+        "latest",
+        "newest_cancel",
+        "once",
+        "originals",
+        "pack",
+        "part",
+        "pending",
+        "see",
+        "sent",
+        "windows",
+    )
 
     def __init__(self, part: Windows, see: See, pack: Pack) -> None:
         self.part, self.see, self.pack = part, see, pack

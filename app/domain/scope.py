@@ -32,7 +32,20 @@ class Subject:
     `behaviour`: something she did, as against something that became true of her.
     """
 
-    __slots__ = ("_categories", "_order_id", "_product", "_products", "_told", "behaviour", "bot", "cause", "kind", "packed", "properties", "ts")
+    __slots__ = (
+        "_categories",
+        "_order_id",
+        "_product",
+        "_products",
+        "_told",
+        "behaviour",
+        "bot",
+        "cause",
+        "kind",
+        "packed",
+        "properties",
+        "ts",
+    )
 
     def __init__(
         self,

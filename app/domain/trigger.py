@@ -93,7 +93,10 @@ class Goal(Struct, frozen=True):
 
 
 class Programme(Struct, frozen=True):
-    """The last step of a chain again and again, each `every` ms after the one before, `times` messages in all (0: no end) while its `when` holds."""
+    """The last step of a chain again and again, each `every` ms after the one before, while its `when` holds.
+
+    `times`: messages it makes in all; 0: no end.
+    """
 
     every: int
     times: int = 0

@@ -148,10 +148,11 @@ def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_
 
 def _packed(subject: Subject) -> tuple[Raw, Raw, int]:
     """(properties, lines, pieces beyond them) of an opening; one event may open several windows."""
-    if subject.packed is None:
+    packed: tuple[Raw, Raw, int] | None = subject.packed
+    if packed is None:
         kept, more = _with((), 0, subject)
-        subject.packed = Raw(_encode(scope.plain(subject.properties))), Raw(_encode(kept)), more
-    return subject.packed
+        packed = subject.packed = Raw(_encode(scope.plain(subject.properties))), Raw(_encode(kept)), more
+    return packed
 
 
 def products(window: Window) -> list[Product]:

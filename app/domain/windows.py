@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LookBack", "Windows", "due", "step", "wake"]
 
+
 def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effects]:
     """One journal record of this person."""
     if isinstance(record, Event):

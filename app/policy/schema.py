@@ -121,7 +121,9 @@ class Source:
         self.sends += rows.sends
 
     def _experiments(self, told: dict[str, Any]) -> None:
-        rows = Experiments(self.read, [str(one.get("name")) for one in self.read.list(told, (), "trigger", dict)] + [one.name for one in self.triggers])
+        rows = Experiments(
+            self.read, [str(one.get("name")) for one in self.read.list(told, (), "trigger", dict)] + [one.name for one in self.triggers]
+        )
         for n, one in enumerate(self.read.list(told, (), "experiment", dict)):
             if (found := rows.experiment(one, ("experiment", n))) is not None:
                 self.experiments[found[0].name] = found
@@ -138,7 +140,9 @@ class Source:
     def _consent(self, told: dict[str, Any]) -> dict[str, str]:
         for purpose, regime in told.items():
             if regime not in REGIMES:
-                self.read.wrong(("consent", purpose), f"{purpose}: opt_in (absence means no) or opt_out (absence means yes), not {regime!r}")
+                self.read.wrong(
+                    ("consent", purpose), f"{purpose}: opt_in (absence means no) or opt_out (absence means yes), not {regime!r}"
+                )
         return {purpose: regime for purpose, regime in told.items() if regime in REGIMES}
 
     def _holdout(self, told: dict[str, Any]) -> float:

@@ -81,7 +81,23 @@ class Triggers:
         steps = (first, *(one for one in later if one))
         chosen = tuple(one for one in cancels if one)
         return Trigger(
-            name, why, opening, chosen, steps, tuple(needs), priority, restart, once, again, late, expires, idle, group, goal, programme, delivery
+            name,
+            why,
+            opening,
+            chosen,
+            steps,
+            tuple(needs),
+            priority,
+            restart,
+            once,
+            again,
+            late,
+            expires,
+            idle,
+            group,
+            goal,
+            programme,
+            delivery,
         )
 
     def _opening(self, told: dict[str, Any], at: Path) -> Opening | None:
