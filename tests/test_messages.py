@@ -22,6 +22,10 @@ NAMES = {
     "welcome",
     "welcome-recommendations",
     "welcome-offer",
+    "search-alternatives",
+    "category-exploration",
+    "value-justification",
+    "limited-time-offer",
 }
 TEXT = "subject: Hello\npreheader: There\n---\nText {{ unsubscribe_url }}\n"
 MJML = """<mjml>
