@@ -26,6 +26,10 @@ NAMES = {
     "category-exploration",
     "value-justification",
     "limited-time-offer",
+    "simplified",
+    "simplified-retry",
+    "retargeting-incentive",
+    "objections",
 }
 TEXT = "subject: Hello\npreheader: There\n---\nText {{ unsubscribe_url }}\n"
 MJML = """<mjml>
