@@ -30,6 +30,11 @@ NAMES = {
     "simplified-retry",
     "retargeting-incentive",
     "objections",
+    "personal-follow-up",
+    "abandoned-product",
+    "still-interested",
+    "wishlist-reminder",
+    "wishlist-last",
 }
 TEXT = "subject: Hello\npreheader: There\n---\nText {{ unsubscribe_url }}\n"
 MJML = """<mjml>
