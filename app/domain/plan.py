@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import money, profile, recent, window
+from app.domain import line, money, profile, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer
@@ -86,9 +86,9 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
 
 
 def _event(open_window: Window, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """The opening event's plain properties, and those of its product under their fixed names."""
+    """The opening event's plain properties, and those of its product under their fixed names, as far as it has one."""
     told = window.properties(open_window)
-    about = lines[0] if lines else dict.fromkeys(("product_id", "product_name", "price", "currency", "image", "url", "category"))
+    about = lines[0] if lines else line.view(line.line(told, 0))
     return {**told, **{name: about[name] for name in about if name != "quantity"}, "event_type": open_window.kind}
 
 
