@@ -1,6 +1,6 @@
-"""One step of a person's windows: openings, joins and cancels, as the rules of interface.md section 6 have them.
+"""One step of a person's windows: openings and joins, as the rules of interface.md section 6 have them.
 
-What becomes of a due step is chain.py's.
+What ends a window before its time is in cancels.py, what becomes of a due step in chain.py.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import chain, dwell, experiments, gate, goals, lookback, originals, repeats, scope, window
+from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, window
 from app.domain.consent import allows
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
 from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep
 from app.domain.event_types import is_web_or_shop
 from app.domain.originals import Originals
-from app.domain.scope import PURCHASED, PURCHASES, SEND, Subject
+from app.domain.scope import SEND, Subject
 from app.domain.trigger import Pack, Trigger
 from app.domain.window import NEVER, Window, Windows
 from app.events import iso
@@ -34,11 +34,6 @@ MAX_BYTES = 96 * 1024
 """Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
-MAX_LATEST = 20
-"""Kinds of events whose newest is kept; a pack that cancels on more forgets the one that came longest ago."""
-SHRINKS = ("cart_remove", "refund")
-"""Events that take something out of a window whether its row names them or not."""
-DELIVERED = "order_delivered"
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -184,24 +179,15 @@ class Scheduler:
             return
         if row.once:
             self.once = (*self.once, row.name)[-MAX_ONCE:]
-        for earlier in self.past(one, row):
-            one = _affected(one, earlier)
-            if self.cancels(one, row, earlier):
+        for earlier in cancels.past(self, one, row):
+            one = cancels.affected(one, earlier)
+            if cancels.holds(self, one, row, earlier):
                 self.end(one, row, 0, "cancelled", "cancelled_by_event", earlier.cause)
                 return
             one = _delivered(one, row, earlier, self.see.now)
         self.windows.append(one)
         if one.due_at <= one.opened_at and not one.awaits:
             chain.fire(self, [one])
-
-    def past(self, one: Window, row: Trigger) -> list[Subject]:
-        """What arrived before the opening and may end it or set it going."""
-        if not (row.delivery or any([rule.before for rule in row.cancels])):
-            return self.earlier(one.event_at)
-        whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
-        since = self.see.now - lookback.WINDOW_MS
-        known = lookback.after(self.see.lookback, since)
-        return [past for past in known if past.ts > one.event_at or past.kind in whatever] + self.blunt(max(one.event_at, since))
 
     def join(self, place: int, subject: Subject, opened_at: int) -> None:
         """A repeated opening: the window gathers it, and waits anew where its row says so."""
@@ -210,20 +196,11 @@ class Scheduler:
         after = window.joined(one, subject) if subject.kind in row.opening.on else window.gathered(one, subject)
         if after.size > one.size and sum(other.size for other in self.windows) + after.size - one.size > MAX_BYTES:
             after = replace(one, views=after.views, seconds=after.seconds, more=one.more + 1)
-        if subject.kind == "cart_add" and (past := self.earlier(subject.ts)) and len(window.lines(after)) > len(window.lines(one)):
+        if subject.kind == "cart_add" and (past := cancels.earlier(self, subject.ts)) and len(window.lines(after)) > len(window.lines(one)):
             for earlier in past:  # taken out again before its addition arrived
                 if any(mine.same(other) for mine in subject.products for other in earlier.products):
-                    after = _affected(after, earlier)
+                    after = cancels.affected(after, earlier)
         self.windows[place] = self.restarted(after, row, opened_at)
-
-    def earlier(self, ts: int) -> list[Subject]:
-        """Cancel-type events that arrived before, but happened after `ts`; looked back for 48 h."""
-        since = max(ts, self.see.now - lookback.WINDOW_MS)
-        return (lookback.after(self.see.lookback, since) if self.part.newest_cancel > since else []) + self.blunt(since)
-
-    def blunt(self, since: int) -> list[Subject]:
-        """The newest event of each kind that cancels whatever it is about, where that happened after `since`."""
-        return [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in self.latest if ts > since]
 
     def restarted(self, one: Window, row: Trigger, at: int) -> Window:
         """The window waiting anew for its first message, from `at`, where its row says so."""
@@ -253,61 +230,16 @@ class Scheduler:
         rows = [row for row in self.pack.opens.get(VIEW, ()) if row.opening.needs_dwell]
         short: list[View] = []
         for one in told:
-            free = [row for row in rows if not _would_cancel(row, one.subject, by)]
+            free = [row for row in rows if not cancels.would(row, one.subject, by)]
             if not self.open(one.subject, one.opened_at, free) and len(free) == len(rows) and not one.by_leave:
                 short.append(one.view)
         if short:
             self.pending = dwell.unconvincing(self.pending, short)
 
-    # --- cancels --------------------------------------------------------------------------------------------------------------
-
-    def cancel(self, subject: Subject) -> None:
-        """Cancels every open window whose row names the event; a cart that only shrinks goes on. What counts towards one starts anew."""
-        if self.counts:
-            for row in self.pack.cancels.get(subject.kind, ()):
-                for rule in row.cancels:
-                    if row.opening.count > 1 and subject.kind in rule.on:
-                        self.counts = repeats.without(self.counts, row.name, rule.scope, subject)
-        for one in tuple(self.windows):
-            if one.closing:
-                continue
-            row = self.row(one)
-            after = _affected(one, subject)
-            if self.cancels(after, row, subject):
-                self.end(after, row, one.step + 1 if one.send_id else one.step, "cancelled", "cancelled_by_event", subject.cause)
-                place = self.at(one.window_id)
-                if one.send_id:  # its planned message is the renderer's to end
-                    self.windows[place] = replace(after, closing=True)
-                else:
-                    del self.windows[place]
-            elif after is not one:
-                moved = self.restarted(after, row, subject.ts) if subject.kind == "cart_remove" else after
-                self.windows[self.at(one.window_id)] = moved
-
-    def cancels(self, one: Window, row: Trigger, subject: Subject) -> bool:
-        for rule in row.cancels:
-            if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
-                orders = self.see.orders if one.scope == scope.ORDER else None
-                if rule.when is None or rule.when.evaluate({"window": window.facts(one, orders)}).holds:
-                    return True
-        return False
-
     def reach(self, subject: Subject) -> None:
         """Goals that the event reaches; a conclusion each."""
         self.goals, found = goals.reached(self.goals, subject.kind, subject.cause, subject.ts, self.see.now, self.see.person_id)
         self.effects += [Conclude(one) for one in found]
-
-    def remember(self, subject: Subject) -> None:
-        """Keeps a cancel-type event for openings that arrive after it."""
-        if subject.behaviour and not self.tracked():
-            return
-        if subject.kind in self.pack.blunt:
-            others = [one for one in self.latest if one[0] != subject.kind]
-            if len(others) == len(self.latest) or all(one[2] < subject.ts for one in self.latest if one[0] == subject.kind):
-                self.latest = (*others, (subject.kind, subject.cause, subject.ts))[-MAX_LATEST:]
-            return
-        self.newest_cancel = max(self.newest_cancel, subject.ts)
-        self.effects.append(Keep("lookback", lookback.kept(self.see.lookback, subject, self.see.now)))
 
     def end(
         self,
@@ -338,29 +270,9 @@ def _unchanged(before: tuple[Window, ...], after: list[Window]) -> tuple[Window,
     return tuple(after)
 
 
-def _affected(one: Window, subject: Subject) -> Window:
-    """The window after an event that takes something out of it; the same object if it does not."""
-    if subject.kind == "cart_remove" and one.kind == "cart_add":
-        return window.without(one, subject)
-    if subject.kind == "refund" and one.scope == scope.ORDER and subject.order_id == one.key:
-        return window.refunded(one, subject)
-    return one
-
-
 def _delivered(one: Window, row: Trigger, subject: Subject, now: int) -> Window:
     """The window of an order after its delivery, from which its first message waits."""
-    if subject.kind != DELIVERED or not one.awaits or subject.order_id != one.key:
+    if subject.kind != cancels.DELIVERED or not one.awaits or subject.order_id != one.key:
         return one
     due_at = max(subject.ts, one.opened_at) + row.steps[0].wait
     return replace(one, awaits=False, due_at=due_at, wake_at=max(due_at, now))
-
-
-def _would_cancel(row: Trigger, viewed: Subject, by: Subject) -> bool:
-    """Whether `by`, the raw event that tells a view's dwell, is itself a cancel of the window that view would open."""
-    kinds = PURCHASED if by.kind in PURCHASES else (by.kind,)
-    for rule in row.cancels:
-        if rule.when is None and any(kind in rule.on for kind in kinds):
-            about = viewed.products[0] if viewed.products else scope.NO_PRODUCT
-            if scope.concerns(rule.scope, scope.key(row.opening.scope, viewed) or "", about, by):
-                return True
-    return False

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import chain, dwell, scope
+from app.domain import cancels, chain, dwell, scope
+from app.domain.cancels import DELIVERED, SHRINKS
 from app.domain.dwell import VIEW
 from app.domain.effects import NOTHING, Effects
 from app.domain.lookback import LookBack
-from app.domain.scheduler import DELIVERED, SHRINKS, Scheduler
+from app.domain.scheduler import Scheduler
 from app.domain.scope import PURCHASES
 from app.domain.trigger import Pack
 from app.domain.window import Windows
@@ -76,7 +77,7 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     if idles:
         turn.active(subject)
     if (kind in pack.cancels or kind in SHRINKS or foreign) and kind not in PURCHASES:
-        turn.cancel(subject)
+        cancels.cancel(turn, subject)
     if told:
         turn.tell(told, subject)
     if kind in pack.opens:
@@ -86,7 +87,7 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     if waits and turn.tracked():
         turn.pending = dwell.waiting(turn.pending, record, see.now)
     if kind in pack.cancels or delivery:
-        turn.remember(subject)
+        cancels.remember(turn, subject)
     return turn.done()
 
 
@@ -101,10 +102,10 @@ def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, E
     subject = scope.of_conclusion(record, see.person.profile.bot)
     if part.goals:
         turn.reach(subject)
-    turn.cancel(subject)
+    cancels.cancel(turn, subject)
     turn.open(subject, record.ts, pack.opens.get(kind, ()))
     if kind in pack.cancels:
-        turn.remember(subject)
+        cancels.remember(turn, subject)
     return turn.done()
 
 
