@@ -128,6 +128,7 @@ class Rendered(Record, frozen=True, array_like=True, tag="rendered", gc=False):
     window_id: str
     trigger: str
     step: int
+    message: str = ""
 
 
 class NotRendered(Record, frozen=True, array_like=True, tag="not_rendered", gc=False):
@@ -203,6 +204,8 @@ class Plan(Record, frozen=True, array_like=True, tag="plan", gc=False):
     values: Properties
     """What the gates saw; goes into the `sent` decision."""
     view: Annotated[Properties, Personal]
+    arms: list[tuple[str, str]] = []
+    """(experiment, arm) as drawn at the opening."""
 
 
 # --- outside topics (JSON) ------------------------------------------------------------------------------------------------------

@@ -62,6 +62,14 @@ def pack(name: str = "Shop Example", reply_to: str | None = "help@shop.example")
         opens={},
         dwells=False,
         cancels={},
+        groups={},
+        experiments={},
+        holdout=0.0,
+        idles=False,
+        delivers=False,
+        answers=False,
+        blunt=frozenset(),
+        goals=frozenset(),
     )
 
 

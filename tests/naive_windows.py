@@ -14,14 +14,61 @@ CHAINS = {
     "cart_abandonment": [2 * H, 24 * H],
     "post_purchase": [2 * D, 5 * D, 7 * D, 14 * D],
     "welcome": [0, 2 * D, 3 * D],
+    "search_abandonment": [30 * M, 48 * H],
+    "pricing_page_focus": [1 * H, 72 * H],
+    "content_engagement": [4 * H, 44 * H],
+    "link_click_pattern": [2 * H, 48 * H],
+    "view_no_purchase_24h": [24 * H],
+    "view_no_purchase_48h": [48 * H],
+    "repeat_browsing": [3 * H, 48 * H],
+    "wishlist": [3 * D, 14 * D],
 }
-LATE = {"post_purchase": 3 * D}
-AGAIN = {"s1": {}, "merged": {"product_page_abandonment": 7 * D, "cart_abandonment": 24 * H}}
+S1 = {
+    "product_page_abandonment",
+    "cart_abandonment",
+    "post_purchase",
+    "search_abandonment",
+    "pricing_page_focus",
+    "content_engagement",
+    "link_click_pattern",
+}
+PACKS = {"s1": S1, "merged": set(CHAINS)}
+OF_PRODUCT = {"product_page_abandonment", "view_no_purchase_24h", "view_no_purchase_48h", "repeat_browsing", "wishlist"}
+OF_MAIL = {"content_engagement", "link_click_pattern"}
+GROUP = {"product_page_abandonment", "cart_abandonment", "view_no_purchase_24h", "view_no_purchase_48h", "repeat_browsing"}
+LATE = {"post_purchase": 3 * D, "view_no_purchase_24h": 3 * D, "view_no_purchase_48h": 3 * D, "wishlist": 3 * D}
+SEVEN = OF_PRODUCT | {"search_abandonment", "pricing_page_focus"}
+AGAIN: dict[str, dict[str, int]] = {"s1": {}, "merged": {**dict.fromkeys(SEVEN, 7 * D), "cart_abandonment": 24 * H}}
 ORDER = {
-    "s1": {"product_page_abandonment": 100, "cart_abandonment": 100, "post_purchase": 100},
-    "merged": {"welcome": 10, "cart_abandonment": 30, "post_purchase": 40, "product_page_abandonment": 50},
+    "s1": dict.fromkeys(S1, 100),
+    "merged": {
+        "welcome": 10,
+        "cart_abandonment": 30,
+        "post_purchase": 40,
+        "repeat_browsing": 40,
+        "pricing_page_focus": 45,
+        "product_page_abandonment": 50,
+        "link_click_pattern": 55,
+        "search_abandonment": 60,
+        "wishlist": 65,
+        "view_no_purchase_24h": 70,
+        "view_no_purchase_48h": 75,
+        "content_engagement": 80,
+    },
 }
-WEB_OR_SHOP = {"product_view", "page_view", "page_leave", "cart_add", "cart_remove", "purchase", "refund"}
+WEB_OR_SHOP = {
+    "product_view",
+    "page_view",
+    "page_leave",
+    "cart_add",
+    "cart_remove",
+    "purchase",
+    "refund",
+    "search",
+    "search_click",
+    "wishlist_add",
+    "wishlist_remove",
+}
 
 
 class Naive:
@@ -34,6 +81,8 @@ class Naive:
         self.out: list[tuple[Any, ...]] = []
         self.orders: dict[str, list[dict[str, Any]]] = {}
         self.unsubscribed = self.welcomed = False
+        self.mails: list[dict[str, Any]] = []
+        self.counts: list[dict[str, Any]] = []
 
     # time
 
@@ -53,6 +102,7 @@ class Naive:
         self.now = max(self.now, self.ticked)
 
     def fire(self, due: list[dict[str, Any]]) -> None:
+        over: list[dict[str, Any]] = []
         for w in sorted(due, key=lambda w: (ORDER[self.pack][w["trigger"]], w["due"], w["id"])):
             steps = CHAINS[w["trigger"]]
             reason = None
@@ -62,17 +112,32 @@ class Naive:
                 reason = "unsubscribed"
             elif w["trigger"] == "post_purchase" and w["step"] == 3 and len(self.orders) < 5:
                 reason = "condition_false"
+            elif self.spoken_for(w):
+                reason = "suppression_group"
             if reason:
                 self.end(w, reason)
                 continue
             self.out.append((w["trigger"], w["cause"], w["step"], "planned", self.now, w["due"]))
             self.sent.append({"trigger": w["trigger"], "product": w["product"], "at": self.now})
+            self.mails = [*self.mails, {"id": self.send_id(w), "final": w["trigger"] in OF_MAIL, "had": set()}][-30:]
+            w["sent"] = True
             if w["step"] + 1 == len(steps):
-                w["open"] = False
+                over.append(w)  # it holds its group until the renderer has answered
             else:
                 w["step"] += 1
                 w["due"] += steps[w["step"]]
-                w["wake"] = max(w["due"], self.now)
+                w["wake"] = max(w["due"], self.now + 1)
+        for w in over:
+            w["open"] = False
+
+    def spoken_for(self, w: dict[str, Any]) -> bool:
+        """Another window of the group has sent a mail about the same product and has not ended."""
+        if w["trigger"] not in GROUP:
+            return False
+        return any(
+            other is not w and other["open"] and other["sent"] and other["trigger"] in GROUP and set(about(other)) & set(about(w))
+            for other in self.windows
+        )
 
     def end(self, w: dict[str, Any], reason: str) -> None:
         for step in range(w["step"], len(CHAINS[w["trigger"]])):
@@ -82,7 +147,7 @@ class Naive:
     # events
 
     def event(self, e: dict[str, Any]) -> None:
-        """e: id, kind, ts, at, product (id, name) or None, dwell, quantity, order, amount."""
+        """e: id, kind, ts, at, product (id, name) or None, dwell, quantity, order, amount, mail, page."""
         self.run_to(e["at"] - 1)
         self.now = max(self.now, e["at"])
         kind = e["kind"]
@@ -91,27 +156,43 @@ class Naive:
         new_order = kind == "purchase" and e["order"] not in self.orders
         if kind == "purchase":
             lines = self.orders.setdefault(e["order"], [])
-            if all(line["product"][0] != e["product"][0] for line in lines):
+            e["new_line"] = all(line["product"][0] != e["product"][0] for line in lines)
+            if e["new_line"]:
                 lines.append(e)
         if kind != "purchase":
             self.cancel(e)
         self.tell_gaps(e)
-        if kind == "product_view" and e["dwell"] is not None and e["dwell"] >= 30:
-            self.open("product_page_abandonment", e, e["ts"])
-        if kind == "cart_add":
-            self.open("cart_abandonment", e, e["ts"])
+        for trigger in self.opened_by(e):
+            self.open(trigger, e, e["ts"])
         if kind == "product_view" and e["dwell"] is None:
             self.waiting = [v for v in self.waiting if v["ts"] > self.now - 48 * H]
             self.waiting = [*self.waiting, {**e, "told": False}][-8:]
         self.log.append(e)
-        if new_order:
-            e["placed"] = True
-            self.cancel(e)
-            self.open("post_purchase", e, e["ts"])
+        if kind == "purchase":
+            e["placed"] = new_order
+            if new_order or e["new_line"]:
+                self.cancel(e)
+            if new_order:
+                self.open("post_purchase", e, e["ts"])
         if not self.welcomed and not self.unsubscribed:
             self.welcomed = True
-            if self.pack == "merged":
-                self.open("welcome", e, e["ts"])
+            self.open("welcome", e, e["ts"])
+
+    def opened_by(self, e: dict[str, Any]) -> list[str]:
+        kind = e["kind"]
+        if kind == "product_view":
+            told = e["dwell"] is not None and e["dwell"] >= 30
+            return [*(["product_page_abandonment"] if told else []), "view_no_purchase_24h", "view_no_purchase_48h", "repeat_browsing"]
+        if kind == "page_view":
+            return ["pricing_page_focus"] if e["page"] == "pricing" else []
+        simple = {
+            "cart_add": "cart_abandonment",
+            "search": "search_abandonment",
+            "email_open": "content_engagement",
+            "email_click": "link_click_pattern",
+            "wishlist_add": "wishlist",
+        }
+        return [simple[kind]] if kind in simple else []
 
     def tell_gaps(self, e: dict[str, Any]) -> None:
         if e["kind"] not in WEB_OR_SHOP:
@@ -142,27 +223,32 @@ class Naive:
             self.waiting = [*before[-2:], *(v for v in self.waiting if not v["told"])][-8:]
 
     def open(self, trigger: str, e: dict[str, Any], opened_at: int) -> None:
-        by_product = trigger == "product_page_abandonment"
+        if trigger not in PACKS[self.pack] or (trigger in OF_MAIL and not e["mail"]):
+            return
+        by_product = trigger in OF_PRODUCT
         for w in self.windows:
             if w["open"] and w["trigger"] == trigger:
                 if trigger == "post_purchase" or (by_product and not same(w["product"], e["product"])):
                     continue
+                if trigger in OF_MAIL and w["mail"] != e["mail"]:
+                    continue
                 self.join(w, e)
                 return
-        pause = AGAIN[self.pack].get(trigger, 0)
-        for sent in self.sent:
-            held = sent["trigger"] == trigger and self.now < sent["at"] + pause
-            if held and (not by_product or same(sent["product"], e["product"])):
-                return
+        if self.spent(trigger, e) or not self.enough(trigger, e):
+            return
+        if trigger in OF_MAIL:
+            self.answer(trigger, e["mail"])
         w = {
             "id": "",
             "trigger": trigger,
             "cause": e["id"],
             "product": e["product"],
             "order": e["order"],
+            "mail": e["mail"],
             "step": 0,
             "due": opened_at + CHAINS[trigger][0],
             "open": True,
+            "sent": False,
             "cart": {},
             "refunded": 0,
         }
@@ -173,14 +259,54 @@ class Naive:
         self.windows.append(w)
         self.out.append((trigger, e["id"], 0, "opened", self.now))
         for before in list(self.log):
-            if before["ts"] > max(e["ts"], self.now - 48 * H) and before is not e and self.hit(w, before):
+            fresh = before["ts"] > self.now - 48 * H
+            clicked = trigger == "content_engagement" and before["kind"] == "email_click"
+            if fresh and (clicked or before["ts"] > e["ts"]) and before is not e and self.hit(w, before):
                 self.end(w, "cancelled_by_event")
                 return
         if CHAINS[trigger][0] == 0:
             self.fire([w])
 
+    def spent(self, trigger: str, e: dict[str, Any]) -> bool:
+        if trigger in OF_MAIL:
+            mail = next((one for one in self.mails if one["id"] == e["mail"]), None)
+            return mail is not None and (mail["final"] or trigger in mail["had"])
+        pause = AGAIN[self.pack].get(trigger, 0)
+        mine = [sent for sent in self.sent if sent["trigger"] == trigger and self.now < sent["at"] + pause]
+        return any(trigger not in OF_PRODUCT or same(sent["product"], e["product"]) for sent in mine)
+
+    def enough(self, trigger: str, e: dict[str, Any]) -> bool:
+        """The second visit to a pricing page within 7 d; the third view of a product, on two days."""
+        if trigger not in ("pricing_page_focus", "repeat_browsing"):
+            return True
+        mine = [
+            one
+            for one in self.counts
+            if one["trigger"] == trigger and (trigger == "pricing_page_focus" or same(one["product"], e["product"]))
+        ][:1]
+        times = [at for one in mine for at in one["times"] if at > e["ts"] - 7 * D] + [e["ts"]]
+        product = mine[0]["product"] if mine else e["product"]
+        self.counts = [one for one in self.counts if one not in mine]
+        need, days = (2, 1) if trigger == "pricing_page_focus" else (3, 2)
+        if len(times) >= need and len({at // D for at in times}) >= days:
+            return True
+        times.sort()
+        if len(times) > 20:
+            del times[1]
+        self.counts.append({"trigger": trigger, "product": product, "times": times})
+        return False
+
+    def answer(self, trigger: str, mail: str) -> None:
+        known = next((one for one in self.mails if one["id"] == mail), None)
+        if known is None:
+            known = {"id": mail, "final": False, "had": set()}
+            self.mails = [*self.mails, known][-30:]
+        known["had"].add(trigger)
+
     window_id: Any = None
     """(window, opening) → id as the engine makes it, only to break ties in the order of fires."""
+    send_id: Any = None
+    """window → id of its present step's mail as the engine makes it."""
 
     def join(self, w: dict[str, Any], e: dict[str, Any]) -> None:
         if w["trigger"] != "cart_abandonment":
@@ -199,6 +325,10 @@ class Naive:
             w["wake"] = max(w["due"], self.now)
 
     def cancel(self, e: dict[str, Any]) -> None:
+        if e.get("placed"):
+            self.counts = []
+        elif e["kind"] == "cart_add":
+            self.counts = [one for one in self.counts if one["trigger"] == "pricing_page_focus" or not same(one["product"], e["product"])]
         for w in list(self.windows):
             if w["open"]:
                 before = repr(w["cart"])
@@ -210,18 +340,32 @@ class Naive:
     def hit(self, w: dict[str, Any], e: dict[str, Any]) -> bool:
         """Whether `e` cancels `w`; takes out of its cart, or gives back of its order, what `e` says."""
         kind, trigger = e["kind"], w["trigger"]
-        if trigger == "product_page_abandonment":
-            return bool(e.get("placed")) or (kind == "cart_add" and same(e["product"], w["product"]))
-        if trigger == "cart_abandonment":
-            if kind == "cart_remove":
-                take(w["cart"], e)
-                return not w["cart"]
-            return bool(e.get("placed"))
-        if trigger == "post_purchase" and kind == "refund" and e["order"] == w["order"]:
+        if trigger == "wishlist":
+            bought = kind == "purchase" and e.get("new_line")
+            return bool(bought or kind == "wishlist_remove") and same(e["product"], w["product"])
+        if trigger == "post_purchase":
+            if kind != "refund" or e["order"] != w["order"]:
+                return False
             cost = sum(line["price"] for line in self.orders[w["order"]])
             w["refunded"] = max(cost, w["refunded"]) if e["amount"] is None else w["refunded"] + e["amount"]
             return bool(w["refunded"] >= cost)
-        return False
+        if trigger == "welcome":
+            return False
+        if trigger == "cart_abandonment" and kind == "cart_remove":
+            take(w["cart"], e)
+            return not w["cart"]
+        if trigger in ("product_page_abandonment", "repeat_browsing") and kind == "cart_add":
+            return same(e["product"], w["product"])
+        if trigger == "search_abandonment" and kind in ("search_click", "product_view"):
+            return True
+        if trigger == "content_engagement" and kind == "email_click":
+            return bool(e["mail"] == w["mail"])
+        return bool(e.get("placed"))
+
+
+def about(w: dict[str, Any]) -> list[str]:
+    """Names of the products a window is about."""
+    return list(w["cart"]) if w["trigger"] == "cart_abandonment" else [w["product"][1]]
 
 
 def same(one: tuple[str, str], other: tuple[str, str]) -> bool:

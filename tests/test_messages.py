@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.domain.rendering import render
+from app.events import Send
 from app.policy.messages import FULL, SHIPPED, build_messages
-from tests.mails import shipped
+from tests.mails import EVIL, sent, shipped
 
 NAMES = {
     "product-details",
@@ -22,6 +25,19 @@ NAMES = {
     "welcome",
     "welcome-recommendations",
     "welcome-offer",
+    "search-alternatives",
+    "category-exploration",
+    "value-justification",
+    "limited-time-offer",
+    "simplified",
+    "simplified-retry",
+    "retargeting-incentive",
+    "objections",
+    "personal-follow-up",
+    "abandoned-product",
+    "still-interested",
+    "wishlist-reminder",
+    "wishlist-last",
 }
 TEXT = "subject: Hello\npreheader: There\n---\nText {{ unsubscribe_url }}\n"
 MJML = """<mjml>
@@ -45,7 +61,7 @@ def saved(folder: Path, body: str = "Hello", text: str = TEXT, mjml: str | None 
     return built["note"].html if built else "", [str(problem).replace(str(folder) + "/", "") for problem in problems]
 
 
-def test_all_messages_of_the_shipped_packs_build() -> None:
+def test_all_shipped_messages_build() -> None:
     assert set(shipped()) == NAMES
     assert all("<mj-" not in message.html for message in shipped().values())
 
@@ -174,3 +190,136 @@ def test_liquid_comes_through_mjml_whole(tmp_path: Path) -> None:
     built, problems = build_messages(["note"], [tmp_path])
     assert not problems and body in built["note"].html
     assert "Product" in render(built["note"], {**FULL, "unsubscribe_url": "https://k.example/u/1"}).html
+
+
+# --- the shipped ones, for whoever gets them ------------------------------------------------------------------------------------------
+
+SHOE = {
+    "product_id": "17",
+    "product_name": "Trail shoe",
+    "price": "89.00",
+    "currency": "EUR",
+    "url": "https://shop.example/17",
+    "category": "shoes",
+}
+SOCKS = {"product_id": "30", "product_name": "Wool socks", "url": "https://shop.example/30", "category": "socks"}
+NOTHING: dict[str, Any] = {root: {} for root in ("customer", "profile", "event", "window", "order")} | {"recent": []}
+MAIL = {**NOTHING, "event": {**SHOE, "event_type": "email_open"}, "window": {"products": [SHOE]}, "recent": [SOCKS]}
+"""A mail of ours about a shoe, which she opened."""
+UNFOUNDED = re.compile(
+    r"\d ?%|discount|\bsave\b|in stock|sold out|only \d|hurry up|last chance|bestsell|rated|\bstars?\b|customers love", re.IGNORECASE
+)
+
+
+def said(send: Send) -> str:
+    """What she reads, without the signed link below it, in which any letters may stand."""
+    return "\n".join((send.subject, send.preheader, send.text.partition("\n--\n")[0]))
+
+
+def hostile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: hostile(one) for key, one in value.items()}
+    return [hostile(one) for one in value] if isinstance(value, list) else EVIL
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_mail_to_somebody_nothing_is_known_of_has_no_hole(name: str) -> None:
+    send = sent(name, NOTHING)
+    assert "<img" not in send.html and 'class="go"' not in send.html and "€" not in send.html
+    assert "“”" not in said(send) and "Hello," in send.text
+    assert not re.search(r" [.,:?]|\(\)|: *$", send.subject + "\n" + send.preheader)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_hostile_values_stay_text(name: str) -> None:
+    told = hostile({"event": {**SHOE, "query": "", "message": "", "results": 0}, "window": {"products": [SHOE] * 3}, "recent": [SOCKS] * 3})
+    send = sent(name, {**told, "customer": hostile(FULL["customer"]), "order": {"products": hostile([SHOE])}})
+    assert "<script" not in send.html and "<img" not in send.html
+    assert "42" not in said(send)  # nor is a template in a value run
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_the_longest_values_are_not_clipped(name: str) -> None:
+    """Gmail cuts a mail at 102 kB, and the unsubscribe link with it."""
+    link = "https://shop.example/"
+    long = {**SHOE, "product_name": "n" * 300, "url": link.ljust(1_000, "u"), "image": link.ljust(1_000, "i"), "category": "c" * 1_000}
+    view = {
+        "event": {**long, "query": "q" * 1_000},
+        "window": {"products": [long] * 50},
+        "recent": [long] * 20,
+        "order": {"products": [long] * 50},
+    }
+    assert len(sent(name, view).html.encode()) < 100_000
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("view", [NOTHING, MAIL, {}])
+def test_a_mail_says_nothing_that_nobody_told(name: str, view: dict[str, Any]) -> None:
+    send = sent(name, view)
+    assert not UNFOUNDED.search(said(send))
+    assert all(" alt=" in picture for picture in re.findall(r"<img [^>]*>", send.html))
+
+
+@pytest.mark.parametrize(
+    ("event", "subject"),
+    [
+        ({"query": "trail shoes"}, "Still looking for “trail shoes”?"),
+        ({"query": "x" * 500}, f"Still looking for “{'x' * 59}…”?"),
+        ({}, "Did you find what you were looking for?"),
+    ],
+)
+def test_a_search_is_answered_in_her_own_words(event: dict[str, Any], subject: str) -> None:
+    send = sent("search-alternatives", {**NOTHING, "event": event, "recent": [SOCKS]})
+    assert send.subject == subject and send.recommendations == ["30"]
+    assert "nothing to show" not in send.text
+    assert "our search had nothing to show you" in sent("search-alternatives", {**NOTHING, "event": {**event, "results": 0}}).text
+
+
+def test_a_search_is_followed_by_the_categories_she_has_been_in() -> None:
+    send = sent("category-exploration", {**NOTHING, "recent": [SHOE, SOCKS, {**SHOE, "product_id": "18", "product_name": "Road shoe"}]})
+    assert send.preheader == "Where you have been lately: shoes, socks." and send.recommendations == ["17", "18", "30"]
+    assert send.text.index("shoes:") < send.text.index("Road shoe") < send.text.index("socks:") < send.text.index("Wool socks")
+    bare = sent("category-exploration", {**NOTHING, "recent": [{"product_id": "9", "product_name": "Mug"}]})
+    assert "Mug" in bare.text and bare.recommendations == ["9"] and "corners" not in bare.text
+
+
+@pytest.mark.parametrize("name", ["simplified", "simplified-retry"])
+def test_the_simplified_mail_is_one_thing_with_one_link(name: str) -> None:
+    send = sent(name, MAIL)
+    assert "Trail shoe" in send.subject and send.html.count('class="go"') == 1
+    assert set(re.findall(r'href="(https://shop\.example/[^"]*)"', send.html)) == {"https://shop.example/17"} and not send.recommendations
+    other = sent(name, {**MAIL, "event": {"event_type": "email_open"}, "window": {"products": []}})  # a mail that was not ours
+    assert "Wool socks" in other.subject and "we wrote to you about" not in other.text and other.recommendations == ["30"]
+
+
+def test_the_second_simplified_mail_tries_another_subject() -> None:
+    for view in (MAIL, NOTHING):
+        assert sent("simplified", view).subject != sent("simplified-retry", view).subject
+
+
+@pytest.mark.parametrize("name", ["simplified", "simplified-retry", "retargeting-incentive", "objections"])
+@pytest.mark.parametrize("told", [{"message": "usage-tips"}, {"order_id": "o-1", "message": "our-own"}])
+def test_whoever_has_bought_is_not_asked_whether_she_wants_it(name: str, told: dict[str, str]) -> None:
+    send = sent(name, {**MAIL, "event": {**MAIL["event"], **told}})
+    assert "shoe" not in said(send) + send.html and not send.recommendations
+    assert 'class="go"' not in send.html
+
+
+def test_a_review_can_be_written_from_the_simplified_mail() -> None:
+    review = {**MAIL, "event": {**MAIL["event"], "message": "review-request"}}
+    assert "Write a review: https://shop.example/17" in sent("simplified", review).text
+    nowhere = {**review, "window": {"products": [{"product_name": "Trail shoe"}]}}
+    assert "simply answer this mail" in sent("simplified", nowhere).text
+
+
+def test_a_product_left_behind_comes_with_what_else_she_looked_at() -> None:
+    send = sent("abandoned-product", {**NOTHING, "event": SHOE, "recent": [SOCKS]})
+    assert send.subject == "You left Trail shoe behind" and send.recommendations == ["30"] and "cart" not in send.text
+    assert "here it is again" not in sent("abandoned-product", NOTHING).text
+
+
+@pytest.mark.parametrize("name", ["wishlist-reminder", "wishlist-last"])
+def test_a_wish_is_named_or_counted(name: str) -> None:
+    assert "Trail shoe" in sent(name, {**NOTHING, "window": {"products": [SHOE]}}).subject
+    both = sent(name, {**NOTHING, "window": {"products": [SHOE, SOCKS]}})
+    assert "a few things" in both.text and "Trail shoe" in both.text and "Wool socks" in both.text and "shoe" not in both.subject

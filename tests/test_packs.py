@@ -12,7 +12,7 @@ from app.domain.trigger import Pack
 from app.policy.pack import BadPack, build, check, compile_artifact, find, shipped
 from app.policy.place import Places
 from app.policy.schema import Source
-from tests.her import DAY, HOUR, MONDAY, SECOND, Her, pack
+from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her, pack
 
 GOOD = """\
 name = "mine"
@@ -70,6 +70,11 @@ def test_the_shipped_packs_carry_the_guides_figures(name: str) -> None:
         (7 * DAY, "review-request"),
         (14 * DAY, "referral"),
     ]
+    # A-109 to A-112
+    assert steps(name, "search_abandonment") == [(30 * MINUTE, "search-alternatives"), (48 * HOUR, "category-exploration")]
+    assert steps(name, "pricing_page_focus") == [(HOUR, "value-justification"), (72 * HOUR, "limited-time-offer")]
+    assert steps(name, "content_engagement") == [(4 * HOUR, "simplified"), (44 * HOUR, "simplified-retry")]
+    assert steps(name, "link_click_pattern") == [(2 * HOUR, "retargeting-incentive"), (48 * HOUR, "objections")]
     loaded = pack(name)
     late = {row.name: row.late for row in loaded.triggers}
     assert (late["product_page_abandonment"], late["post_purchase"]) == (6 * HOUR, 3 * DAY)
@@ -81,13 +86,21 @@ def test_the_shipped_packs_carry_the_guides_figures(name: str) -> None:
 def test_what_merged_has_of_its_own() -> None:
     # A-117
     assert steps("merged", "welcome") == [(0, "welcome"), (2 * DAY, "welcome-recommendations"), (3 * DAY, "welcome-offer")]
+    # A-113, A-114, A-115
+    assert steps("merged", "view_no_purchase_24h") == [(24 * HOUR, "personal-follow-up")]
+    assert steps("merged", "view_no_purchase_48h") == [(48 * HOUR, "abandoned-product")]
+    assert steps("merged", "repeat_browsing") == [(3 * HOUR, "still-interested"), (48 * HOUR, "related-products")]
+    assert steps("merged", "wishlist") == [(3 * DAY, "wishlist-reminder"), (14 * DAY, "wishlist-last")]
     rows = pack("merged").by_name
-    assert {name: row.again for name, row in rows.items()} == {
-        "welcome": 0,
-        "product_page_abandonment": 7 * DAY,
-        "cart_abandonment": 24 * HOUR,
-        "post_purchase": 0,
-    }
+    once_ever = {"welcome", "post_purchase", "content_engagement", "link_click_pattern"}
+    assert {name for name, row in rows.items() if not row.again} == once_ever
+    assert rows["cart_abandonment"].again == 24 * HOUR
+    assert {row.again for name, row in rows.items() if name not in {*once_ever, "cart_abandonment"}} == {7 * DAY}
+    # X-11: whoever speaks first about a product is not interrupted
+    held = {"product_page_abandonment", "cart_abandonment", "view_no_purchase_24h", "view_no_purchase_48h", "repeat_browsing"}
+    assert {name for name, row in rows.items() if row.group == "view-abandonment"} == held
+    assert not pack("merged").experiments and not pack("merged").holdout and not pack("s1").experiments
+    assert list(pack("cart-timing").experiments) == ["cart_abandonment"]  # A-208
     assert [name for name, row in rows.items() if row.restart] == ["cart_abandonment"]
     assert [name for name, row in rows.items() if row.once] == ["welcome"]
     assert rows["welcome"].needs == ("email",)
@@ -107,8 +120,8 @@ def test_a_good_pack_has_no_fault() -> None:
         ('wait = "2h"', "wait = 7200", 21, "a duration such as"),
         ('wait = "2h"', 'wait = "999d"', 21, "at most 400d"),
         ('{ wait = "3d", send', '{ wait = "3 days", send', 31, "wait: a duration"),
-        ("{ wait = \"1d\", send = \"referral\"", "{ wait = \"1d\", sent = \"referral\"", 32, "unknown field 'sent'"),
-        ('send = "product-details"', 'send = "product-details"\ngoal = "x"', 23, "unknown field 'goal'"),
+        ('{ wait = "1d", send = "referral"', '{ wait = "1d", sent = "referral"', 32, "unknown field 'sent'"),
+        ('send = "product-details"', 'send = "product-details"\ncolour = "x"', 23, "unknown field 'colour'"),
         ('on = "quiz_done"', 'on = "quizz_done"', 27, "unknown event 'quizz_done'"),
         ('on = "cart_add"', 'on = "cart_ad"', 18, "unknown event 'cart_ad'"),
         ('{ on = "purchase" }', '{ on = "purchase", scope = "order_id" }', 19, "or the opening's own (product)"),
@@ -130,7 +143,7 @@ def test_a_good_pack_has_no_fault() -> None:
         ('wait = "30min"', 'wait = "30min"\npriority = -1', 29, "priority: a whole number"),
         ('wait = "30min"', 'wait = "30min"\nneeds = ["email", "sms"]', 29, "needs 'sms'"),
         ('wait = "30min"', 'wait = "30min"\nexpires = "0s"', 29, "expires"),
-        ("[sender]", '[sander]', 5, "unknown field 'sander'"),
+        ("[sender]", "[sander]", 5, "unknown field 'sander'"),
         ("[consent]", "[consent", 9, "Expected"),
         ("event_types = [", "event_types = [1, ", 3, "a list of texts"),
         ('why  = "two { braces = in a text }"', "why = 3", 26, "why: a text, not 3"),
@@ -149,7 +162,7 @@ def test_all_faults_are_found_at_once() -> None:
 
 def test_an_order_has_no_second_window_and_many_products() -> None:
     order = GOOD.replace('{ on = "quiz_done" }', '{ on = "purchase", scope = "order_id" }\nagain = "1d"')
-    assert any("an order happens once" in one for one in problems(order))
+    assert any("no second window of the same order_id" in one for one in problems(order))
     product = GOOD.replace('{ on = "quiz_done" }', '{ on = "purchase", scope = "product" }')
     assert any("an order has many products" in one for one in problems(product))
 

@@ -14,7 +14,7 @@ from app import events
 from app.agents.renderer_program import RendererProgram, mailbox
 from app.domain.message import MessageSource
 from app.domain.message_view import MAX_ITEMS, MAX_TEXT, shaped, web_address
-from app.domain.rendering import MissingContent, RenderFailed, render, straight
+from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, render, straight
 from app.domain.signing import sign, verify
 from app.engine.program import Moment, Refused
 from app.events import Plan
@@ -73,7 +73,7 @@ def test_user_is_customer_and_curly_quotes_are_straight() -> None:
     assert html("{% if user.segment == “VIP” %}offer{% else %}none{% endif %}", **view) == "none"
 
 
-@pytest.mark.parametrize("text", ["“so”", "{{ \"it’s\" }}", "{{ 'a “b” c' }}", "don’t {{ x }} won’t"])
+@pytest.mark.parametrize("text", ["“so”", '{{ "it’s" }}', "{{ 'a “b” c' }}", "don’t {{ x }} won’t"])
 def test_curly_quotes_elsewhere_stay(text: str) -> None:
     assert straight(text) == text
 
@@ -111,6 +111,15 @@ def test_bombs_and_clocks_are_stopped(template: str) -> None:
         html(template, event={"a": True, "long": "x" * MAX_TEXT})
     assert isinstance(stopped.value, RenderFailed) or "nesting" in str(stopped.value)
     assert time.perf_counter() - began < 5
+
+
+def test_the_limit_of_a_part_is_bytes_not_characters() -> None:
+    """A record's limit is bytes: half as many two-byte letters fill it."""
+    for letter, most in (("e", MAX_OUTPUT), ("é", MAX_OUTPUT // 2)):
+        full = MessageSource("full", "s", "p", f"{letter * (most - 1)}{{{{ shop.name }}}}", "t")
+        assert len(render(full, {"shop": {"name": letter}}).html) == most
+        with pytest.raises(RenderFailed, match="output stream limit"):
+            render(full, {"shop": {"name": letter * 2}})
 
 
 @pytest.mark.parametrize("template", ["{% include 'x' %}", "{% render 'x' %}", "{{ event.x | safe }}"])
@@ -263,14 +272,16 @@ def test_a_send_says_everything_a_consumer_needs() -> None:
     assert raw["arms"] == [] and raw["offer"] is None and raw["versions"]["models"] == {} and len(raw["versions"]["template"]) == 32
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason, decided.send_id, decided.values) == ("sent", None, raw["send_id"], {"consent": "email"})
-    told = events.Rendered(AT, "0123456789abcdef", raw["send_id"], "w1", "product_page_abandonment", 0)
+    told = events.Rendered(AT, "0123456789abcdef", raw["send_id"], "w1", "product_page_abandonment", 0, "welcome")
     assert events.journal.decode(answer.value) == told
 
 
 def test_a_missing_value_is_a_recorded_non_send() -> None:
     # A-187
     broken = MessageSource("product-details", "{{ event.colour }}", "p", "h", "t")
-    program = RendererProgram(lambda ref: msgspec.structs.replace(pack(), messages={"product-details": broken}), SECRET, "https://k.example")
+    program = RendererProgram(
+        lambda ref: msgspec.structs.replace(pack(), messages={"product-details": broken}), SECRET, "https://k.example"
+    )
     [decision, answer] = outputs(plan("product-details"), program)
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason) == ("not_sent", "missing_content")

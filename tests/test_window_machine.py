@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from app.events import derived_id
 from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her
-from tests.naive_windows import Naive
+from tests.naive_windows import OF_MAIL, OF_PRODUCT, Naive
 
 PRODUCTS = (("p1", "Shoe"), ("p1-42", "Shoe"), ("p2", "Sock"), ("p3", "Hat"))
 PRICE = 10
@@ -32,13 +32,23 @@ class Machine(RuleBasedStateMachine):
         self.her = Her(pack)
         self.naive = Naive(pack, self.her.now)
         self.naive.window_id = self._window_id
+        self.naive.send_id = self._send_id
         self.t, self.count = 0, 0
         self.last: dict[str, Any] | None = None
         self.orders: list[str] = []
 
     def _window_id(self, window: dict[str, Any], opening: dict[str, Any]) -> str:
-        key = {"product_page_abandonment": (opening["product"] or ("",))[0], "post_purchase": opening["order"]}.get(window["trigger"], "")
+        key = ""
+        if window["trigger"] in OF_PRODUCT:
+            key = opening["product"][0]
+        elif window["trigger"] in OF_MAIL:
+            key = opening["mail"]
+        elif window["trigger"] == "post_purchase":
+            key = opening["order"]
         return derived_id(self.naive.pack, window["trigger"], key, opening["id"], self.her.group.person.person_id)
+
+    def _send_id(self, window: dict[str, Any]) -> str:
+        return derived_id(window["id"], str(window["step"]), self.her.pack.version)
 
     def _event(self, kind: str, pause: int, late: int, **told: Any) -> None:
         self.t += pause
@@ -51,11 +61,13 @@ class Machine(RuleBasedStateMachine):
         properties: dict[str, Any] = {}
         if (product := what.get("product")) is not None:
             properties = {"product_id": product[0], "product_name": product[1], "price": PRICE}
-        for field, name in (("dwell", "dwell_seconds"), ("quantity", "quantity"), ("order", "order_id"), ("amount", "amount")):
+        named = (("dwell", "dwell_seconds"), ("quantity", "quantity"), ("order", "order_id"), ("amount", "amount"))
+        for field, name in (*named, ("mail", "send_id"), ("page", "page_type")):
             if what.get(field) is not None:
                 properties[name] = what[field]
         self.her.event(what["kind"], stamped, arrives=self.t, event_id=event_id, **properties)
         plain = {"product": None, "dwell": None, "quantity": None, "order": None, "amount": None, "price": PRICE}
+        plain |= {"mail": None, "page": None}
         self.naive.event({**plain, **what, "id": event_id, "ts": MONDAY + stamped, "at": MONDAY + self.t})
 
     @rule(product=products, dwell=st.sampled_from((None, None, 5, 29.9, 30, 300)), pause=pauses, late=lateness)
@@ -66,9 +78,23 @@ class Machine(RuleBasedStateMachine):
     def leave(self, product: tuple[str, str], dwell: float | None, pause: int, late: int) -> None:
         self._event("page_leave", pause, late, product=product, dwell=dwell)
 
-    @rule(kind=st.sampled_from(("page_view", "email_open")), pause=pauses, late=lateness)
+    @rule(kind=st.sampled_from(("page_view", "search", "search_click", "email_open")), pause=pauses, late=lateness)
     def other(self, kind: str, pause: int, late: int) -> None:
         self._event(kind, pause, late)
+
+    @rule(page=st.sampled_from(("pricing", "pricing", "faq")), pause=pauses, late=lateness)
+    def page(self, page: str, pause: int, late: int) -> None:
+        self._event("page_view", pause, late, page=page)
+
+    @rule(kind=st.sampled_from(("email_open", "email_click")), which=st.integers(0, 3), pause=pauses, late=lateness)
+    def mail(self, kind: str, which: int, pause: int, late: int) -> None:
+        """Of one of her last mails, or of somebody else's."""
+        mine = [plan.send_id for plan in self.her.plans[-2:]] if hasattr(self, "her") else []
+        self._event(kind, pause, late, mail=mine[which] if which < len(mine) else f"theirs{which}")
+
+    @rule(kind=st.sampled_from(("wishlist_add", "wishlist_add", "wishlist_remove")), product=products, pause=pauses, late=lateness)
+    def wish(self, kind: str, product: tuple[str, str], pause: int, late: int) -> None:
+        self._event(kind, pause, late, product=product)
 
     @rule(product=products, quantity=st.sampled_from((None, 1, 2)), pause=pauses, late=lateness)
     def add(self, product: tuple[str, str], quantity: int | None, pause: int, late: int) -> None:

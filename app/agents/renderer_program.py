@@ -115,7 +115,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         html=message.html,
         text=message.text,
         headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
-        arms=[],
+        arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
         offer=None,
         recommendations=list(message.recommendations),
         cause=plan.cause,
@@ -124,7 +124,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
     key = plan.person_id.encode()
     decision = _decision(plan, "sent", None, plan.values)
     counts.decided(decision)
-    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step)
+    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message)
     return [
         Output("message_sends", key, events.encode_json(send)),
         Output("decisions", key, events.encode_json(decision)),

@@ -28,7 +28,7 @@ class Decide(Struct, frozen=True):
 
 
 class Keep(Struct, frozen=True):
-    """Replace a part of the person's second row (big, seldom changing): `part` is `orders` or `lookback`."""
+    """Replace a part of the person's second row (big, seldom changing): `part` is `orders`, `lookback` or `originals`."""
 
     part: str
     value: Any

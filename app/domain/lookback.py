@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain.product import Product
-from app.domain.scope import Subject
+from app.domain.scope import Subject, send_of
 
 WINDOW_MS = 48 * 3_600_000
 MAX_ENTRIES = 500
@@ -41,6 +41,8 @@ class LookBack(Struct, frozen=True, array_like=True):
 def kept(lookback: LookBack, subject: Subject, now: int) -> LookBack:
     """The look-back with `subject` in it, as of `now`."""
     told: dict[str, Any] = {name: subject.properties[name] for name in KEPT if isinstance(subject.properties.get(name), int | float)}
+    if send_id := send_of(subject.properties):
+        told["send_id"] = send_id
     entry = Entry(subject.kind, subject.cause, subject.ts, subject.products, subject.order_id, told)
     entry = replace(entry, size=len(_encode(entry)))
     entries = [one for one in lookback.entries if one.ts > now - WINDOW_MS]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -61,6 +62,7 @@ SHAPE = _map(
     event=_map("event_type", *_PRODUCT_KEYS, open=True),
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
+    arms=ANY,
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
         "person_id",
@@ -106,6 +108,7 @@ def web_address(value: object) -> str | None:
     return text if len(text) <= MAX_TEXT and _WEB.fullmatch(text) else None
 
 
+@lru_cache(maxsize=1_000)  # a view asks it of each of its keys
 def is_link(name: str) -> bool:
     """Whether a key of this name holds a link, here and in templates: then only a web address gets through."""
     return name in ("url", "image") or name.endswith("_url")
@@ -114,7 +117,7 @@ def is_link(name: str) -> bool:
 def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[str, Any]:
     """The plan's view as a template gets it: plain, every root there, products filled up from the catalogue where the event is silent."""
     plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
-    for root in ("customer", "profile", "event", "window", "order", "shop"):
+    for root in ("customer", "profile", "event", "window", "order", "shop", "arms"):
         if not isinstance(plain.get(root), dict):
             plain[root] = {}
     for holder in (plain["window"], plain["order"]):
@@ -130,6 +133,7 @@ def _products(value: object, product: Catalogue | None) -> list[dict[str, Any]]:
 
 
 def _product(told: dict[str, Any], product: Catalogue | None) -> dict[str, Any]:
+    """`told` is of the plain view, a copy that nobody else holds."""
     known = product(str(told["product_id"])) if product is not None and "product_id" in told else None
     if known is not None:
         known = _plain(dict(known), 1)
@@ -137,10 +141,9 @@ def _product(told: dict[str, Any], product: Catalogue | None) -> dict[str, Any]:
             known.pop("currency", None)  # the price is the event's; the catalogue's currency may not be
         told = {**{name: known[name] for name in _PRODUCT_KEYS if name in known}, **told}
     if "product_name" not in told and isinstance(told.get("name"), str):
-        told = {**told, "product_name": told["name"]}
+        told["product_name"] = told["name"]
     if "price" in told:
-        amount = money.units(told["price"])
-        told = {name: value for name, value in told.items() if name != "price"}
+        amount = money.units(told.pop("price"))
         if amount is not None and amount > 0:
             told["price"] = money.text(amount)
     return told
@@ -150,7 +153,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         text = value if value.isprintable() else _UNPRINTABLE.sub(" ", value)
         return text.strip()[:MAX_TEXT] or None
-    if isinstance(value, bool | int):
+    if isinstance(value, int):  # bool, too
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None

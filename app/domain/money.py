@@ -33,5 +33,6 @@ def units(value: Any) -> int | None:
 
 def text(amount: int) -> str:
     """Decimal text with at least two places: 454500 → "45.45"."""
-    exact = Decimal(amount) / UNITS
-    return str(exact.quantize(Decimal("0.01")) if exact == exact.quantize(Decimal("0.01")) else exact.normalize())
+    whole, rest = divmod(abs(amount), UNITS)
+    places = f"{rest:04d}"
+    return f"{'-' if amount < 0 else ''}{whole}.{places[:2]}{places[2:].rstrip('0')}"

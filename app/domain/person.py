@@ -13,6 +13,7 @@ from app.domain.churn import Churn
 from app.domain.effects import Conclude, Effect, Effects, Keep
 from app.domain.intent import Intent
 from app.domain.orders import Orders
+from app.domain.originals import Originals
 from app.domain.profile import Profile
 from app.domain.scope import Subject, of_event
 from app.domain.windows import LookBack, Windows
@@ -50,6 +51,7 @@ class History(Struct, frozen=True, array_like=True):
 
     orders: Orders = Orders()
     lookback: LookBack = LookBack()
+    originals: Originals = Originals()
 
 
 class Group:
@@ -112,6 +114,10 @@ class See:
     @property
     def lookback(self) -> LookBack:
         return self._kept.get("lookback") or self._group.history.lookback
+
+    @property
+    def originals(self) -> Originals:
+        return self._kept.get("originals") or self._group.history.originals
 
 
 class Concern(Struct, frozen=True):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import money, profile, recent, window
+from app.domain import line, money, profile, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer
 from app.domain.product import Product
 from app.domain.recent import RecentProduct
 from app.domain.scope import ORDER, PURCHASED
-from app.domain.trigger import Step, Trigger
+from app.domain.trigger import Trigger
 from app.domain.window import Window
 from app.events import Plan, derived_id
 
@@ -25,8 +25,8 @@ def send_id(open_window: Window) -> str:
     return derived_id(open_window.window_id, str(open_window.step), open_window.ref.partition("@")[2])
 
 
-def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see: See) -> PlanMessage:
-    """The plan of the window's present step; `answer` let it pass and so carries an address."""
+def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See) -> PlanMessage:
+    """The plan of the window's present step and the message chosen for it; `answer` let it pass and so carries an address."""
     email, name = answer.address or ("", None)
     return PlanMessage(
         Plan(
@@ -38,7 +38,7 @@ def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see:
             channel="email",
             trigger=trigger.name,
             step=open_window.step,
-            message=step.message,
+            message=message,
             policy=open_window.ref,
             opened_at=open_window.opened_at,
             due_at=open_window.due_at,
@@ -49,12 +49,13 @@ def plan(open_window: Window, trigger: Trigger, step: Step, answer: Answer, see:
             cause=[open_window.opening],
             values=answer.values,
             view=view(open_window, email, see),
+            arms=list(open_window.arms),
         )
     )
 
 
 def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
-    """What a template may read: customer, profile, event, window, recent, order, trigger, step."""
+    """What a template may read: customer, profile, event, window, recent, order, trigger, step, arms."""
     her = see.person.profile
     orders = see.orders if open_window.scope == ORDER else None
     gathered = window.facts(open_window, orders)
@@ -80,13 +81,14 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
         "order": {"order_id": open_window.key, "products": lines} if open_window.scope == ORDER else {},
         "trigger": open_window.trigger,
         "step": open_window.step,
+        "arms": dict(open_window.arms),
     }
 
 
 def _event(open_window: Window, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """The opening event's plain properties, and those of its product under their fixed names."""
+    """The opening event's plain properties, and those of its product under their fixed names, as far as it has one."""
     told = window.properties(open_window)
-    about = lines[0] if lines else dict.fromkeys(("product_id", "product_name", "price", "currency", "image", "url", "category"))
+    about = lines[0] if lines else line.view(line.line(told, 0))
     return {**told, **{name: about[name] for name in about if name != "quantity"}, "event_type": open_window.kind}
 
 
@@ -118,5 +120,3 @@ def _recent(one: RecentProduct) -> dict[str, Any]:
         "url": told.url or None,
         "category": told.category,
     }
-
-

@@ -1,4 +1,7 @@
-"""One step of a person's windows: openings, joins, cancels, fires and answers, as the rules of interface.md section 6 have them."""
+"""One step of a person's windows: openings and joins, as the rules of interface.md section 6 have them.
+
+What ends a window before its time is in cancels.py, what becomes of a due step in chain.py.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,21 @@ from collections.abc import Iterable
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import dwell, gate, lookback, plan, scope, window
+from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, window
 from app.domain.consent import allows
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
-from app.domain.effects import NOTHING, Effect, Effects, Keep
-from app.domain.scope import PURCHASED, PURCHASES, Subject
+from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep
+from app.domain.event_types import is_web_or_shop
+from app.domain.originals import Originals
+from app.domain.scope import SEND, Subject
 from app.domain.trigger import Pack, Trigger
-from app.domain.window import NEVER, Sent, Window, Windows
-from app.events import NotRendered, Rendered, iso
+from app.domain.window import NEVER, Window, Windows
+from app.events import iso
 
 if TYPE_CHECKING:
     from app.domain.person import See
@@ -25,39 +32,70 @@ MAX_OPEN = 200
 """Open windows per person; an opening beyond ends not_sent `window_limit`."""
 MAX_BYTES = 96 * 1024
 """Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
-MAX_SENT = 200
-"""Marks of last sends kept for `again`; the oldest gives way, which can only make Kairos speak sooner."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
-
-
-SHRINKS = ("cart_remove", "refund")
-"""Events that take something out of a window whether its row names them or not."""
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Scheduler:
     """One step or wake: the part as it changes, and what it asks for. Lives within one call."""
 
-    __slots__ = ("_tracked", "effects", "newest_cancel", "once", "pack", "part", "pending", "see", "sent", "windows")
+    __slots__ = (
+        "_tracked",
+        "counts",
+        "effects",
+        "goals",
+        "latest",
+        "newest_cancel",
+        "once",
+        "originals",
+        "pack",
+        "part",
+        "pending",
+        "see",
+        "sent",
+        "windows",
+    )
 
     def __init__(self, part: Windows, see: See, pack: Pack) -> None:
         self.part, self.see, self.pack = part, see, pack
         self.windows, self.pending, self.once, self.sent = list(part.open), part.pending, part.once, part.sent
+        self.counts, self.goals, self.latest = part.counts, part.goals, part.latest
         self.newest_cancel = part.newest_cancel
         self.effects: list[Effect] = []
+        self.originals: Originals | None = None
+        """Her last mails, where they changed."""
         self._tracked: bool | None = None
 
     def done(self) -> tuple[Windows, Effects]:
+        if self.originals is not None:
+            self.effects.append(Keep("originals", self.originals))
         part, effects, open_now = self.part, tuple(self.effects), _unchanged(self.part.open, self.windows)
-        if not effects and open_now is part.open and self.pending is part.pending and self.sent is part.sent:
+        if (
+            not effects
+            and open_now is part.open
+            and self.pending is part.pending
+            and self.sent is part.sent
+            and self.counts is part.counts
+            and self.latest is part.latest
+        ):
             return part, NOTHING
         upcoming = min([one.wake_at for one in open_now], default=NEVER)
-        return Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming), effects
+        after = Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest)
+        return after, effects
 
     def row(self, one: Window) -> Trigger:
         """The window's trigger in its own pack version."""
+        return self.version(one).by_name[one.trigger]
+
+    def version(self, one: Window) -> Pack:
+        """The pack version it was opened under."""
         pack: Pack = self.pack if one.ref == self.pack.ref else self.see.packs(one.ref)
-        return pack.by_name[one.trigger]
+        return pack
+
+    def mails(self) -> Originals:
+        """Her last mails as they stand now."""
+        return self.originals or self.see.originals
 
     def tracked(self) -> bool:
         """Whether her behaviour may be kept at all (purpose `track`)."""
@@ -87,9 +125,28 @@ class Scheduler:
             place = self.place(row, subject)
             if place is not None:
                 self.join(place, subject, opened_at)
-            elif subject.kind in row.opening.on and not self.spent(row, subject):
-                self.begin(window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id), row)
+            elif subject.kind in row.opening.on and not self.spent(row, subject) and self.enough(row, scope_key, subject):
+                drawn = experiments.draw(self.pack, row.name, self.see.person_id)
+                one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn)
+                self.begin(self.answering(one) if row.opening.scope == SEND else one, row)
         return held
+
+    def enough(self, row: Trigger, scope_key: str, subject: Subject) -> bool:
+        """Whether it is the one of several events that opens."""
+        if row.opening.count == 1:
+            return True
+        self.counts, reached = repeats.counted(self.counts, row.name, row.opening, scope_key, subject)
+        return reached
+
+    def answering(self, one: Window) -> Window:
+        """A window about a mail of ours with what that mail was about; from now on the mail has had its window."""
+        mail = originals.find(self.mails(), one.key)
+        self.originals = originals.had(self.mails(), one.key, one.trigger)
+        if mail is None or not mail.trigger:
+            return one
+        told = Raw(_encode({**originals.properties(mail), **window.properties(one), "message": mail.message}))
+        size = one.size + len(told) + len(mail.gathered) - len(one.told) - len(one.gathered)
+        return replace(one, told=told, gathered=mail.gathered, size=size)
 
     def place(self, row: Trigger, subject: Subject) -> int | None:
         """Where the open window of this trigger is that the subject concerns."""
@@ -102,29 +159,35 @@ class Scheduler:
         """Whether the row has had its window: once ever, or a message of this scope went out less than `again` before."""
         if row.once and row.name in self.once:
             return True
+        if row.opening.scope == SEND:
+            mail = originals.find(self.mails(), scope.send_of(subject.properties))
+            return mail is not None and (mail.final or row.name in mail.opened)
         if not row.again:
             return False
         marks = [one for one in self.sent if one.trigger == row.name and self.see.now < one.until]
         about = [one.product for one in marks] + [one.product for one in self.windows if one.closing and one.trigger == row.name]
-        return any(row.opening.scope == scope.PERSON or any(product.same(one) for one in subject.products[:1]) for product in about)
+        return any(row.opening.scope == scope.PERSON or any(one.same(other) for other in subject.products[:1]) for one in about)
 
     def begin(self, one: Window, row: Trigger) -> None:
         """A new window, checked against what arrived before its opening."""
         values: dict[str, Any] = {"opened_at": iso(one.opened_at), "message": row.steps[0].message}
-        self.effects.append(decide(one, self.see, "opened", 0, due_at=one.due_at, values=values))
+        if one.arms or one.silent:
+            values["arms"] = {**dict(one.arms), **({one.silent: "silent"} if one.silent == experiments.HOLDOUT else {})}
+        self.effects.append(decide(one, self.see, "opened", 0, due_at=None if one.awaits else one.due_at, values=values))
         if len(self.windows) >= MAX_OPEN or sum([other.size for other in self.windows]) + one.size > MAX_BYTES:
             self.end(one, row, 0, "not_sent", "window_limit", values={"open": len(self.windows)})
             return
         if row.once:
             self.once = (*self.once, row.name)[-MAX_ONCE:]
-        for earlier in self.earlier(one.event_at):
-            one = _affected(one, earlier)
-            if self.cancels(one, row, earlier):
+        for earlier in cancels.past(self, one, row):
+            one = cancels.affected(one, earlier)
+            if cancels.holds(self, one, row, earlier):
                 self.end(one, row, 0, "cancelled", "cancelled_by_event", earlier.cause)
                 return
+            one = _delivered(one, row, earlier, self.see.now)
         self.windows.append(one)
-        if row.steps[0].wait == 0:
-            self.fire([one])
+        if one.due_at <= one.opened_at and not one.awaits:
+            chain.fire(self, [one])
 
     def join(self, place: int, subject: Subject, opened_at: int) -> None:
         """A repeated opening: the window gathers it, and waits anew where its row says so."""
@@ -133,121 +196,50 @@ class Scheduler:
         after = window.joined(one, subject) if subject.kind in row.opening.on else window.gathered(one, subject)
         if after.size > one.size and sum(other.size for other in self.windows) + after.size - one.size > MAX_BYTES:
             after = replace(one, views=after.views, seconds=after.seconds, more=one.more + 1)
-        if subject.kind == "cart_add" and (past := self.earlier(subject.ts)) and len(window.lines(after)) > len(window.lines(one)):
+        if subject.kind == "cart_add" and (past := cancels.earlier(self, subject.ts)) and len(window.lines(after)) > len(window.lines(one)):
             for earlier in past:  # taken out again before its addition arrived
-                if any(product.same(other) for product in subject.products for other in earlier.products):
-                    after = _affected(after, earlier)
+                if any(mine.same(other) for mine in subject.products for other in earlier.products):
+                    after = cancels.affected(after, earlier)
         self.windows[place] = self.restarted(after, row, opened_at)
-
-    def earlier(self, ts: int) -> list[Subject]:
-        """Cancel-type events that arrived before, but happened after `ts`; looked back for 48 h."""
-        since = max(ts, self.see.now - lookback.WINDOW_MS)
-        return lookback.after(self.see.lookback, since) if self.part.newest_cancel > since else []
 
     def restarted(self, one: Window, row: Trigger, at: int) -> Window:
         """The window waiting anew for its first message, from `at`, where its row says so."""
-        if not row.restart or one.step or one.send_id:
+        return self.later(one, row, at) if row.restart else one
+
+    def later(self, one: Window, row: Trigger, at: int) -> Window:
+        """The window's first wait beginning again at `at`."""
+        if one.step or one.send_id or one.awaits or at <= one.opened_at:
             return one
-        due_at = max(one.due_at, at + row.steps[0].wait)
-        return replace(one, due_at=due_at, wake_at=max(due_at, self.see.now))
+        due_at = max(one.due_at, at + chain.first_wait(self, one, row))
+        return one if due_at == one.due_at else replace(one, due_at=due_at, wake_at=max(due_at, self.see.now))
+
+    def active(self, subject: Subject) -> None:
+        """She is doing something: windows that wait for her silence go on waiting."""
+        if is_web_or_shop(subject.kind):
+            for place, one in enumerate(self.windows):
+                if (row := self.row(one)).idle and not one.closing:
+                    self.windows[place] = self.later(one, row, subject.ts)
+
+    def delivered(self, subject: Subject) -> None:
+        """An order has arrived: the window that waited for it counts from now."""
+        for place, one in enumerate(self.windows):
+            self.windows[place] = _delivered(one, self.row(one), subject, self.see.now)
 
     def tell(self, told: list[Told], by: Subject) -> None:
         """Views whose dwell `by` told open now; what it cancels itself, it does not open."""
         rows = [row for row in self.pack.opens.get(VIEW, ()) if row.opening.needs_dwell]
         short: list[View] = []
         for one in told:
-            free = [row for row in rows if not _would_cancel(row, one.subject, by)]
+            free = [row for row in rows if not cancels.would(row, one.subject, by)]
             if not self.open(one.subject, one.opened_at, free) and len(free) == len(rows) and not one.by_leave:
                 short.append(one.view)
         if short:
             self.pending = dwell.unconvincing(self.pending, short)
 
-    # --- cancels --------------------------------------------------------------------------------------------------------------
-
-    def cancel(self, subject: Subject) -> None:
-        """Cancels every open window whose row names the event; a cart that only shrinks goes on."""
-        for one in tuple(self.windows):
-            if one.closing:
-                continue
-            row = self.row(one)
-            after = _affected(one, subject)
-            if self.cancels(after, row, subject):
-                self.end(after, row, one.step + 1 if one.send_id else one.step, "cancelled", "cancelled_by_event", subject.cause)
-                place = self.at(one.window_id)
-                if one.send_id:  # its planned message is the renderer's to end
-                    self.windows[place] = replace(after, closing=True)
-                else:
-                    del self.windows[place]
-            elif after is not one:
-                moved = self.restarted(after, row, subject.ts) if subject.kind == "cart_remove" else after
-                self.windows[self.at(one.window_id)] = moved
-
-    def cancels(self, one: Window, row: Trigger, subject: Subject) -> bool:
-        for rule in row.cancels:
-            if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
-                orders = self.see.orders if one.scope == scope.ORDER else None
-                if rule.when is None or rule.when.evaluate({"window": window.facts(one, orders)}).holds:
-                    return True
-        return False
-
-    def remember(self, subject: Subject) -> None:
-        """Keeps a cancel-type event for openings that arrive after it."""
-        if subject.behaviour and not self.tracked():
-            return
-        self.newest_cancel = max(self.newest_cancel, subject.ts)
-        self.effects.append(Keep("lookback", lookback.kept(self.see.lookback, subject, self.see.now)))
-
-    # --- steps ----------------------------------------------------------------------------------------------------------------
-
-    def fire(self, due_now: Iterable[Window]) -> None:
-        """Takes due windows through the gate, one by one, by (priority, due_at, window_id)."""
-        for one in sorted(due_now, key=lambda one: (self.row(one).priority, one.due_at, one.window_id)):
-            row, place = self.row(one), self.at(one.window_id)
-            if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
-                if not one.closing:
-                    self.end(one, row, one.step + 1, "not_sent", "expired")
-                del self.windows[place]
-                continue
-            message = row.steps[one.step]
-            answer = gate.ask(one, row, message, self.pack, self.see)
-            if answer.reason is not None:
-                self.end(one, row, one.step, "not_sent", answer.reason, values=answer.values)
-                del self.windows[place]
-                continue
-            planned = plan.plan(one, row, message, answer, self.see)
-            self.effects.append(planned)
-            self.windows[place] = replace(one, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
-
-    def answered(self, record: Rendered | NotRendered) -> None:
-        """The renderer's answer: the next step waits from the due_at of this one, or the rest ends with it."""
-        place = next((n for n, one in enumerate(self.windows) if one.send_id == record.send_id), None)
-        if place is None:
-            return
-        one = self.windows[place]
-        row = self.row(one)
-        left = one.step + 1 < len(row.steps) and not one.closing
-        if isinstance(record, NotRendered):
-            if left:
-                self.end(one, row, one.step + 1, "not_sent", record.reason)
-            del self.windows[place]
-            return
-        self.mark(one, row)
-        if not left:
-            del self.windows[place]
-            return
-        due_at = one.due_at + row.steps[one.step + 1].wait
-        armed = replace(one, step=one.step + 1, send_id="", due_at=due_at, wake_at=max(due_at, self.see.now))
-        self.windows[place] = armed
-        values = {"message": row.steps[armed.step].message}
-        self.effects.append(decide(armed, self.see, "scheduled", armed.step, due_at=due_at, values=values))
-
-    def mark(self, one: Window, row: Trigger) -> None:
-        """Remembers that a message of this scope went out, for as long as `again` holds."""
-        if not row.again:
-            return
-        now = self.see.now
-        others = [old for old in self.sent if old.until > now and not (old.trigger == one.trigger and _same_scope(old, one))]
-        self.sent = (*others, Sent(one.trigger, one.product, now + row.again))[-MAX_SENT:]
+    def reach(self, subject: Subject) -> None:
+        """Goals that the event reaches; a conclusion each."""
+        self.goals, found = goals.reached(self.goals, subject.kind, subject.cause, subject.ts, self.see.now, self.see.person_id)
+        self.effects += [Conclude(one) for one in found]
 
     def end(
         self,
@@ -259,8 +251,11 @@ class Scheduler:
         cause: str | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
-        """One decision for each step from `first` on: the whole chain ends with the same reason."""
-        for number in range(first, len(row.steps)):
+        """One decision for each step from `first` on: the whole chain ends with the same reason.
+
+        Of a programme only what was armed exists.
+        """
+        for number in range(first, max(len(row.steps), one.step + 1)):
             due_at = one.due_at if number == one.step else None
             self.effects.append(decide(one, self.see, outcome, number, reason, cause, due_at, values))
 
@@ -275,25 +270,9 @@ def _unchanged(before: tuple[Window, ...], after: list[Window]) -> tuple[Window,
     return tuple(after)
 
 
-def _affected(one: Window, subject: Subject) -> Window:
-    """The window after an event that takes something out of it; the same object if it does not."""
-    if subject.kind == "cart_remove" and one.kind == "cart_add":
-        return window.without(one, subject)
-    if subject.kind == "refund" and one.scope == scope.ORDER and subject.order_id == one.key:
-        return window.refunded(one, subject)
-    return one
-
-
-def _would_cancel(row: Trigger, viewed: Subject, by: Subject) -> bool:
-    """Whether `by`, the raw event that tells a view's dwell, is itself a cancel of the window that view would open."""
-    kinds = PURCHASED if by.kind in PURCHASES else (by.kind,)
-    for rule in row.cancels:
-        if rule.when is None and any(kind in rule.on for kind in kinds):
-            about = viewed.products[0] if viewed.products else scope.NO_PRODUCT
-            if scope.concerns(rule.scope, scope.key(row.opening.scope, viewed) or "", about, by):
-                return True
-    return False
-
-
-def _same_scope(mark: Sent, one: Window) -> bool:
-    return one.scope == scope.PERSON or mark.product.same(one.product)
+def _delivered(one: Window, row: Trigger, subject: Subject, now: int) -> Window:
+    """The window of an order after its delivery, from which its first message waits."""
+    if subject.kind != cancels.DELIVERED or not one.awaits or subject.order_id != one.key:
+        return one
+    due_at = max(subject.ts, one.opened_at) + row.steps[0].wait
+    return replace(one, awaits=False, due_at=due_at, wake_at=max(due_at, now))

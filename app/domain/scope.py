@@ -9,7 +9,7 @@ from app.domain.interest import categories
 from app.domain.product import Product, product, products
 from app.events import Conclusion, Event
 
-PERSON, PRODUCT, ORDER = "person", "product", "order_id"
+PERSON, PRODUCT, ORDER, SEND = "person", "product", "order_id", "send_id"
 MAX_PRODUCTS = 50
 """Products of one record that windows look at; an order of more is a wholesaler's, and its first ones tell enough."""
 
@@ -32,7 +32,20 @@ class Subject:
     `behaviour`: something she did, as against something that became true of her.
     """
 
-    __slots__ = ("_categories", "_order_id", "_product", "_products", "_told", "behaviour", "bot", "cause", "kind", "properties", "ts")
+    __slots__ = (
+        "_categories",
+        "_order_id",
+        "_product",
+        "_products",
+        "_told",
+        "behaviour",
+        "bot",
+        "cause",
+        "kind",
+        "packed",
+        "properties",
+        "ts",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,8 @@ class Subject:
         self._product = UNREAD
         self._categories: tuple[str, ...] | None = None
         self.behaviour, self.bot = behaviour, bot
+        self.packed: Any = None
+        """What windows that it opens keep of it, once the first has packed it (`window.opened`)."""
 
     @property
     def product(self) -> Product | None:
@@ -124,12 +139,20 @@ def order_of(properties: dict[str, Any]) -> str:
     return value[:200] if isinstance(value, str) else str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
+def send_of(properties: dict[str, Any]) -> str:
+    """The send id an event names, or an empty string; not every mail she opens is ours."""
+    value = properties.get("send_id")
+    return value[:200] if isinstance(value, str) else ""
+
+
 def key(scope: str, subject: Subject) -> str | None:
     """The key of the window that `subject` would open; None: it says nothing of the scope and opens none."""
     if scope == PERSON:
         return ""
     if scope == ORDER:
         return subject.order_id or None
+    if scope == SEND:
+        return send_of(subject.properties) or None
     if not subject.products:
         return None
     about = subject.products[0]
@@ -142,6 +165,8 @@ def concerns(scope: str, window_key: str, window_product: Product, subject: Subj
         return True
     if scope == ORDER:
         return bool(subject.order_id) and subject.order_id == window_key
+    if scope == SEND:
+        return send_of(subject.properties) == window_key
     return any(window_product.same(one) for one in subject.products)
 
 

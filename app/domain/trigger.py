@@ -93,7 +93,10 @@ class Goal(Struct, frozen=True):
 
 
 class Programme(Struct, frozen=True):
-    """The last step of a chain again and again, each `every` ms after the one before, `times` messages in all (0: no end) while its `when` holds."""
+    """The last step of a chain again and again, each `every` ms after the one before, while its `when` holds.
+
+    `times`: messages it makes in all; 0: no end.
+    """
 
     every: int
     times: int = 0
@@ -129,8 +132,6 @@ class Trigger(Struct, frozen=True):
     programme: Programme | None = None
     delivery: bool = False
     """Of an order's window: its first wait counts from the delivery."""
-    once_per_scope: bool = False
-    """At most one window of a scope, ever (as far as is remembered): one of a send."""
 
 
 class Group(Struct, frozen=True):
@@ -151,8 +152,8 @@ class Arm(Struct, frozen=True):
     """Of the first step, in ms."""
     message: str | None = None
     """Of the first step."""
-    factors: dict[str, str] = {}
-    """Of a factor grid: factor → level (X-22)."""
+    factors: tuple[tuple[str, str], ...] = ()
+    """Of a factor grid: (factor, level) each (X-22)."""
 
 
 class Experiment(Struct, frozen=True):
@@ -202,5 +203,15 @@ class Pack(Struct, frozen=True):
     """Event type or conclusion kind → triggers that it opens or joins."""
     dwells: bool
     """A row waits for somebody to tell a product_view's dwell."""
+    idles: bool
+    """A row waits for her silence."""
+    delivers: bool
+    """A row waits for the delivery of an order."""
+    answers: bool
+    """A row opens on what she does with a mail."""
+    blunt: frozenset[str]
+    """Kinds of `cancels` that cancel whatever they are about: of those the newest is all that a late opening needs to know."""
+    goals: frozenset[str]
+    """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""

@@ -10,9 +10,12 @@ from msgspec.structs import replace
 
 from app.domain import line, money, scope
 from app.domain.dwell import View
+from app.domain.experiments import Drawn
+from app.domain.goals import Awaited
 from app.domain.line import Line
 from app.domain.orders import Orders, find
 from app.domain.product import Product
+from app.domain.repeats import Count
 from app.domain.scope import NO_PRODUCT, ORDER, PRODUCT, Subject
 from app.domain.trigger import Facts, Trigger
 from app.events import derived_id
@@ -20,6 +23,8 @@ from app.events import derived_id
 NEVER = -1
 
 CART = ("cart_add", "cart_remove")
+DELIVERY_MS = 60 * 86_400_000
+"""An order that nobody has reported delivered by then will not be."""
 FRAME = 300
 """Bytes of a window's names, hashes and instants at most; what the shop sent is measured."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,6 +67,14 @@ class Window(Struct, frozen=True, array_like=True):
     """The products gathered, see `lines`."""
     size: int = 0
     """Bytes, as encoded."""
+    sent: int = 0
+    """Messages that went out: from the first on it holds its suppression group."""
+    arms: tuple[tuple[str, str], ...] = ()
+    """(experiment, arm) as drawn at the opening."""
+    silent: str = ""
+    """`control_arm` or `holdout`: each message she would get is recorded, none goes out."""
+    awaits: bool = False
+    """Its first wait has not begun: the order is not delivered yet."""
 
 
 class Sent(Struct, frozen=True, array_like=True):
@@ -84,6 +97,12 @@ class Windows(Struct, frozen=True, array_like=True):
     newest_cancel: int = 0
     """The newest shop's time in the look-back, so that it is read only when it can matter."""
     next: int = NEVER
+    counts: tuple[Count, ...] = ()
+    """Events on their way to an opening that needs several."""
+    goals: tuple[Awaited, ...] = ()
+    """Messages whose goal may still be reached."""
+    latest: tuple[tuple[str, str, int], ...] = ()
+    """(kind, event id, the shop's time) of the newest event of each kind that cancels whatever it is about: no look-back need list them."""
 
 
 def properties(window: Window) -> dict[str, Any]:
@@ -96,13 +115,11 @@ def lines(window: Window) -> tuple[Line, ...]:
     return _decode_lines(window.gathered)
 
 
-def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_at: int, now: int, person_id: str) -> Window:
+def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_at: int, now: int, person_id: str, drawn: Drawn) -> Window:
     """The window that `subject` opens (`event_at` is its own time); `opened_at` may be later, where a later event told the dwell."""
     name = ref.partition("@")[0]
-    due_at = opened_at + trigger.steps[0].wait
-    kept, more = _with((), 0, subject)
-    told = _encode(scope.plain(subject.properties))
-    gathered = _encode(kept)
+    due_at = opened_at + (DELIVERY_MS if trigger.delivery else trigger.steps[0].wait if drawn.wait is None else drawn.wait)
+    told, gathered, more = _packed(subject)
     about = subject.products[0] if trigger.opening.scope == PRODUCT else NO_PRODUCT
     return Window(
         window_id=derived_id(name, trigger.name, scope_key, subject.cause, person_id),
@@ -120,10 +137,27 @@ def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_
         wake_at=max(due_at, now),
         seconds=seconds(subject),
         more=more,
-        told=Raw(told),
-        gathered=Raw(gathered),
-        size=FRAME + len(_encode((scope_key, subject.cause, about))) + len(told) + len(gathered),
+        told=told,
+        gathered=gathered,
+        size=FRAME + len(_encode((scope_key, subject.cause, about, drawn.arms))) + len(told) + len(gathered),
+        arms=drawn.arms,
+        silent=drawn.silent,
+        awaits=trigger.delivery,
     )
+
+
+def _packed(subject: Subject) -> tuple[Raw, Raw, int]:
+    """(properties, lines, pieces beyond them) of an opening; one event may open several windows."""
+    packed: tuple[Raw, Raw, int] | None = subject.packed
+    if packed is None:
+        kept, more = _with((), 0, subject)
+        packed = subject.packed = Raw(_encode(scope.plain(subject.properties))), Raw(_encode(kept)), more
+    return packed
+
+
+def products(window: Window) -> list[Product]:
+    """What it is about: its product, or every product it has gathered."""
+    return [window.product] if window.scope == PRODUCT else [one.product for one in lines(window)]
 
 
 def joined(window: Window, subject: Subject) -> Window:

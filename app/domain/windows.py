@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import dwell, scope
+from app.domain import cancels, chain, dwell, scope
+from app.domain.cancels import DELIVERED, SHRINKS
 from app.domain.dwell import VIEW
 from app.domain.effects import NOTHING, Effects
 from app.domain.lookback import LookBack
-from app.domain.scheduler import SHRINKS, Scheduler
+from app.domain.scheduler import Scheduler
 from app.domain.scope import PURCHASES
 from app.domain.trigger import Pack
 from app.domain.window import Windows
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LookBack", "Windows", "due", "step", "wake"]
 
+
 def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effects]:
     """One journal record of this person."""
     if isinstance(record, Event):
@@ -31,7 +33,7 @@ def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effec
         return _conclusion(part, record, see)
     if isinstance(record, Rendered | NotRendered) and part.open:
         turn = Scheduler(part, see, _active(part, see))
-        turn.answered(record)
+        chain.answered(turn, record)
         return turn.done()
     return part, NOTHING
 
@@ -39,7 +41,7 @@ def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effec
 def wake(part: Windows, see: See) -> tuple[Windows, Effects]:
     """A tick's low-water mark has passed a due: every due step goes through the gate, by (priority, due_at, window_id)."""
     turn = Scheduler(part, see, _active(part, see))
-    turn.fire([one for one in part.open if one.wake_at <= see.low_water])
+    chain.fire(turn, [one for one in part.open if one.wake_at <= see.low_water])
     return turn.done()
 
 
@@ -62,34 +64,48 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     known = kind != VIEW or dwell.seconds(record.properties) is not None
     waits = not known and pack.dwells and not record.bot
     foreign = _elsewhere(part, pack)
-    if not (told or waits or kind in pack.opens or kind in pack.cancels or foreign):
+    delivery = kind == DELIVERED and (pack.delivers or foreign)
+    reaches = bool(part.goals) and (kind in pack.goals or foreign)
+    idles = bool(part.open) and (pack.idles or foreign)
+    if not (told or waits or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     turn.pending = pending
     subject = see.about(record)
+    if reaches:
+        turn.reach(subject)
+    if idles:
+        turn.active(subject)
     if (kind in pack.cancels or kind in SHRINKS or foreign) and kind not in PURCHASES:
-        turn.cancel(subject)
+        cancels.cancel(turn, subject)
     if told:
         turn.tell(told, subject)
     if kind in pack.opens:
         turn.open(subject, record.ts, [one for one in pack.opens[kind] if known or not one.opening.needs_dwell])
+    if delivery:
+        turn.delivered(subject)
     if waits and turn.tracked():
         turn.pending = dwell.waiting(turn.pending, record, see.now)
-    if kind in pack.cancels:
-        turn.remember(subject)
+    if kind in pack.cancels or delivery:
+        cancels.remember(turn, subject)
     return turn.done()
 
 
 def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, Effects]:
     pack, kind = see.pack, record.kind
-    if pack is None or not (kind in pack.opens or kind in pack.cancels or _elsewhere(part, pack)):
+    if pack is None:
+        return part, NOTHING
+    reaches = bool(part.goals) and kind in pack.goals
+    if not (kind in pack.opens or kind in pack.cancels or reaches or _elsewhere(part, pack)):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     subject = scope.of_conclusion(record, see.person.profile.bot)
-    turn.cancel(subject)
+    if part.goals:
+        turn.reach(subject)
+    cancels.cancel(turn, subject)
     turn.open(subject, record.ts, pack.opens.get(kind, ()))
     if kind in pack.cancels:
-        turn.remember(subject)
+        cancels.remember(turn, subject)
     return turn.done()
 
 

@@ -160,7 +160,7 @@ class TableStore:
     def __init__(self, owner: PartitionStore, db: Any, prefix: bytes) -> None:
         self._owner, self._db, self._prefix = owner, db, prefix
         self._low = 0
-    
+
         marks, offset = self._read([prefix + MARKS, prefix + OFFSET])
         self._marks = Marks() if marks is None else Marks.decode(marks)
         self.changelog_next, self.tail = (0, b"") if offset is None else (int(_big.unpack(offset[:8])[0]), offset[8:])

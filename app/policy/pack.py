@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.message import MessageSource
+from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
@@ -29,12 +30,14 @@ class BadPack(ValueError):
         self.problems = problems
 
 
-class Built(Struct, frozen=True):
+class Built(Struct, frozen=True, omit_defaults=True):
     """The artifact: everything a worker needs to run the pack. Canonical JSON, so that the same pack is the same bytes and hash."""
 
     pack: str
     """The TOML text."""
     messages: dict[str, MessageSource]
+    bases: dict[str, str] = {}
+    """The text of the pack that it extends."""
 
 
 def shipped() -> list[str]:
@@ -64,14 +67,15 @@ def load(path: Path) -> tuple[Source, str]:
     if len(raw) > MAX_SOURCE:
         raise BadPack([Problem(str(path), 0, f"{len(raw)} bytes; a pack has at most {MAX_SOURCE}")])
     text = text.replace("\r\n", "\n")
-    return Source(text, str(path)), text
+    bases = {one: (SHIPPED / f"{one}.toml").read_text("utf-8") for one in shipped() if path != SHIPPED / f"{one}.toml"}
+    return Source(text, str(path), bases), text
 
 
 def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Problem]]:
     """Pack, text and messages of a file, and everything that is wrong with any of them."""
     source, text = load(path)
     folders = [path.parent / "messages", SHIPPED_MESSAGES]
-    there = [name for name, _ in source.sends if any((folder / f"{name}.mjml").is_file() for folder in folders)]
+    there = [name for name in source.messages if any((folder / f"{name}.mjml").is_file() for folder in folders)]
     problems = source.problems + [
         Problem(source.file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
         for name, line in source.sends
@@ -86,7 +90,8 @@ def build(name_or_path: str) -> tuple[str, bytes]:
     source, text, messages, problems = check(find(name_or_path))
     if problems:
         raise BadPack(problems)
-    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}))
+    bases = {} if source.base is None else {source.base.file: source.base.text}
+    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}, bases))
     return ref_of(source.name, data), data
 
 
@@ -101,7 +106,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         built = msgspec.json.decode(data, type=Built)
     except msgspec.MsgspecError as error:
         raise BadPack([Problem(ref, 0, f"no pack: {error}")]) from error
-    source = Source(built.pack, ref)
+    source = Source(built.pack, ref, built.bases)
     missing = [Problem(ref, line, f"message {name!r} is not in the artifact") for name, line in source.sends if name not in built.messages]
     if source.problems or missing or source.sender is None:
         raise BadPack(source.problems + missing)
@@ -115,14 +120,26 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         consent=source.consent,
         messages=built.messages,
         churn_levels=source.churn_levels,
-        groups={},
-        experiments={},
-        holdout=0.0,
+        groups=source.groups,
+        experiments=source.running,
+        holdout=source.holdout,
         by_name={one.name: one for one in triggers},
         opens=_by_kind((kind, one) for one in triggers for kind in (*one.opening.on, *one.opening.joins)),
         dwells=any(one.opening.needs_dwell for one in triggers),
+        idles=any(one.idle for one in triggers),
+        delivers=any(one.delivery for one in triggers),
+        answers=any(one.opening.scope == SEND for one in triggers),
+        blunt=_blunt(triggers),
+        goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
     )
+
+
+def _blunt(triggers: Iterable[Trigger]) -> frozenset[str]:
+    rules = [rule for one in triggers for rule in one.cancels]
+    sharp = {kind for rule in rules if rule.scope != PERSON or rule.when is not None or rule.before for kind in rule.on}
+    # What she bought is kept whole: mails leave out what she has.
+    return frozenset(kind for rule in rules for kind in rule.on) - sharp - frozenset(PURCHASED)
 
 
 def _by_kind(pairs: Iterable[tuple[str, Trigger]]) -> dict[str, tuple[Trigger, ...]]:

@@ -1,0 +1,110 @@
+"""What ends a window before its time, and what arrived before a window opened and ends it at once (interface.md section 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from app.domain import lookback, repeats, scope, window
+from app.domain.effects import Keep
+from app.domain.scope import PURCHASED, PURCHASES, Subject
+from app.domain.trigger import Trigger
+from app.domain.window import Window
+
+if TYPE_CHECKING:
+    from app.domain.scheduler import Scheduler
+
+MAX_LATEST = 20
+"""Kinds of events whose newest is kept; a pack that cancels on more forgets the one that came longest ago."""
+SHRINKS = ("cart_remove", "refund")
+"""Events that take something out of a window whether its row names them or not."""
+DELIVERED = "order_delivered"
+
+
+def cancel(turn: Scheduler, subject: Subject) -> None:
+    """Cancels every open window whose row names the event; a cart that only shrinks goes on. What counts towards one starts anew."""
+    if turn.counts:
+        for row in turn.pack.cancels.get(subject.kind, ()):
+            for rule in row.cancels:
+                if row.opening.count > 1 and subject.kind in rule.on:
+                    turn.counts = repeats.without(turn.counts, row.name, rule.scope, subject)
+    for one in tuple(turn.windows):
+        if one.closing:
+            continue
+        row = turn.row(one)
+        after = affected(one, subject)
+        if holds(turn, after, row, subject):
+            turn.end(after, row, one.step + 1 if one.send_id else one.step, "cancelled", "cancelled_by_event", subject.cause)
+            place = turn.at(one.window_id)
+            if one.send_id:  # its planned message is the renderer's to end
+                turn.windows[place] = replace(after, closing=True)
+            else:
+                del turn.windows[place]
+        elif after is not one:
+            moved = turn.restarted(after, row, subject.ts) if subject.kind == "cart_remove" else after
+            turn.windows[turn.at(one.window_id)] = moved
+
+
+def holds(turn: Scheduler, one: Window, row: Trigger, subject: Subject) -> bool:
+    """Whether `subject` cancels the window as it stands after it."""
+    for rule in row.cancels:
+        if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
+            orders = turn.see.orders if one.scope == scope.ORDER else None
+            if rule.when is None or rule.when.evaluate({"window": window.facts(one, orders)}).holds:
+                return True
+    return False
+
+
+def past(turn: Scheduler, one: Window, row: Trigger) -> list[Subject]:
+    """What arrived before the opening and may end it or set it going."""
+    if not (row.delivery or any([rule.before for rule in row.cancels])):
+        return earlier(turn, one.event_at)
+    whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
+    since = turn.see.now - lookback.WINDOW_MS
+    known = lookback.after(turn.see.lookback, since)
+    return [past for past in known if past.ts > one.event_at or past.kind in whatever] + _blunt(turn, max(one.event_at, since))
+
+
+def earlier(turn: Scheduler, ts: int) -> list[Subject]:
+    """Cancel-type events that arrived before, but happened after `ts`; looked back for 48 h."""
+    since = max(ts, turn.see.now - lookback.WINDOW_MS)
+    return (lookback.after(turn.see.lookback, since) if turn.part.newest_cancel > since else []) + _blunt(turn, since)
+
+
+def _blunt(turn: Scheduler, since: int) -> list[Subject]:
+    """The newest event of each kind that cancels whatever it is about, where that happened after `since`."""
+    return [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in turn.latest if ts > since]
+
+
+def remember(turn: Scheduler, subject: Subject) -> None:
+    """Keeps a cancel-type event for openings that arrive after it."""
+    if subject.behaviour and not turn.tracked():
+        return
+    if subject.kind in turn.pack.blunt:
+        others = [one for one in turn.latest if one[0] != subject.kind]
+        if len(others) == len(turn.latest) or all(one[2] < subject.ts for one in turn.latest if one[0] == subject.kind):
+            turn.latest = (*others, (subject.kind, subject.cause, subject.ts))[-MAX_LATEST:]
+        return
+    turn.newest_cancel = max(turn.newest_cancel, subject.ts)
+    turn.effects.append(Keep("lookback", lookback.kept(turn.see.lookback, subject, turn.see.now)))
+
+
+def affected(one: Window, subject: Subject) -> Window:
+    """The window after an event that takes something out of it; the same object if it does not."""
+    if subject.kind == "cart_remove" and one.kind == "cart_add":
+        return window.without(one, subject)
+    if subject.kind == "refund" and one.scope == scope.ORDER and subject.order_id == one.key:
+        return window.refunded(one, subject)
+    return one
+
+
+def would(row: Trigger, viewed: Subject, by: Subject) -> bool:
+    """Whether `by`, the raw event that tells a view's dwell, is itself a cancel of the window that view would open."""
+    kinds = PURCHASED if by.kind in PURCHASES else (by.kind,)
+    for rule in row.cancels:
+        if rule.when is None and any(kind in rule.on for kind in kinds):
+            about = viewed.products[0] if viewed.products else scope.NO_PRODUCT
+            if scope.concerns(rule.scope, scope.key(row.opening.scope, viewed) or "", about, by):
+                return True
+    return False

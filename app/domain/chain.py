@@ -1,0 +1,184 @@
+"""A window's chain of messages: what becomes of a due step, and which step comes next (interface.md section 6).
+
+Every step that was armed ends exactly once: sent (the renderer writes that), cancelled or not_sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from app.domain import experiments, gate, goals, originals, plan, scope, window
+from app.domain.decision import decide
+from app.domain.gate import Answer
+from app.domain.scope import SEND
+from app.domain.trigger import Step, Trigger
+from app.domain.window import Sent, Window
+from app.events import NotRendered, Rendered
+
+if TYPE_CHECKING:
+    from app.domain.scheduler import Scheduler
+
+MAX_SENT = 200
+"""Marks of last sends kept for `again`; the oldest gives way, which can only make Kairos speak sooner."""
+
+
+def step_of(row: Trigger, number: int) -> Step:
+    """The step of a number; a programme repeats its last."""
+    return row.steps[min(number, len(row.steps) - 1)]
+
+
+def exists(row: Trigger, number: int) -> bool:
+    """Whether the chain has a step of this number."""
+    beyond = number - len(row.steps) + 1
+    return beyond <= 0 or (row.programme is not None and (not row.programme.times or beyond < row.programme.times))
+
+
+def wait_of(row: Trigger, number: int) -> int:
+    """Ms from the due_at of the step before to that of this one."""
+    return row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
+
+
+def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
+    """The wait of the window's first step: its arm's, if that has its own."""
+    for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms):
+        if arm.wait is not None:
+            return arm.wait
+    return row.steps[0].wait
+
+
+def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
+    """Takes due windows through the gate, one by one, by (priority, due_at, window_id)."""
+    for one in sorted(due_now, key=lambda one: (turn.row(one).priority, one.due_at, one.window_id)):
+        row = turn.row(one)
+        if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
+            _next(turn, one, row, "expired", recorded=True)
+            continue
+        if one.awaits:
+            _next(turn, one, row, "expired")
+            continue
+        step = step_of(row, one.step)
+        answer = gate.ask(one, row, step, turn.pack, turn.see)
+        if answer.reason is None and row.group is not None:
+            answer = _grouped(turn, one, row, answer)
+        if answer.reason is not None:
+            _next(turn, one, row, answer.reason, answer.values)
+            continue
+        message = _message(turn, one, step, answer.values)
+        if one.silent:
+            _unspoken(turn, one, row, message, answer)
+            continue
+        planned = plan.plan(one, row, message, answer, turn.see)
+        turn.effects.append(planned)
+        turn.windows[turn.at(one.window_id)] = replace(one, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
+
+
+def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
+    """The renderer's answer: the next step waits from the due_at of this one, or the rest ends with it."""
+    one = next((one for one in turn.windows if one.send_id == record.send_id), None)
+    if one is None:
+        return
+    row = turn.row(one)
+    if isinstance(record, NotRendered):
+        _next(turn, one, row, record.reason, recorded=True)
+        return
+    if turn.pack.answers:
+        turn.originals = originals.kept(turn.mails(), originals.of(one, one.send_id, record.message, row.opening.scope == SEND))
+    _went(turn, one, row)
+
+
+def _unspoken(turn: Scheduler, one: Window, row: Trigger, message: str, answer: Answer) -> None:
+    """A message to somebody who gets none, so that the others' can be measured: recorded, and the chain goes on as if it was sent."""
+    values = {**answer.values, "message": message, "arms": dict(one.arms)}
+    turn.effects.append(decide(one, turn.see, "not_sent", one.step, one.silent, None, one.due_at, values))
+    _went(turn, replace(one, send_id=plan.send_id(one)), row)
+
+
+def _went(turn: Scheduler, one: Window, row: Trigger) -> None:
+    """The present step has gone out, or would have: its marks, then the next step."""
+    _mark(turn, one, row)
+    if row.goal is not None:
+        mine = goals.awaited(row, one.window_id, one.send_id, one.step, turn.see.now, one.arms, one.silent)
+        turn.goals = goals.awaiting(turn.goals, mine)
+    following = one.step + 1
+    if one.closing or not exists(row, following):
+        del turn.windows[turn.at(one.window_id)]
+    else:
+        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1), row, following)
+
+
+def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[str, Any] | None = None, recorded: bool = False) -> None:
+    """The present step did not go out: it ends so (`recorded`: somebody has said so already), and all up to one that comes regardless.
+
+    A programme ends when its condition does, whatever its row says.
+    """
+    if one.closing:
+        del turn.windows[turn.at(one.window_id)]
+        return
+    if not recorded:
+        turn.effects.append(decide(one, turn.see, "not_sent", one.step, reason, None, one.due_at, values))
+    number = one.step + 1
+    while exists(row, number):
+        repeats = number >= len(row.steps)
+        if step_of(row, number).after == "any" and not (repeats and reason == "condition_false"):
+            _arm(turn, one, row, number)
+            return
+        if repeats:
+            break
+        turn.effects.append(decide(one, turn.see, "not_sent", number, reason, None, None, values))
+        number += 1
+    del turn.windows[turn.at(one.window_id)]
+
+
+def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
+    """The step of this number waits from the due_at of the one before it, whatever lies between."""
+    due_at = one.due_at + sum(wait_of(row, step) for step in range(one.step + 1, number + 1))
+    armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=max(due_at, turn.see.now + 1))
+    turn.windows[turn.at(one.window_id)] = armed
+    values = {"message": step_of(row, number).message}
+    turn.effects.append(decide(armed, turn.see, "scheduled", number, due_at=due_at, values=values))
+
+
+def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -> str:
+    """The message of a due step: its arm's, else the first choice that holds, else the row's."""
+    if not one.step:
+        for name, arm in experiments.chosen(turn.version(one), one.trigger, one.arms):
+            if arm.message is not None:
+                values["chosen"] = f"{name}: {arm.name}"
+                return arm.message
+    for choice in step.choices:
+        if choice.when.evaluate(gate.gather(choice.when, window.properties(one), turn.see, one)).holds:
+            values["chosen"] = choice.when.text
+            return choice.message
+    return step.message
+
+
+def _grouped(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
+    """Who of her other windows speaks for the group: one that has sent, or is sending, and has not ended (X-11)."""
+    group = turn.pack.groups.get(row.group or "")
+    if group is None:
+        return answer  # the pack now active has no such group
+    mine = window.products(one) if group.scope == scope.PRODUCT else []
+    for other in turn.windows:
+        if other.window_id == one.window_id or other.silent or not (other.sent or other.send_id) or turn.row(other).group != row.group:
+            continue
+        theirs = window.products(other) if group.scope == scope.PRODUCT else []
+        if group.scope != scope.PRODUCT or any(a.same(b) for a in mine for b in theirs):
+            held_by = {"group": group.name, "held_by": other.trigger, "window_id": other.window_id}
+            return Answer("suppression_group", {**answer.values, **held_by})
+    return answer
+
+
+def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:
+    """Remembers that a message of this scope went out, for as long as `again` holds."""
+    if not row.again:
+        return
+    now = turn.see.now
+    others = [old for old in turn.sent if old.until > now and not (old.trigger == one.trigger and _same_scope(old, one))]
+    turn.sent = (*others, Sent(one.trigger, one.product, now + row.again))[-MAX_SENT:]
+
+
+def _same_scope(mark: Sent, one: Window) -> bool:
+    return one.scope == scope.PERSON or mark.product.same(one.product)

@@ -1,0 +1,51 @@
+"""Openings that need several events: the second visit to a pricing page, the third view of a product on another day (A-110, A-115)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from app.domain import scope
+from app.domain.product import Product
+from app.domain.scope import PRODUCT, Subject
+from app.domain.trigger import Opening
+
+DAY_MS = 86_400_000
+MAX_COUNTS = 30
+"""Counts kept of a person; the one whose last event is oldest gives way."""
+MAX_TIMES = 20
+"""Events of one count; beyond it the oldest stays, for its day, and the second oldest gives way."""
+KEPT_MS = 30 * DAY_MS
+"""Of an opening without `within`."""
+
+
+class Count(Struct, frozen=True, array_like=True):
+    """Events of one trigger and scope so far. `times`: when they happened (ms), sorted."""
+
+    trigger: str
+    key: str
+    product: Product
+    times: tuple[int, ...]
+
+
+def counted(counts: tuple[Count, ...], trigger: str, opening: Opening, key: str, subject: Subject) -> tuple[tuple[Count, ...], bool]:
+    """The counts with `subject` among them, and whether it is the one that opens: then its count is gone, the next starts anew."""
+    about = subject.products[0] if opening.scope == PRODUCT else scope.NO_PRODUCT
+    before = next((one for one in counts if one.trigger == trigger and scope.concerns(opening.scope, one.key, one.product, subject)), None)
+    first = subject.ts - (opening.within or KEPT_MS)
+    times = sorted((subject.ts, *(at for at in (before.times if before is not None else ()) if at > first)))
+    others = tuple([one for one in counts if one is not before])
+    if len(times) >= opening.count and len({at // DAY_MS for at in times}) >= opening.days:
+        return others, True
+    if len(times) > MAX_TIMES:
+        del times[1]
+    now = Count(trigger, key, about, tuple(times)) if before is None else Count(trigger, before.key, before.product, tuple(times))
+    if len(others) >= MAX_COUNTS:
+        oldest = min(others, key=lambda one: one.times[-1])
+        others = tuple([one for one in others if one is not oldest])
+    return (*others, now), False
+
+
+def without(counts: tuple[Count, ...], trigger: str, scoped: str, subject: Subject) -> tuple[Count, ...]:
+    """The counts after an event that cancels the trigger by `scoped`: who has bought it, or put it into the cart, starts anew."""
+    kept = tuple([one for one in counts if one.trigger != trigger or not scope.concerns(scoped, one.key, one.product, subject)])
+    return counts if len(kept) == len(counts) else kept

@@ -1,0 +1,218 @@
+"""Triggers of a pack's TOML (interface.md section 6), checked field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.event_types import EVENT_TYPES
+from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED, SEND
+from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, Programme, Step, Trigger
+from app.policy import conditions
+from app.policy.fields import DAY, HOUR, SNAKE, Fields
+from app.policy.place import Path
+
+LATE, LATE_SLOW = 6 * HOUR, 3 * DAY
+"""Default `late`: of triggers that wait less than a day, and of the others (interface.md section 6)."""
+EXPIRES = DAY
+NEEDS = ("email", "personalise")
+"""What a behaviour-triggered mail needs."""
+PRIORITY = 100
+REACHABLE = "reachable"
+"""The one opening that is no event: an address and consent to e-mail are there for the first time."""
+MAX_COUNT = 20
+MAX_STEPS = 20
+MAX_CHOICES = 200
+
+TRIGGER = (
+    "name", "why", "open", "cancel", "wait", "send", "choose", "when", "follow_up", "every", "times", "needs", "priority", "restart",
+    "idle", "once", "again", "group", "goal", "delivery", "late", "expires",
+)  # fmt: skip
+OPEN = ("on", "scope", "when", "count", "within", "days")
+CANCEL = ("on", "scope", "when", "before")
+FOLLOW_UP = ("wait", "send", "choose", "when", "after")
+CHOICE = ("when", "send")
+GOAL = ("on", "within")
+
+
+class Triggers:
+    """Reads triggers. `sends`: every message a step names, with its line. `own_events`: the shop's own event types."""
+
+    def __init__(self, fields: Fields, own_events: frozenset[str], consent: Mapping[str, str], groups: Mapping[str, Group]) -> None:
+        self._fields, self._own_events, self._consent, self._groups = fields, own_events, consent, groups
+        self.sends: list[tuple[str, int]] = []
+
+    def trigger(self, told: dict[str, Any], at: Path) -> Trigger | None:
+        """One row; None if anything of it is wrong."""
+        read = self._fields
+        before = len(read.problems)
+        read.known(told, at, TRIGGER, required=("name", "why", "open", "wait", "send"))
+        name = read.text(told, at, "name", SNAKE, "snake_case")
+        why = read.text(told, at, "why")
+        opening = self._opening(read.table(told, at, "open"), (*at, "open"))
+        cancels = [self._cancel(one, (*at, "cancel", n), opening) for n, one in enumerate(read.list(told, at, "cancel", dict))]
+        first = self._step(told, at)
+        later = [self._follow_up(one, (*at, "follow_up", n)) for n, one in enumerate(read.list(told, at, "follow_up", dict))]
+        if len(later) >= MAX_STEPS:
+            read.wrong((*at, "follow_up"), f"follow_up: a chain of more than {MAX_STEPS} messages; a programme repeats with every")
+        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS)
+        for purpose in needs:
+            if purpose not in self._consent:
+                read.wrong((*at, "needs") if "needs" in told else at, f"needs {purpose!r}, of which [consent] says nothing")
+        again = read.duration(told, at, "again")
+        if again and opening is not None and opening.scope in (ORDER, SEND):
+            read.wrong((*at, "again"), f"again: there is no second window of the same {opening.scope}")
+        group = read.text(told, at, "group")
+        if group is not None and group not in self._groups:
+            read.wrong((*at, "group"), f"unknown group {group!r}: [[group]] has {', '.join(self._groups) or 'none'}")
+        delivery = read.flag(told, at, "delivery")
+        if delivery and opening is not None and opening.scope != ORDER:
+            read.wrong((*at, "delivery"), f"delivery: only a window of an order ({ORDER}) can wait for it")
+        slow = first is not None and first.wait >= DAY
+        late = read.duration(told, at, "late", LATE_SLOW if slow else LATE)
+        expires = read.duration(told, at, "expires", EXPIRES)
+        if not expires:
+            read.wrong((*at, "expires"), "expires: a message that is worth nothing on arrival")
+        priority = read.whole(told, at, "priority", 0, 1000, PRIORITY, "a whole number, 0 to 1000, the lower goes first")
+        restart, idle, once = (read.flag(told, at, field) for field in ("restart", "idle", "once"))
+        goal, programme = self._goal(told, at), self._programme(told, at)
+        if len(read.problems) > before or not (name and why and opening and first):
+            return None
+        steps = (first, *(one for one in later if one))
+        chosen = tuple(one for one in cancels if one)
+        return Trigger(
+            name,
+            why,
+            opening,
+            chosen,
+            steps,
+            tuple(needs),
+            priority,
+            restart,
+            once,
+            again,
+            late,
+            expires,
+            idle,
+            group,
+            goal,
+            programme,
+            delivery,
+        )
+
+    def _opening(self, told: dict[str, Any], at: Path) -> Opening | None:
+        read = self._fields
+        read.known(told, at, OPEN, required=("on",))
+        on = self.event(told, at)
+        scope = told.get("scope", PERSON)
+        if scope not in (PERSON, PRODUCT, ORDER, SEND):
+            read.wrong((*at, "scope"), f"scope: {PERSON}, {PRODUCT}, {ORDER} or {SEND}, not {scope!r}")
+            return None
+        if on == "purchase" and scope == PRODUCT:
+            read.wrong((*at, "scope"), f"scope: a purchase opens a window of the {PERSON} or of its {ORDER}; an order has many products")
+            return None
+        if scope == SEND and on is not None and on in EVENT_TYPES and not on.startswith(("email_", "sms_", "push_")):
+            read.wrong((*at, "scope"), f"scope: {on} is not about a message that was sent")
+        when = self._condition(told, at, conditions.OPENING)
+        count = read.whole(told, at, "count", 1, MAX_COUNT, 1)
+        days = read.whole(told, at, "days", 1, MAX_COUNT, 1)
+        within = read.duration(told, at, "within")
+        if count == 1 and ("within" in told or "days" in told):
+            read.wrong(at, "within and days say how several events count: count is missing")
+        if days > count:
+            read.wrong((*at, "days"), f"days: {count} events cannot fall on {days} days")
+        if within and days > 1 and within < (days - 1) * DAY:
+            read.wrong((*at, "within"), f"within: {days} days are longer than that")
+        if count > 1 and on == "purchase":
+            read.wrong((*at, "count"), "count: of orders the profile knows the number; say so in when")
+        if on is None:
+            return None
+        # Only a view's dwell may be told by other events; of any other event a missing dwell_seconds is simply missing.
+        dwells = on == "product_view" and when is not None and "event.dwell_seconds" in when.paths
+        kinds = PURCHASED[:1] if on == "purchase" else (on,)
+        return Opening(kinds, scope, when, dwells, PURCHASED[1:] if on == "purchase" and scope == ORDER else (), count, within, days)
+
+    def _cancel(self, told: dict[str, Any], at: Path, opening: Opening | None) -> Cancel | None:
+        read = self._fields
+        read.known(told, at, CANCEL, required=("on",))
+        on = self.event(told, at)
+        scope = told.get("scope", PERSON)
+        if scope != PERSON and opening is not None and scope != opening.scope:
+            read.wrong((*at, "scope"), f"scope: {PERSON}, or the opening's own ({opening.scope}), not {scope!r}")
+        when = self._condition(told, at, conditions.CANCEL)
+        before = read.flag(told, at, "before")
+        if before and scope == PERSON:
+            read.wrong((*at, "before"), "before: whatever she did before would cancel every window; name the opening's own scope")
+        if on is None:
+            return None
+        kinds = (PURCHASED if scope == PRODUCT else PURCHASED[:1]) if on == "purchase" else (on,)
+        return Cancel(kinds, scope, when, before)
+
+    def _follow_up(self, told: dict[str, Any], at: Path) -> Step | None:
+        self._fields.known(told, at, FOLLOW_UP, required=("wait", "send"))
+        return self._step(told, at)
+
+    def _step(self, told: dict[str, Any], at: Path) -> Step | None:
+        read = self._fields
+        wait = read.duration(told, at, "wait")
+        message = read.text(told, at, "send")
+        when = self._condition(told, at, conditions.STEP)
+        after = read.one_of(told, at, "after", ("sent", "any"), "sent")
+        choices = self._choices(told, at)
+        if message is None:
+            return None
+        self.sends.append((message, read.places.line((*at, "send"))))
+        return Step(wait, message, when, after, choices)
+
+    def _choices(self, told: dict[str, Any], at: Path) -> tuple[Choice, ...]:
+        read = self._fields
+        chosen: list[Choice] = []
+        rows = read.list(told, at, "choose", dict)
+        if len(rows) > MAX_CHOICES:
+            read.wrong((*at, "choose"), f"choose: more than {MAX_CHOICES} rows; a decision table in CSV has room for more")
+        for n, one in enumerate(rows):
+            place: Path = (*at, "choose", n)
+            read.known(one, place, CHOICE, required=CHOICE)
+            when, message = self._condition(one, place, conditions.STEP), read.text(one, place, "send")
+            if when is not None and message is not None:
+                self.sends.append((message, read.places.line((*place, "send"))))
+                chosen.append(Choice(when, message))
+        return tuple(chosen)
+
+    def _goal(self, told: dict[str, Any], at: Path) -> Goal | None:
+        read, place = self._fields, (*at, "goal")
+        goal = read.table(told, at, "goal")
+        if not goal:
+            return None
+        read.known(goal, place, GOAL, required=GOAL)
+        on, within = self.event(goal, place), read.duration(goal, place, "within")
+        if on is None or not within:
+            return None
+        return Goal(PURCHASED[:1] if on == "purchase" else (on,), within)
+
+    def _programme(self, told: dict[str, Any], at: Path) -> Programme | None:
+        read = self._fields
+        every, times = read.duration(told, at, "every"), read.whole(told, at, "times", 1, 1000, 0) if "times" in told else 0
+        if times and not every:
+            read.wrong((*at, "times"), "times: every is missing")
+        if "every" in told and 0 < every < HOUR:
+            read.wrong((*at, "every"), "every: at least 1h")
+        return Programme(every, times) if every else None
+
+    def event(self, told: dict[str, Any], at: Path) -> str | None:
+        """The event type that `on` names."""
+        on = self._fields.text(told, at, "on")
+        if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE:
+            return on
+        self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types")
+        return None
+
+    def _condition(self, told: dict[str, Any], at: Path, roots: tuple[str, ...]) -> Condition | None:
+        text = self._fields.text(told, at, "when")
+        if text is None:
+            return None
+        try:
+            return conditions.condition(text, roots)
+        except conditions.BadCondition as error:
+            self._fields.wrong((*at, "when"), f"when: {error}")
+            return None
