@@ -9,7 +9,7 @@ import click
 from msgspec import Struct
 
 from app.edges.events_file import milliseconds
-from app.policy.schema import UNITS
+from app.policy.fields import UNITS
 
 _AGO = re.compile(r"(\d{1,6})(s|min|h|d)")
 

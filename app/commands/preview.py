@@ -18,7 +18,7 @@ from app import events
 from app.commands.asked import OUTPUT, artifact, dossier, file_options, from_options, write
 from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
-from app.domain import contract, occasion
+from app.domain import chain, contract, occasion
 from app.domain.contract import Broken
 from app.domain.occasion import Occasion
 from app.domain.reason import words
@@ -103,15 +103,15 @@ def _trigger(pack: Pack, name: str, step: int) -> Trigger:
         near = difflib.get_close_matches(name, pack.by_name, 1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(pack.by_name))}"
         raise No(f"pack {pack.name} has no trigger {name}; {hint}")
-    if step >= len(trigger.steps):
-        raise No(f"{name} has {len(trigger.steps)} messages: --step 0 to {len(trigger.steps) - 1}")
+    if not chain.exists(trigger, step):
+        raise No(f"{name} has no message {step}; its chain has {len(trigger.steps)}, --step 0 is the first")
     return trigger
 
 
 def _own(found: Dossier, stage: Stage, trigger: Trigger) -> Occasion:
     """An entry made after what she did herself. Raises `No`."""
     hers = [record for one in (*found.earlier, found) for record in one.story.records]
-    entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds)
+    entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds, stage.group.history.originals)
     if entry is None:
         kinds = " or ".join(occasion.opens_on(trigger))
         raise No(f"{trigger.name} opens on {kinds}, and this person has none to make one after: give one with --event")
@@ -142,10 +142,10 @@ def _given(text: str, found: Dossier, trigger: Trigger, at: int) -> Occasion:
     return occasion.of(trigger, record, at)
 
 
-def _entry_text(entry: Occasion) -> str:
+def _entry_text(entry: Occasion, records: int) -> str:
     opening, after = entry.opening, entry.after
     text = event_text(opening) if isinstance(opening, Event) else conclusion_text(opening)
-    many = f" in {len(entry.records)} records" if len(entry.records) > 1 else ""
+    many = f" in {records} records" if records > 1 else ""
     if after is None:
         return text + many + (" (given)" if isinstance(opening, Event) else "")
     longer = ", with a longer look" if _dwell(opening) != _dwell(after) else ""
@@ -175,7 +175,7 @@ def _lines(found: Dossier, stage: Stage, trigger: Trigger, entry: Occasion, rehe
     lines = [
         f"person   {found.person_id}{named}, as of {moment(events.iso(stage.at))} UTC, policy {stage.ref}",
         *(f"note     {note}" for note in found.notes),
-        f"entry    {_entry_text(entry)}",
+        f"entry    {_entry_text(entry, played.entries)}",
     ]
     if played.opened is not None:
         lines.append(f"window   {trigger.name} opens; its first message waits until {moment(played.opened.due_at or '')}")
@@ -205,7 +205,7 @@ def _plain(found: Dossier, stage: Stage, trigger: Trigger, entry: Occasion, rehe
         "entry": {
             "kind": opening.event_type if isinstance(opening, Event) else opening.kind,
             "properties": opening.properties if isinstance(opening, Event) else opening.values,
-            "records": len(entry.records),
+            "records": played.entries,
             "after": _id(entry.after),
         },
         "window_id": played.window_id,

@@ -11,10 +11,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.cancels import DELIVERED
 from app.domain.days import DAY_MS
 from app.domain.dwell import VIEW
 from app.domain.event_types import EVENT_TYPES
-from app.domain.scope import ORDER, PURCHASED, PURCHASES, order_of
+from app.domain.originals import Originals
+from app.domain.scope import ORDER, PURCHASED, PURCHASES, SEND, order_of
 from app.domain.trigger import Condition, Opening, Trigger
 from app.events import Conclusion, Event, JournalRecord, derived_id
 
@@ -29,17 +31,23 @@ UNSEEN = {"reachable": "email"}
 """Conclusions that need no example: kind → value."""
 
 
+NO_MAILS = Originals()
+
+
 class Occasion(Struct, frozen=True):
-    """`records` in order; `opening`: the one that opens, whose id the window will name; `after`: what it is made after, if anything."""
+    """`records` in order; `opening`: the one that opens; `after`: what it is made after, if anything."""
 
     records: tuple[Event | Conclusion, ...]
     opening: Event | Conclusion
     after: Event | Conclusion | None = None
 
+    counts: bool = False
+    """The opening takes several: any of them may turn out to be the one that opens, by what the person did before."""
+
     @property
-    def cause(self) -> str:
-        """The id that the window's `cause` will begin with."""
-        return _id(self.opening)
+    def causes(self) -> frozenset[str]:
+        """Ids one of which the window's `cause` will begin with."""
+        return frozenset(map(_id, self.records))
 
 
 def opens_on(trigger: Trigger) -> tuple[str, ...]:
@@ -48,9 +56,13 @@ def opens_on(trigger: Trigger) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
-def fitting(trigger: Trigger, records: Iterable[JournalRecord], person_id: str, at: int, holds: Holds) -> Occasion | None:
-    """An occasion at `at` (ms) after the newest record of the person that fits; None: she has none."""
+def fitting(
+    trigger: Trigger, records: Iterable[JournalRecord], person_id: str, at: int, holds: Holds, mails: Originals = NO_MAILS
+) -> Occasion | None:
+    """An occasion at `at` (ms) after the newest record of the person that fits; None: she has none. `mails`: the last she got."""
     kinds = opens_on(trigger)
+    if trigger.opening.scope == SEND and (send_id := _newest(mails, trigger.name)) is not None:
+        return of(trigger, Event(at, send_id, kinds[0], at, person_id, properties={"send_id": send_id}), at)
     mine = [one for one in records if _kind(one) in kinds]
     newest = [one for one in reversed(mine[-LOOKED_AT:]) if isinstance(one, Event | Conclusion)]
     if not newest:
@@ -73,7 +85,7 @@ def of(trigger: Trigger, record: Event | Conclusion, at: int, after: Event | Con
     # Days and minutes apart, the last one now: what the opening counts must lie within its span.
     apart = DAY_MS if opening.days > 1 else MINUTE_MS
     records = tuple(_again(record, trigger, number, at, at - (count - 1 - number) * apart) for number in range(count))
-    return Occasion(records, records[-1], after)
+    return Occasion(_delivered(trigger, records), records[-1], after, count > 1)
 
 
 def _whole_order(trigger: Trigger, newest: list[Event | Conclusion], at: int) -> Occasion:
@@ -81,7 +93,22 @@ def _whole_order(trigger: Trigger, newest: list[Event | Conclusion], at: int) ->
     order = order_of(newest[0].properties) if isinstance(newest[0], Event) else ""
     told = [one for one in newest if isinstance(one, Event) and order_of(one.properties) == order] if order else newest[:1]
     records = tuple(_again(one, trigger, number, at, at) for number, one in enumerate(reversed(told)))
-    return Occasion(records, records[0], told[-1])
+    return Occasion(_delivered(trigger, records), records[0], told[-1])
+
+
+def _delivered(trigger: Trigger, records: tuple[Event | Conclusion, ...]) -> tuple[Event | Conclusion, ...]:
+    """With the delivery at once, where the trigger waits for one: what is asked for is the message, not the parcel."""
+    first = records[0]
+    if not trigger.delivery or not isinstance(first, Event):
+        return records
+    cause, told = derived_id("preview", DELIVERED, first.event_id), {"order_id": order_of(first.properties) or first.event_id}
+    return (*records, replace(first, event_id=cause, event_type=DELIVERED, properties=told))
+
+
+def _newest(mails: Originals, trigger: str) -> str | None:
+    """The newest mail that may have a window of the trigger still; else the newest that might have had one."""
+    fresh = [one.send_id for one in mails.mails if not one.final and trigger not in one.opened]
+    return next(reversed(fresh or [one.send_id for one in mails.mails if not one.final]), None)
 
 
 def _again(record: Event | Conclusion, trigger: Trigger, number: int, at: int, ts: int) -> Event | Conclusion:

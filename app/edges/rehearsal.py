@@ -16,8 +16,11 @@ from app import events
 from app.agents.simulator import simulation
 from app.domain import gate
 from app.domain.occasion import Occasion
+from app.domain.originals import Originals
 from app.domain.person import Group, See
+from app.domain.scope import SEND
 from app.domain.trigger import Condition, Pack, Trigger
+from app.domain.window import Windows
 from app.edges.spectator import decode_decision, decode_send
 from app.engine.program import Output
 from app.engine.simulation import SECOND
@@ -65,6 +68,8 @@ class Played(Struct):
     """All of that window."""
     decision: Decision | None = None
     send: Send | None = None
+    entries: int = 0
+    """Records of the occasion that it took."""
 
 
 class Rehearsal(Struct):
@@ -111,12 +116,13 @@ def _play(stage: Stage, trigger: str, occasion: Occasion, step: int) -> Played:
     play.activate(stage.now, stage.ref)
     play.run_until(stage.at)
     before = {one.window_id: one for one in _windows(play, trigger)}
+    found = Played()
     for record in occasion.records:
         play.append(key, events.encode(record))
-    found = Played()
-    found.opened = next(
-        (one for one in made if (one.trigger, one.outcome) == (trigger, "opened") and one.cause[:1] == [occasion.cause]), None
-    )
+        found.entries += 1
+        found.opened = found.opened or _opened(made, trigger, occasion)
+        if found.opened is not None and occasion.counts:
+            break  # what she did herself counts, too: the rest would be one too many
     if found.opened is not None:
         found.window_id = found.opened.window_id
     else:
@@ -136,6 +142,11 @@ def _play(stage: Stage, trigger: str, occasion: Occasion, step: int) -> Played:
     return found
 
 
+def _opened(made: list[Decision], trigger: str, occasion: Occasion) -> Decision | None:
+    mine = [one for one in made if (one.trigger, one.outcome) == (trigger, "opened")]
+    return next((one for one in mine if one.cause and one.cause[0] in occasion.causes), None)
+
+
 def _windows(play: Any, trigger: str) -> list[Any]:
     return [one for group in play.groups() for one in group.person.windows.open if one.trigger == trigger]
 
@@ -146,11 +157,11 @@ def _ended(made: list[Decision], window_id: str, step: int) -> Decision | None:
 
 def _unopened(stage: Stage, trigger: Trigger, occasion: Occasion) -> str:
     """What kept the window from opening: the first thing without which it would have."""
-    when, person = trigger.opening.when, stage.group.person
+    when = trigger.opening.when
     condition = f"the opening's condition does not hold: {when.text}" if when is not None else ""
     for why, freed in (
         (condition, _row(stage, replace(trigger, opening=replace(trigger.opening, when=None)))),
-        ("the person has had it: " + _spent(trigger), _person(stage, windows=type(person.windows)())),
+        ("the person has had it: " + _spent(trigger), _unspent(stage)),
         (f"it takes {trigger.opening.count} such events", _row(stage, replace(trigger, opening=_once(trigger)))),
         ("the person's behaviour may not be kept, or is no person's", _allowed(stage, trigger)),
     ):
@@ -162,7 +173,16 @@ def _unopened(stage: Stage, trigger: Trigger, occasion: Occasion) -> str:
 def _spent(trigger: Trigger) -> str:
     if trigger.once:
         return "once ever"
-    return "once per scope" if trigger.once_per_scope else f"not again for {trigger.again / DAY_MS:g} d" if trigger.again else "already"
+    if trigger.opening.scope == SEND:
+        return "once per mail"
+    return f"not again for {trigger.again / DAY_MS:g} d" if trigger.again else "already"
+
+
+def _unspent(stage: Stage) -> Stage:
+    """The stage as if the person had had no window of anything yet."""
+    mails = tuple(replace(one, opened=(), final=False) for one in stage.group.history.originals.mails)
+    group = stage.group.replaced(replace(stage.group.person, windows=Windows()), {"originals": Originals(mails)})
+    return replace(stage, group=group)
 
 
 def _once(trigger: Trigger) -> Any:
@@ -178,12 +198,12 @@ def _freed(stage: Stage, trigger: Trigger) -> Stage:
         steps=tuple(replace(one, when=None) for one in trigger.steps),
         needs=(),
         once=False,
-        once_per_scope=False,
         again=0,
+        delivery=False,
         late=FOREVER,
         group=None,
     )
-    return _person(_allowed(_row(stage, row), trigger), windows=type(stage.group.person.windows)(), faults=())
+    return _person(_unspent(_allowed(_row(stage, row), trigger)), faults=())
 
 
 def _allowed(stage: Stage, trigger: Trigger) -> Stage:

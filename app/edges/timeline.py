@@ -28,7 +28,7 @@ VERBS = {
 }
 """Event types about a product that read better than their name; all others are told by their name."""
 
-TELLING = ("order_id", "query", "page_type", "link", "kind", "purposes", "previous_id", "ticket_id", "status", "dwell_seconds")
+TELLING = ("order_id", "query", "page_type", "link", "kind", "purposes", "previous_id", "ticket_id", "status", "dwell_seconds", "send_id")
 """Properties worth a word, in this order."""
 MAX_NAMES = 5
 """Products of one event that are named; the rest are counted."""
