@@ -1,0 +1,246 @@
+"""What a pack that is well-formed still gets wrong: rows that can never open, conditions that never or always hold, mails that read what
+their trigger cannot tell, endless rounds, experiments that pull at one wait. Pure: a compiled pack and its text in, problems out.
+
+Errors are proved; what only looks odd is a warning. Packs have neither caps nor segments yet, so nothing is said of those.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.domain.scope import ORDER, PERSON, PRODUCT
+from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
+from app.policy.expression import Node, parsed
+from app.policy.fact import Fact, Facts, known, tells
+from app.policy.place import Path, Places
+from app.policy.problem import Problem
+from app.policy.reading import PRODUCTS, idle_roots, messages_of, unreadable
+from app.policy.schema import DAY
+from app.policy.truth import always, never
+
+SEND = "send_id"
+OWN_DOING = {"email_sent", "email_delivered", "sms_sent"}
+"""Events that our own message causes by itself."""
+HER_DOING = {"email_open", "email_click", "email_forward", "sms_click", "push_open"}
+"""Events that our own message makes likely."""
+NONE: Mapping[str, str] = {}
+SCOPES = {PRODUCT: (PRODUCTS, "a product"), ORDER: (("order_id",), "an order_id"), SEND: ((SEND,), "a send_id")}
+
+
+def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, namesakes: Iterable[str] = ()) -> list[Problem]:
+    """`beside`: messages in the folder of the pack, with their files; `namesakes`: other packs of its name."""
+    found = _Lint(pack, text, file)
+    for number, trigger in enumerate(pack.triggers):
+        found.trigger(number, trigger)
+    found.groups()
+    found.experiments()
+    found.own_events()
+    found.messages(beside)
+    for other in namesakes:
+        found.say(("name",), f"{other} is a pack named {pack.name!r}, too: only their hashes tell the two apart", warning=True)
+    return sorted(found.problems, key=lambda problem: (problem.file != file, problem.line))
+
+
+class _Lint:
+    def __init__(self, pack: Pack, text: str, file: str) -> None:
+        self.pack, self.file, self.problems = pack, file, list[Problem]()
+        self._raw: dict[str, Any] = tomllib.loads(text)
+        self._places = Places(text)
+
+    def say(self, at: Path, message: str, warning: bool = False) -> None:
+        self.problems.append(Problem(self.file, self._places.line(at), message, warning))
+
+    # --- triggers -------------------------------------------------------------------------------------------------------------
+
+    def trigger(self, number: int, row: Trigger) -> None:
+        at: Path = ("trigger", number)
+        facts = _facts(row.opening, None)
+        opening = self.condition(row.opening.when, (*at, "open", "when"), facts, "nothing opens this trigger")
+        self.opening(row, (*at, "open"))
+        for n, cancel in enumerate(row.cancels):
+            self.condition(cancel.when, (*at, "cancel", n, "when"), facts, "this never cancels anything")
+            self.cancel(row, cancel, (*at, "cancel", n))
+        for n, step in enumerate(row.steps):
+            place = at if n == 0 else (*at, "follow_up", n - 1)
+            endless = row.programme is not None and n == len(row.steps) - 1
+            self.step(step, place, _facts(row.opening, None if endless else n), opening)
+        for n, name in messages_of(row):
+            message = self.pack.messages.get(name)
+            if message is not None and (missing := unreadable(row, message, n)) is not None:
+                place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
+                self.say(place, f"message {name!r} prints {missing}, which {row.name} ({_told(row.opening)}) never has")
+        self.rounds(row, at)
+        if row.goal is not None and row.goal.within <= 0:
+            self.say((*at, "goal"), "goal: within 0 nothing is reached")
+        if row.programme is not None and row.programme.every <= 0:
+            self.say((*at, "programme"), "programme: every 0 is one message after the other without end")
+        if row.group is not None and self.pack.groups and row.group not in self.pack.groups:
+            self.say((*at, "group"), f"unknown group {row.group!r}: {', '.join(self.pack.groups)}")
+
+    def opening(self, row: Trigger, at: Path) -> None:
+        one = row.opening
+        needed, what = SCOPES.get(one.scope, ((), ""))
+        if needed and not tells(one.on, needed):
+            self.say((*at, "scope"), f"{_or(one.on)} carries no {what.partition(' ')[2]} by its contract: only one that does opens this", True)
+        if one.within and one.days > 2 and one.within <= (one.days - 2) * DAY:
+            self.say((*at, "within"), f"{one.days} different days never lie within {one.within // DAY or 1} d: nothing opens this trigger")
+        if one.within and one.count == 1 and one.days == 1:
+            self.say((*at, "within"), "within: says nothing of a single event", warning=True)
+
+    def cancel(self, row: Trigger, cancel: Cancel, at: Path) -> None:
+        needed, what = SCOPES.get(cancel.scope, ((), ""))
+        if needed and not tells(cancel.on, needed):
+            self.say((*at, "on"), f"{_or(cancel.on)} carries no {what.partition(' ')[2]} by its contract: only one that does cancels", True)
+        if cancel.when is not None or not set(row.opening.on) & set(cancel.on):
+            return
+        if cancel.scope in (PERSON, row.opening.scope) and cancel.before:
+            self.say(at, f"unreachable: the {_or(cancel.on)} that opens {row.name} cancels it at once")
+        elif cancel.scope == row.opening.scope:
+            why = f"each {_or(cancel.on)} cancels the window that the one before opened; restart = true lets it wait anew instead"
+            self.say(at, why, warning=True)
+
+    def step(self, step: Step, at: Path, facts: Facts, opening: Node | None) -> None:
+        own = self.condition(step.when, (*at, "when"), facts, "this message is never sent")
+        given = [one for one in (opening and _then(opening), own) if one is not None]
+        if own is not None and never(facts, given) and not never(facts, [own]):
+            self.say((*at, "when"), f"contradicts what opens this trigger, so this message is never sent: {_short(step.when)}")
+            return
+        if self._choose(at):
+            self.choices(step.choices, at, facts, given)
+
+    def choices(self, choices: Iterable[Choice], at: Path, facts: Facts, given: list[Node]) -> None:
+        earlier: list[Node] = []
+        for n, choice in enumerate(choices):
+            node = parsed(choice.when.text)
+            place: Path = (*at, "choose", n, "when")
+            if never(facts, [node]):
+                self.say(place, f"always false, so {choice.message!r} is never chosen: {_short(choice.when)}")
+            elif never(facts, [*given, node], earlier):
+                self.say(place, f"unreachable: an earlier choice always holds where this one does: {_short(choice.when)}")
+            earlier.append(node)
+        if earlier and never(facts, given, earlier):
+            self.say((*at, "send"), "never sent: one of the choices always holds", warning=True)
+
+    def condition(self, when: Condition | None, at: Path, facts: Facts, then: str) -> Node | None:
+        """Its tree, to go on with; None where there is nothing (left) to say."""
+        if when is None:
+            return None
+        node = parsed(when.text)
+        if never(facts, [node]):
+            self.say(at, f"always false, so {then}: {_short(when)}")
+            return None
+        if always(facts, node):
+            self.say(at, f"always true, it may as well be left out: {_short(when)}", warning=True)
+            return None
+        return node
+
+    def _choose(self, at: Path) -> bool:
+        """Whether a step's choices stand in the pack itself; those of a table are the table's to check."""
+        told: Any = self._raw
+        for part in at:
+            told = told[part] if isinstance(told, list) and isinstance(part, int) and part < len(told) else told.get(part, {})
+        return isinstance(told.get("choose"), list)
+
+    def rounds(self, row: Trigger, at: Path) -> None:
+        """Conclusions are drawn by code, so a pack has but one way round: a trigger that its own message opens again."""
+        if row.once or row.once_per_scope or row.opening.scope == SEND:
+            return
+        on = set(row.opening.on)
+        if own := on & OWN_DOING:
+            ever = f"each {row.again // DAY} d" if row.again >= DAY else "without end"
+            self.say((*at, "open", "on"), f"a cycle: its own message causes {_or(own)}, which opens it again, {ever}", warning=row.again >= DAY)
+        elif (hers := on & HER_DOING) and not row.again:
+            self.say((*at, "open", "on"), f"a cycle: her {_or(hers)} of its own message opens it again; again, once or scope send_id ends it", True)
+
+    # --- the pack -------------------------------------------------------------------------------------------------------------
+
+    def groups(self) -> None:
+        declared = [one.get("name") for one in self._raw.get("group", ()) if isinstance(one, dict)]
+        for name in self.pack.groups:
+            members = [row.name for row in self.pack.triggers if row.group == name]
+            at: Path = ("group", declared.index(name)) if name in declared else ("group",)
+            if len(members) < 2:
+                whom = f"only {members[0]} is" if members else "no trigger is"
+                self.say(at, f"group {name!r} keeps nobody apart: {whom} in it", warning=True)
+
+    def experiments(self) -> None:
+        declared = [one.get("name") for one in self._raw.get("experiment", ()) if isinstance(one, dict)]
+        seen: dict[str, Experiment] = {one.name: one for several in self.pack.experiments.values() for one in several}
+        for one in seen.values():
+            at: Path = ("experiment", declared.index(one.name)) if one.name in declared else ("experiment",)
+            for name in one.triggers:
+                if name not in self.pack.by_name:
+                    self.say(at, f"experiment {one.name!r}: unknown trigger {name!r}")
+            if len({(arm.control, arm.wait, arm.message, tuple(arm.factors.items())) for arm in one.arms}) < 2:
+                self.say(at, f"experiment {one.name!r}: its arms do not differ, so it can show nothing", warning=True)
+            for arm in one.arms:
+                if arm.weight <= 0:
+                    self.say(at, f"experiment {one.name!r}: nobody gets into arm {arm.name!r}, its weight is {arm.weight:g}", warning=True)
+        for name, several in self.pack.experiments.items():
+            for what in ("wait", "message"):
+                both = [one.name for one in several if any(getattr(arm, what) is not None for arm in one.arms)]
+                if len(both) > 1:
+                    at = ("experiment", declared.index(both[1])) if both[1] in declared else ("experiment",)
+                    self.say(at, f"{' and '.join(map(repr, both))} are both switched on for {name} and both set its {what}")
+        if self.pack.holdout >= 1:
+            self.say(("holdout",), "holdout: everybody is held out, so nobody gets a message")
+
+    def own_events(self) -> None:
+        used = {kind for row in self.pack.triggers for kind in (*row.opening.on, *row.opening.joins, *_cancelling(row))}
+        used |= {kind for row in self.pack.triggers if row.goal for kind in row.goal.on}
+        for name in self._raw.get("event_types", ()):
+            if name not in used:
+                self.say(("event_types",), f"event type {name!r} is used by no trigger", warning=True)
+
+    def messages(self, beside: Mapping[str, str]) -> None:
+        for name in sorted(set(beside) - set(self.pack.messages)):
+            self.problems.append(Problem(beside[name], 0, f"message {name!r} lies beside the pack, but nothing sends it", True))
+        for number, row in enumerate(self.pack.triggers):
+            for n, name in messages_of(row):
+                first = next(one for one in self.pack.triggers if any(name == sent for _, sent in messages_of(one)))
+                if first is row and (roots := idle_roots(self.pack, name)):
+                    at: Path = ("trigger", number, "send") if n == 0 else ("trigger", number, "follow_up", n - 1, "send")
+                    self.say(at, f"message {name!r} has a part about {_or(roots)}, which no trigger that sends it can fill", warning=True)
+
+
+def _facts(opening: Opening, step: int | None) -> Facts:
+    """What is known at a step (`window.step` too), or of every step and at the opening."""
+    kinds = (*opening.on, *opening.joins)
+
+    def facts(path: str) -> Fact:
+        path = path.removeprefix(THEN)
+        if path == "window.step" and step is not None:
+            return Fact("whole", step, step, always=True)
+        return known(path, kinds)
+
+    return facts
+
+
+THEN = "then."
+
+
+def _then(node: Node) -> Node:
+    """The opening's condition as a step looks back at it: the event is still the same, all else may have changed since."""
+    if node.kind == "other" or (node.kind in ("path", "has") and not str(node.value).startswith("event.")):
+        return Node(node.kind, f"{THEN}{node.value}")
+    return Node(node.kind, node.value, tuple(map(_then, node.of)))
+
+
+def _cancelling(row: Trigger) -> Iterable[str]:
+    return (kind for rule in row.cancels for kind in rule.on)
+
+
+def _told(opening: Opening) -> str:
+    return f"opened by {_or(opening.on)}, scope {opening.scope}"
+
+
+def _or(names: Iterable[str]) -> str:
+    return " or ".join(sorted(names))
+
+
+def _short(when: Condition | None) -> str:
+    text = when.text if when is not None else ""
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
