@@ -14,6 +14,7 @@ from app.domain.scope import ORDER, PERSON, PRODUCT
 from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, Facts, known, tells
+from app.policy.phrases import events
 from app.policy.place import Path, Places
 from app.policy.problem import Problem
 from app.policy.reading import PRODUCTS, idle_roots, messages_of, unreadable
@@ -26,7 +27,8 @@ OWN_DOING = {"email_sent", "email_delivered", "sms_sent"}
 HER_DOING = {"email_open", "email_click", "email_forward", "sms_click", "push_open"}
 """Events that our own message makes likely."""
 NONE: Mapping[str, str] = {}
-SCOPES = {PRODUCT: (PRODUCTS, "a product"), ORDER: (("order_id",), "an order_id"), SEND: ((SEND,), "a send_id")}
+SCOPES = {PRODUCT: (PRODUCTS, "product"), ORDER: (("order_id",), "order_id"), SEND: ((SEND,), "send_id")}
+"""Scope → properties that tell it, and what they tell."""
 
 
 def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, namesakes: Iterable[str] = ()) -> list[Problem]:
@@ -83,7 +85,7 @@ class _Lint:
         one = row.opening
         needed, what = SCOPES.get(one.scope, ((), ""))
         if needed and not tells(one.on, needed):
-            self.say((*at, "scope"), f"{_or(one.on)} carries no {what.partition(' ')[2]} by its contract: only one that does opens this", True)
+            self.say((*at, "scope"), f"{events(one.on)} carries no {what} by its contract: only one that does opens this", warning=True)
         if one.within and one.days > 2 and one.within <= (one.days - 2) * DAY:
             self.say((*at, "within"), f"{one.days} different days never lie within {one.within // DAY or 1} d: nothing opens this trigger")
         if one.within and one.count == 1 and one.days == 1:
@@ -92,13 +94,13 @@ class _Lint:
     def cancel(self, row: Trigger, cancel: Cancel, at: Path) -> None:
         needed, what = SCOPES.get(cancel.scope, ((), ""))
         if needed and not tells(cancel.on, needed):
-            self.say((*at, "on"), f"{_or(cancel.on)} carries no {what.partition(' ')[2]} by its contract: only one that does cancels", True)
+            self.say((*at, "on"), f"{events(cancel.on)} carries no {what} by its contract: only one that does cancels", warning=True)
         if cancel.when is not None or not set(row.opening.on) & set(cancel.on):
             return
         if cancel.scope in (PERSON, row.opening.scope) and cancel.before:
-            self.say(at, f"unreachable: the {_or(cancel.on)} that opens {row.name} cancels it at once")
+            self.say(at, f"unreachable: the {events(cancel.on)} that opens {row.name} cancels it at once")
         elif cancel.scope == row.opening.scope:
-            why = f"each {_or(cancel.on)} cancels the window that the one before opened; restart = true lets it wait anew instead"
+            why = f"each {events(cancel.on)} cancels the window that the one before opened; restart = true lets it wait anew instead"
             self.say(at, why, warning=True)
 
     def step(self, step: Step, at: Path, facts: Facts, opening: Node | None) -> None:
@@ -149,10 +151,12 @@ class _Lint:
             return
         on = set(row.opening.on)
         if own := on & OWN_DOING:
-            ever = f"each {row.again // DAY} d" if row.again >= DAY else "without end"
-            self.say((*at, "open", "on"), f"a cycle: its own message causes {_or(own)}, which opens it again, {ever}", warning=row.again >= DAY)
+            slow = row.again >= DAY
+            why = f"a cycle: its own message causes {events(sorted(own))}, which opens it again, "
+            self.say((*at, "open", "on"), why + (f"each {row.again // DAY} d" if slow else "without end"), warning=slow)
         elif (hers := on & HER_DOING) and not row.again:
-            self.say((*at, "open", "on"), f"a cycle: her {_or(hers)} of its own message opens it again; again, once or scope send_id ends it", True)
+            why = f"a cycle: her {events(sorted(hers))} of its own message opens it again; again, once or scope send_id ends it"
+            self.say((*at, "open", "on"), why, warning=True)
 
     # --- the pack -------------------------------------------------------------------------------------------------------------
 
@@ -202,7 +206,8 @@ class _Lint:
                 first = next(one for one in self.pack.triggers if any(name == sent for _, sent in messages_of(one)))
                 if first is row and (roots := idle_roots(self.pack, name)):
                     at: Path = ("trigger", number, "send") if n == 0 else ("trigger", number, "follow_up", n - 1, "send")
-                    self.say(at, f"message {name!r} has a part about {_or(roots)}, which no trigger that sends it can fill", warning=True)
+                    why = f"message {name!r} has a part about {' or '.join(roots)}, which no trigger that sends it can fill"
+                    self.say(at, why, warning=True)
 
 
 def _facts(opening: Opening, step: int | None) -> Facts:
@@ -233,11 +238,7 @@ def _cancelling(row: Trigger) -> Iterable[str]:
 
 
 def _told(opening: Opening) -> str:
-    return f"opened by {_or(opening.on)}, scope {opening.scope}"
-
-
-def _or(names: Iterable[str]) -> str:
-    return " or ".join(sorted(names))
+    return f"opened by {events(opening.on)}, scope {opening.scope}"
 
 
 def _short(when: Condition | None) -> str:
