@@ -93,6 +93,8 @@ def other(value: Any, where: str) -> Any:
             return (changed(value[0], msgspec.structs.fields(value[0])[0].name), *value[1:])
         case tuple():
             return (*value, "more")
+        case frozenset():
+            return value | {"more"}
         case dict():
             key = next(iter(value), "key")
             return {**value, key: other(value.get(key, "a"), where)}

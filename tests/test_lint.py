@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain.message import MessageSource
-from app.domain.trigger import Arm, Choice, Experiment, Goal, Group, Opening, Pack, Programme, Trigger
+from app.domain.trigger import Choice, Opening, Pack, Trigger
 from app.policy import conditions
 from app.policy.expression import parsed
 from app.policy.fact import known
@@ -21,7 +21,7 @@ from app.policy.pack import BadPack, build, compile_artifact, shipped
 from app.policy.place import Places
 from app.policy.review import review
 from app.policy.truth import always, never
-from tests.test_packs import DAY, GOOD, build_text
+from tests.test_packs import GOOD, build_text
 
 FIRST, SECOND = 13, 24
 """Lines of the two triggers of GOOD."""
@@ -176,14 +176,6 @@ def test_a_step_that_contradicts_its_opening_only_where_the_event_says_so() -> N
     assert said(compile_artifact("mine@1", build_text(grown)), grown) == []
 
 
-def test_a_counted_opening() -> None:
-    pack = good(opening=Opening(("product_view",), "product", count=3, within=DAY, days=3))
-    assert "p.toml:16: 3 different days never lie within 1 d: nothing opens this trigger" in said(pack)
-    single = good(opening=Opening(("product_view",), "product", within=DAY))
-    assert any("within: says nothing of a single event" in one for one in said(single))
-    assert said(good(opening=Opening(("product_view",), "product", count=3, within=7 * DAY, days=2))) == []
-
-
 def test_an_opening_that_its_own_cancel_always_cancels() -> None:
     cancels = compile_artifact("mine@1", build_text(GOOD)).triggers[0].cancels
     pack = good(cancels=(replace(cancels[0], on=("product_view",), scope="product", before=True),))
@@ -234,33 +226,48 @@ def test_a_message_about_products_in_a_window_without_any() -> None:
 
 def test_groups_that_keep_nobody_apart() -> None:
     # X-11
-    text = GOOD + '\n[[group]]\nname = "a"\nscope = "person"\n\n[[group]]\nname = "b"\nscope = "person"\n'
-    pack = replace(good(group="b"), groups={"a": Group("a", "person"), "b": Group("b", "person")})
-    assert said(pack, text) == [
-        "p.toml:35: warning: group 'a' keeps nobody apart: no trigger is in it",
-        "p.toml:39: warning: group 'b' keeps nobody apart: only first is in it",
+    text = GOOD.replace('wait = "2h"', 'wait = "2h"\ngroup = "b"')
+    text += '\n[[group]]\nname = "a"\nwhy = "x"\nscope = "person"\n\n[[group]]\nname = "b"\nwhy = "x"\nscope = "person"\n'
+    assert said(compile_artifact("mine@1", build_text(text)), text) == [
+        "p.toml:36: warning: group 'a' keeps nobody apart: no trigger is in it",
+        "p.toml:41: warning: group 'b' keeps nobody apart: only first is in it",
     ]
-    assert any("unknown group 'c': a, b" in one for one in said(replace(good(group="c"), groups=pack.groups), text))
 
 
 def test_experiments_that_pull_at_one_wait() -> None:
     # A-205, A-208
-    text = GOOD + '\n[[experiment]]\nname = "one"\n\n[[experiment]]\nname = "two"\n'
-    one = Experiment("one", ("first",), (Arm("now", 0.5, wait=0), Arm("later", 0.5, wait=DAY)))
-    two = Experiment("two", ("first", "third"), (Arm("now", 1.0, wait=0), Arm("later", 0.0, wait=0)))
-    pack = replace(good(), experiments={"first": (one, two)})
-    assert said(pack, text) == [
-        "p.toml:38: experiment 'two': unknown trigger 'third'",
-        "p.toml:38: warning: experiment 'two': its arms do not differ, so it can show nothing",
-        "p.toml:38: warning: experiment 'two': nobody gets into arm 'later', its weight is 0",
-        "p.toml:38: 'one' and 'two' are both switched on for first and both set its wait",
+    head = '\n[[experiment]]\nname = "{}"\nwhy = "x"\nenabled = true\ntriggers = ["first"]\narm = [\n'
+    text = GOOD + head.format("one") + '  { name = "now", share = 0.5, wait = "0s" },\n  { name = "later", share = 0.5, wait = "1d" },\n]\n'
+    text += head.format("two") + '  { name = "now", share = 1, wait = "0s" },\n  { name = "later", share = 0, wait = "0s" },\n]\n'
+    assert said(compile_artifact("mine@1", build_text(text)), text) == [
+        "p.toml:45: warning: experiment 'two': its arms do not differ, so it can show nothing",
+        "p.toml:45: warning: experiment 'two': nobody gets into arm 'later', its share is 0",
+        "p.toml:45: 'one' and 'two' are both switched on for first and both set its wait",
+    ]
+    off = text.replace("enabled = true", "enabled = false")
+    assert said(compile_artifact("mine@1", build_text(off)), off) == []
+
+
+def test_a_pack_that_extends_another_answers_for_its_own_rows(tmp_path: Path) -> None:
+    text = 'name = "mine"\nwhy = "x"\nextends = "s1"\n\n[[trigger]]\nname = "extra"\nwhy = "x"\n'
+    text += 'open = { on = "search", when = "1 > 2" }\nwait = "1h"\nsend = "referral"\n'
+    (tmp_path / "mine.toml").write_text(text)
+    assert [str(one) for one in review(str(tmp_path / "mine.toml")).problems] == [
+        f"{tmp_path}/mine.toml:8: always false, so nothing opens this trigger: 1 > 2"
     ]
 
 
-def test_goals_and_programmes_without_time() -> None:
-    assert any("goal: within 0" in one for one in said(good(goal=Goal(("purchase",), 0))))
-    assert any("programme: every 0" in one for one in said(good(programme=Programme(0))))
-    assert any("everybody is held out" in one for one in said(replace(good(), holdout=1.0)))
+def test_what_an_answer_to_a_mail_looks_at_is_what_the_mail_was_about() -> None:
+    text = GOOD.replace('{ on = "quiz_done" }', '{ on = "email_open", scope = "send_id", when = "event.send_id != \'\'" }')
+    text = text.replace('wait = "30min"', 'wait = "30min"\nwhen = "event.price > 3"').replace('["quiz_done"]', "[]")
+    pack = compile_artifact("mine@1", build_text(text))
+    assert said(pack, text) == []
+
+
+def test_everybody_held_out() -> None:
+    text = GOOD + '\n[holdout]\nshare = 1\nwhy = "x"\n'
+    found = said(compile_artifact("mine@1", build_text(text)), text)
+    assert found == ["p.toml:35: holdout: everybody is held out, so nobody gets a message"]
 
 
 def test_messages_beside_the_pack_and_packs_of_one_name(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from app.domain.trigger import (
 )
 from app.policy.phrases import PHRASES, Phrase, duration, events, value
 
-DERIVED = frozenset(("version", "ref", "by_name", "opens", "dwells", "cancels"))
+DERIVED = frozenset(("version", "ref", "by_name", "opens", "cancels", "dwells", "idles", "delivers", "answers", "goals"))
 """Fields of a pack that follow from its others."""
 
 

@@ -10,18 +10,17 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.domain.scope import ORDER, PERSON, PRODUCT
+from app.domain.scope import ORDER, PERSON, PRODUCT, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, Facts, known, tells
+from app.policy.fields import DAY
 from app.policy.phrases import events
 from app.policy.place import Path, Places
 from app.policy.problem import Problem
 from app.policy.reading import PRODUCTS, idle_roots, messages_of, unreadable
-from app.policy.schema import DAY
 from app.policy.truth import always, never
 
-SEND = "send_id"
 OWN_DOING = {"email_sent", "email_delivered", "sms_sent"}
 """Events that our own message causes by itself."""
 HER_DOING = {"email_open", "email_click", "email_forward", "sms_click", "push_open"}
@@ -34,8 +33,8 @@ SCOPES = {PRODUCT: (PRODUCTS, "product"), ORDER: (("order_id",), "order_id"), SE
 def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, namesakes: Iterable[str] = ()) -> list[Problem]:
     """`beside`: messages in the folder of the pack, with their files; `namesakes`: other packs of its name."""
     found = _Lint(pack, text, file)
-    for number, trigger in enumerate(pack.triggers):
-        found.trigger(number, trigger)
+    for trigger in pack.triggers:
+        found.trigger(trigger)
     found.groups()
     found.experiments()
     found.own_events()
@@ -50,14 +49,27 @@ class _Lint:
         self.pack, self.file, self.problems = pack, file, list[Problem]()
         self._raw: dict[str, Any] = tomllib.loads(text)
         self._places = Places(text)
+        self._rows = self.declared("trigger")
+
+    def declared(self, what: str) -> list[object]:
+        """Names of the tables of a kind that stand in this file; what a pack extends has been looked at where it stands."""
+        return [one.get("name") for one in self._raw.get(what, ()) if isinstance(one, dict)]
+
+    def place(self, row: Trigger, step: int = 0) -> Path | None:
+        if row.name not in self._rows:
+            return None
+        at: Path = ("trigger", self._rows.index(row.name))
+        return at if step == 0 else (*at, "follow_up", step - 1)
 
     def say(self, at: Path, message: str, warning: bool = False) -> None:
         self.problems.append(Problem(self.file, self._places.line(at), message, warning))
 
     # --- triggers -------------------------------------------------------------------------------------------------------------
 
-    def trigger(self, number: int, row: Trigger) -> None:
-        at: Path = ("trigger", number)
+    def trigger(self, row: Trigger) -> None:
+        at = self.place(row)
+        if at is None:
+            return
         facts = _facts(row.opening, None)
         opening = self.condition(row.opening.when, (*at, "open", "when"), facts, "nothing opens this trigger")
         self.opening(row, (*at, "open"))
@@ -67,29 +79,20 @@ class _Lint:
         for n, step in enumerate(row.steps):
             place = at if n == 0 else (*at, "follow_up", n - 1)
             endless = row.programme is not None and n == len(row.steps) - 1
-            self.step(step, place, _facts(row.opening, None if endless else n), opening)
+            # What opened a mail's window is her open; what its steps look at as `event` is what the mail was about.
+            self.step(step, place, _facts(row.opening, None if endless else n), None if row.opening.scope == SEND else opening)
         for n, name in messages_of(row):
             message = self.pack.messages.get(name)
             if message is not None and (missing := unreadable(row, message, n)) is not None:
                 place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
                 self.say(place, f"message {name!r} prints {missing}, which {row.name} ({_told(row.opening)}) never has")
         self.rounds(row, at)
-        if row.goal is not None and row.goal.within <= 0:
-            self.say((*at, "goal"), "goal: within 0 nothing is reached")
-        if row.programme is not None and row.programme.every <= 0:
-            self.say((*at, "programme"), "programme: every 0 is one message after the other without end")
-        if row.group is not None and self.pack.groups and row.group not in self.pack.groups:
-            self.say((*at, "group"), f"unknown group {row.group!r}: {', '.join(self.pack.groups)}")
 
     def opening(self, row: Trigger, at: Path) -> None:
         one = row.opening
         needed, what = SCOPES.get(one.scope, ((), ""))
         if needed and not tells(one.on, needed):
             self.say((*at, "scope"), f"{events(one.on)} carries no {what} by its contract: only one that does opens this", warning=True)
-        if one.within and one.days > 2 and one.within <= (one.days - 2) * DAY:
-            self.say((*at, "within"), f"{one.days} different days never lie within {one.within // DAY or 1} d: nothing opens this trigger")
-        if one.within and one.count == 1 and one.days == 1:
-            self.say((*at, "within"), "within: says nothing of a single event", warning=True)
 
     def cancel(self, row: Trigger, cancel: Cancel, at: Path) -> None:
         needed, what = SCOPES.get(cancel.scope, ((), ""))
@@ -147,7 +150,7 @@ class _Lint:
 
     def rounds(self, row: Trigger, at: Path) -> None:
         """Conclusions are drawn by code, so a pack has but one way round: a trigger that its own message opens again."""
-        if row.once or row.once_per_scope or row.opening.scope == SEND:
+        if row.once or row.opening.scope == SEND:
             return
         on = set(row.opening.on)
         if own := on & OWN_DOING:
@@ -161,32 +164,27 @@ class _Lint:
     # --- the pack -------------------------------------------------------------------------------------------------------------
 
     def groups(self) -> None:
-        declared = [one.get("name") for one in self._raw.get("group", ()) if isinstance(one, dict)]
-        for name in self.pack.groups:
+        for n, name in enumerate(self.declared("group")):
             members = [row.name for row in self.pack.triggers if row.group == name]
-            at: Path = ("group", declared.index(name)) if name in declared else ("group",)
             if len(members) < 2:
                 whom = f"only {members[0]} is" if members else "no trigger is"
-                self.say(at, f"group {name!r} keeps nobody apart: {whom} in it", warning=True)
+                self.say(("group", n), f"group {name!r} keeps nobody apart: {whom} in it", warning=True)
 
     def experiments(self) -> None:
-        declared = [one.get("name") for one in self._raw.get("experiment", ()) if isinstance(one, dict)]
+        declared = self.declared("experiment")
         seen: dict[str, Experiment] = {one.name: one for several in self.pack.experiments.values() for one in several}
         for one in seen.values():
-            at: Path = ("experiment", declared.index(one.name)) if one.name in declared else ("experiment",)
-            for name in one.triggers:
-                if name not in self.pack.by_name:
-                    self.say(at, f"experiment {one.name!r}: unknown trigger {name!r}")
+            at: Path = ("experiment", declared.index(one.name)) if one.name in declared else ("extends",)
             if len({(arm.control, arm.wait, arm.message, tuple(arm.factors.items())) for arm in one.arms}) < 2:
                 self.say(at, f"experiment {one.name!r}: its arms do not differ, so it can show nothing", warning=True)
             for arm in one.arms:
                 if arm.weight <= 0:
-                    self.say(at, f"experiment {one.name!r}: nobody gets into arm {arm.name!r}, its weight is {arm.weight:g}", warning=True)
+                    self.say(at, f"experiment {one.name!r}: nobody gets into arm {arm.name!r}, its share is {arm.weight:g}", warning=True)
         for name, several in self.pack.experiments.items():
             for what in ("wait", "message"):
                 both = [one.name for one in several if any(getattr(arm, what) is not None for arm in one.arms)]
                 if len(both) > 1:
-                    at = ("experiment", declared.index(both[1])) if both[1] in declared else ("experiment",)
+                    at = ("experiment", declared.index(both[1])) if both[1] in declared else ("extends",)
                     self.say(at, f"{' and '.join(map(repr, both))} are both switched on for {name} and both set its {what}")
         if self.pack.holdout >= 1:
             self.say(("holdout",), "holdout: everybody is held out, so nobody gets a message")
@@ -201,18 +199,19 @@ class _Lint:
     def messages(self, beside: Mapping[str, str]) -> None:
         for name in sorted(set(beside) - set(self.pack.messages)):
             self.problems.append(Problem(beside[name], 0, f"message {name!r} lies beside the pack, but nothing sends it", True))
-        for number, row in enumerate(self.pack.triggers):
+        said: set[str] = set()
+        for row in self.pack.triggers:
             for n, name in messages_of(row):
-                first = next(one for one in self.pack.triggers if any(name == sent for _, sent in messages_of(one)))
-                if first is row and (roots := idle_roots(self.pack, name)):
-                    at: Path = ("trigger", number, "send") if n == 0 else ("trigger", number, "follow_up", n - 1, "send")
+                at = self.place(row, n)
+                if at is not None and name not in said and (roots := idle_roots(self.pack, name)):
+                    said.add(name)
                     why = f"message {name!r} has a part about {' or '.join(roots)}, which no trigger that sends it can fill"
-                    self.say(at, why, warning=True)
+                    self.say((*at, "send"), why, warning=True)
 
 
 def _facts(opening: Opening, step: int | None) -> Facts:
     """What is known at a step (`window.step` too), or of every step and at the opening."""
-    kinds = (*opening.on, *opening.joins)
+    kinds = () if opening.scope == SEND else (*opening.on, *opening.joins)
 
     def facts(path: str) -> Fact:
         path = path.removeprefix(THEN)

@@ -26,7 +26,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy.schema import UNITS
+from app.policy.fields import UNITS
 
 
 class Phrase(Struct, frozen=True):
@@ -90,7 +90,6 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "goal"): Phrase("", "{who} now has a goal: {new}", "{who} no longer has a goal ({old})"),
     (Trigger, "programme"): Phrase("", "{who} now repeats its last message: {new}", "{who} no longer repeats its last message ({old})"),
     (Trigger, "delivery"): _flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
-    (Trigger, "once_per_scope"): _flag("{who} now opens once per scope, ever", "{who} no longer opens only once per scope"),
     (Opening, "on"): Phrase("{who} now opens on {new} instead of {old}"),
     (Opening, "scope"): Phrase("{who} now opens per {new} instead of per {old}"),
     (Opening, "when"): Phrase(

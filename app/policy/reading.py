@@ -11,7 +11,7 @@ import msgspec
 from app.domain.event_types import EVENT_TYPES
 from app.domain.message import MessageSource
 from app.domain.rendering import MissingContent, RenderFailed, compiled, render
-from app.domain.scope import ORDER
+from app.domain.scope import ORDER, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy.fact import event_types, tells
 from app.policy.messages import FULL
@@ -25,8 +25,8 @@ OUT_OF_RANGE = "index out of range"
 
 
 def about_products(trigger: Trigger) -> bool:
-    """Whether its opening, or what joins it, can be about a product."""
-    return tells((*trigger.opening.on, *trigger.opening.joins), PRODUCTS)
+    """Whether its opening, or what joins it, can be about a product; a mail may have been about anything."""
+    return trigger.opening.scope == SEND or tells((*trigger.opening.on, *trigger.opening.joins), PRODUCTS)
 
 
 def messages_of(trigger: Trigger) -> Iterator[tuple[int, str]]:
@@ -59,7 +59,7 @@ def idle_roots(pack: Pack, name: str) -> tuple[str, ...]:
 
 def view(trigger: Trigger, number: int) -> dict[str, Any]:
     """All that the trigger could tell a template at a step, and nothing else."""
-    types = event_types((*trigger.opening.on, *trigger.opening.joins))
+    types = None if trigger.opening.scope == SEND else event_types((*trigger.opening.on, *trigger.opening.joins))
     products, ordered = about_products(trigger), trigger.opening.scope == ORDER
     told: dict[str, Any] = dict(_declared(tuple(EVENT_TYPES) if types is None else types))
     if products:
