@@ -63,7 +63,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "group"): "Suppression groups.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
-    ((), "holdout"): "Whether some people get nothing, to measure by.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
