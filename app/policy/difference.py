@@ -28,7 +28,7 @@ from app.domain.trigger import (
 )
 from app.policy.phrases import PHRASES, Phrase, duration, events, value
 
-DERIVED = frozenset(("version", "ref", "by_name", "opens", "cancels", "dwells", "idles", "delivers", "answers", "goals"))
+DERIVED = frozenset(("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals"))
 """Fields of a pack that follow from its others."""
 
 
@@ -61,6 +61,8 @@ class _Difference:
             here = f"{path}.{field.name}" if path else field.name
             if field.name == "experiments":
                 before, after = _experiments(before), _experiments(after)
+            if _pairs(before) or _pairs(after):
+                before, after = dict(before), dict(after)
             if isinstance(before, Mapping) or isinstance(after, Mapping):
                 self.named(kind, field.name, before or {}, after or {}, here, who)
             elif _structs(before) or _structs(after):
@@ -124,6 +126,11 @@ def _nested(told: Any) -> bool:
 
 def _structs(told: Any) -> bool:
     return isinstance(told, tuple) and any(_nested(one) for one in told)
+
+
+def _pairs(told: Any) -> bool:
+    """Whether it is a table in a struct that must be hashable."""
+    return isinstance(told, tuple) and bool(told) and all(isinstance(one, tuple) and len(one) == 2 for one in told)
 
 
 def _experiments(told: Mapping[str, tuple[Experiment, ...]]) -> dict[str, Experiment]:
