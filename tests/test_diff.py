@@ -189,7 +189,7 @@ def sentences(old: str, new: str) -> list[str]:
     return [one.text for one in difference(before, after)]
 
 
-#
+# waits, chains and conditions are data, and a change of them is a sentence
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -59,6 +59,7 @@ def test_a_good_pack_and_all_that_ship_have_nothing_odd() -> None:
     assert {name: [str(one) for one in review(name).problems] for name in shipped()} == {name: [] for name in shipped()}
 
 
+# conditions with AND and OR
 @pytest.mark.parametrize(
     ("condition", "verdict"),
     [
