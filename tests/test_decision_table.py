@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.policy import conditions
+from app.policy.pack import BadPack, build, compile_artifact
+from app.policy.review import review
 from app.policy.table import MAX_BYTES, MAX_ROWS, TableRow, parse, read
+from tests.her import HOUR, Her
+from tests.test_packs import GOOD
 
 MESSAGES = ("welcome", "referral", "usage-tips", "complements")
 
@@ -208,3 +212,62 @@ def test_gaps_overlaps_and_dead_rows_are_those_that_cel_finds(table: list[tuple[
 def test_rows_are_what_choices_are_made_of() -> None:
     (row,) = parse("profile.orders,send\n>= 5,referral\n", "t.csv")[0]
     assert row == TableRow(2, "profile.orders >= 5", "referral")
+
+
+# --- in a pack ----------------------------------------------------------------------------------------------------------------------
+
+RULES = "profile.orders,event.price,send\n>= 3,,referral\n,> 100,complements\n"
+
+
+def pack_with(folder: Path, table: str, choose: str = "rules.csv") -> str:
+    (folder / "rules.csv").write_text(table, "utf-8")
+    (folder / "mine.toml").write_text(GOOD.replace('send = "product-details"', f'send = "product-details"\nchoose = "{choose}"', 1))
+    return str(folder / "mine.toml")
+
+
+def test_a_step_chooses_by_a_table(tmp_path: Path) -> None:
+    ref, data = build(pack_with(tmp_path, RULES.replace(",> 100", "< 3,> 100")))
+    loaded = compile_artifact(ref, data)
+    assert [(one.when.text, one.message) for one in loaded.triggers[0].steps[0].choices] == [
+        ("profile.orders >= 3", "referral"),
+        ("profile.orders < 3 && event.price > 100", "complements"),
+    ]
+    assert {"referral", "complements"} <= set(loaded.messages)
+    her = Her(loaded)
+    her.event("product_view", 0, product_id="p", dwell_seconds=40, price=120)
+    her.until(2 * HOUR)
+    assert [name for name, _ in her.sends()] == ["complements"]
+    # The artifact carries the table; another table is another version.
+    (tmp_path / "rules.csv").unlink()
+    assert compile_artifact(ref, data).triggers[0].steps[0].choices[0].message == "referral"
+    assert build(pack_with(tmp_path, RULES.replace(",> 100", "< 3,> 99")))[0] != ref
+
+
+@pytest.mark.parametrize(
+    ("table", "choose", "said"),
+    [
+        (RULES, "rules.csv", "rules.csv:3: overlaps line 2 where profile.orders is 3 and event.price is above 100"),
+        (RULES.replace("complements", "nothing-such"), "rules.csv", "rules.csv:3: overlaps"),
+        ("event.category,send\na,nothing-such\n", "rules.csv", "rules.csv:2: unknown message 'nothing-such'"),
+        (RULES, "others.csv", "others.csv:0: No such file"),
+        (RULES, "../rules.csv", "mine.toml:23: choose: a CSV file beside the pack"),
+        (RULES, "rules.xlsx", "mine.toml:23: choose: a CSV file beside the pack"),
+    ],
+)
+def test_a_table_that_is_wrong_is_a_pack_that_is_wrong(tmp_path: Path, table: str, choose: str, said: str) -> None:
+    file = pack_with(tmp_path, table, choose)
+    with pytest.raises(BadPack) as refused:
+        build(file)
+    assert any(str(one).removeprefix(f"{tmp_path}/").startswith(said) for one in refused.value.problems), refused.value.problems
+
+
+def test_what_is_odd_about_a_table_is_a_warning_of_its_pack(tmp_path: Path) -> None:
+    found = review(pack_with(tmp_path, "profile.orders,send\n>= 3,referral\n"))
+    (warning,) = [one for one in found.problems if one.file.endswith(".csv")]
+    assert warning.warning and warning.message.startswith("a gap: no row holds where profile.orders is below 3")
+
+
+def test_a_large_table_is_compiled_in_a_few_seconds(tmp_path: Path) -> None:
+    text = "event.category,event.product_id,send\n" + "".join(f"c{n},p{n % 50},referral\n" for n in range(MAX_ROWS))
+    loaded = compile_artifact(*build(pack_with(tmp_path, text)))
+    assert len(loaded.triggers[0].steps[0].choices) == MAX_ROWS

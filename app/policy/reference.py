@@ -114,6 +114,8 @@ SCOPES = "`person`, `product`, `order_id` or `send_id`"
 KINDS = {
     ((), "consent"): "table: purpose → opt_in or opt_out",
     (("experiment",), "factors"): "table: factor → texts",
+    (("trigger",), "choose"): "list of tables, or a CSV file's name",
+    (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "open"), "scope"): SCOPES,
     (("trigger", "cancel"), "scope"): SCOPES,
 }

@@ -12,6 +12,7 @@ from app.domain.trigger import Pack
 from app.policy.lint import lint
 from app.policy.pack import SHIPPED, Built, build, compile_artifact, find
 from app.policy.problem import Problem
+from app.policy.table import parse
 
 MAX_NEIGHBOURS = 200
 """Files of the pack's folder that are looked at for another pack of its name."""
@@ -35,8 +36,11 @@ def review(name_or_path: str) -> Review:
     """Raises `BadPack` where the pack does not even compile."""
     file = find(name_or_path)
     ref, data = build(name_or_path)
-    pack, text = compile_artifact(ref, data), msgspec.json.decode(data, type=Built).pack
+    pack, built = compile_artifact(ref, data), msgspec.json.decode(data, type=Built)
+    text = built.pack
     found = lint(pack, text, str(file), beside(file), namesakes(file, pack.name))
+    for name, table in built.tables.items():  # their errors have been raised by now
+        found += parse(table, str(file.parent / name))[1]
     return Review(ref, data, pack, text, sorted(found, key=lambda one: one.warning))
 
 
