@@ -194,6 +194,8 @@ class Triggers:
             return None
         read.known(goal, place, GOAL, required=GOAL)
         on, within = self.event(goal, place), read.duration(goal, place, "within")
+        if "within" in goal and not within:
+            read.wrong((*place, "within"), "within: a goal that has no time cannot be reached")
         if on is None or not within:
             return None
         return Goal(PURCHASED[:1] if on == "purchase" else (on,), within)
@@ -203,7 +205,7 @@ class Triggers:
         every, times = read.duration(told, at, "every"), read.whole(told, at, "times", 1, 1000, 0) if "times" in told else 0
         if times and not every:
             read.wrong((*at, "times"), "times: every is missing")
-        if "every" in told and 0 < every < HOUR:
+        if "every" in told and every < HOUR:
             read.wrong((*at, "every"), "every: at least 1h")
         return Programme(every, times) if every else None
 
