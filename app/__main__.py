@@ -19,7 +19,7 @@ COMMANDS = {
     "topics": "Create, check or show every topic with its exact settings.",
     "kafka": "A real Apache Kafka on this machine, for development and tests.",
     "simulate": "What would be sent for a file of events, and why.",
-    "policy": "Check and publish policy packs.",
+    "policy": "Check, compare, draw, publish and take back policy packs.",
     "explain": "The walk of an event; or why a person was or was not sent what.",
     "preview": "The exact message a person would get of a trigger, as of any time.",
     "replay": "Feed dead letters again, after a mend.",

@@ -13,7 +13,10 @@ import pytest
 from app import __main__ as command_line
 from app import flow
 from app.domain.contract import accept
-from app.policy.pack import check
+from app.policy.graph import mermaid, trigger_graph
+from app.policy.pack import build, check, compile_artifact
+from app.policy.reference import markdown
+from app.policy.table import parse
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 ROOT = Path(__file__).parent.parent
@@ -56,7 +59,7 @@ def test_every_command_parses(line: str) -> None:
 def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
     (trigger,) = blocks("toml")
     head = 'name = "mine"\nwhy = "from the README"\n[sender]\nfrom = "hello@shop.example"\nname = "Shop"\n'
-    head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n'
+    head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n[[group]]\nname = "view-abandonment"\nwhy = "x"\nscope = "product"\n'
     pack = tmp_path / "my-pack.toml"
     pack.write_text(head + trigger, "utf-8")
     assert check(pack)[3] == []
@@ -80,3 +83,24 @@ def test_what_it_links_to_is_there() -> None:
         assert (ROOT / target).exists(), target
     for target in re.findall(r"`((?:app|tests|deploy|schemas)/[\w./]+)`", README):
         assert (ROOT / target).exists(), target
+
+
+def kept(name: str) -> str:
+    return README.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
+
+
+def test_the_reference_is_the_parsers() -> None:
+    assert kept("reference") == markdown(), "put what `kairos policy reference` prints between the marks at the README's end"
+
+
+def test_the_tree_is_the_packs() -> None:
+    """A-191"""
+    pack = compile_artifact(*build("s1"))
+    tree = mermaid(trigger_graph(pack, pack.by_name["product_page_abandonment"]))
+    assert kept("tree") == f"\n```mermaid\n{tree}```\n\n", "put this between the marks: " + tree
+
+
+def test_the_decision_table_is_one() -> None:
+    (table,) = blocks("csv")
+    rows, problems = parse(table, "readme.csv", compile_artifact(*build("merged")).messages)
+    assert len(rows) == 4 and problems == []

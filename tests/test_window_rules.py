@@ -550,6 +550,8 @@ BAD = [
     (row("a", "page_view", 'every = "5min"'), "every: at least 1h"),
     (row("a", "page_view", "times = 3"), "times: every is missing"),
     (row("a", "page_view", 'goal = { on = "purchase" }'), "within is missing"),
+    (row("a", "page_view", 'goal = { on = "purchase", within = "0s" }'), "a goal that has no time"),
+    (row("a", "page_view", 'every = "0s"'), "every: at least 1h"),
     (row("a", "page_view", 'cancel = [{ on = "purchase", before = true }]'), "before: whatever she did before"),
     (row("a", "page_view", 'follow_up = [{ wait = "1h", send = "usage-tips", after = "never" }]'), "after: sent or any, not 'never'"),
     (row("a", "page_view", 'choose = [{ when = "1 +", send = "usage-tips" }]'), "when: "),

@@ -148,10 +148,10 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
             if arm.message is not None:
                 values["chosen"] = f"{name}: {arm.name}"
                 return arm.message
-    for choice in step.choices:
-        if choice.when.evaluate(gate.gather(choice.when, window.properties(one), turn.see, one)).holds:
-            values["chosen"] = choice.when.text
-            return choice.message
+    chosen = gate.choose(step.choices, one, turn.see) if step.choices else None
+    if chosen is not None:
+        values["chosen"] = chosen.when.text
+        return chosen.message
     return step.message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -9,7 +10,7 @@ from msgspec import Struct
 from app.domain import churn, intent, profile, window
 from app.domain.consent import allows
 from app.domain.scope import ORDER
-from app.domain.trigger import Condition, Facts, Pack, Step, Trigger
+from app.domain.trigger import Choice, Condition, Facts, Pack, Step, Trigger
 from app.domain.window import Window
 
 if TYPE_CHECKING:
@@ -40,19 +41,33 @@ def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See)
 
 def gather(condition: Condition, event: dict[str, Any], see: See, open_window: Window | None = None) -> Facts:
     """The facts a condition reads, and only those."""
+    keys = condition.event_keys  # handing CEL the whole event costs more than asking it
+    about = event if keys is None else {key: event[key] for key in keys if key in event}
+    return {root: fact for root in condition.reads if (fact := _fact(root, about, see, open_window)) is not None}
+
+
+def choose(choices: Iterable[Choice], open_window: Window, see: See) -> Choice | None:
+    """The first choice that holds; what several look at is gathered once."""
     facts: Facts = {}
-    if "event" in condition.reads:
-        keys = condition.event_keys  # handing CEL the whole event costs more than asking it
-        facts["event"] = event if keys is None else {key: event[key] for key in keys if key in event}
-    if "window" in condition.reads and open_window is not None:
-        facts["window"] = window.facts(open_window, see.orders if open_window.scope == ORDER else None)
-    if "profile" in condition.reads:
-        facts["profile"] = profile.view(see.person, see.now)
-    if "intent" in condition.reads:
-        facts["intent"] = intent.view(see.person.intent, see.now)
-    if "churn" in condition.reads:
-        facts["churn"] = churn.view(see.person.churn, see.now)
-    return facts
+    event = window.properties(open_window)
+    for one in choices:
+        for root in one.when.reads - facts.keys():
+            facts[root] = _fact(root, event, see, open_window)
+        if one.when.evaluate(facts).holds:
+            return one
+    return None
+
+
+def _fact(root: str, event: dict[str, Any], see: See, open_window: Window | None) -> dict[str, Any] | None:
+    if root == "event":
+        return event
+    if root == "profile":
+        return profile.view(see.person, see.now)
+    if root == "intent":
+        return intent.view(see.person.intent, see.now)
+    if root == "churn":
+        return churn.view(see.person.churn, see.now)
+    return None if open_window is None else window.facts(open_window, see.orders if open_window.scope == ORDER else None)
 
 
 def _late(open_window: Window, trigger: Trigger, see: See, values: dict[str, Any]) -> str | None:

@@ -42,7 +42,7 @@ class Occasion(Struct, frozen=True):
     after: Event | Conclusion | None = None
 
     counts: bool = False
-    """The opening takes several: any of them may turn out to be the one that opens, by what the person did before."""
+    """The opening takes several: as many of the last ones as what the person did before leaves to be done."""
 
     @property
     def causes(self) -> frozenset[str]:

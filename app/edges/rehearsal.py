@@ -100,6 +100,16 @@ def rehearse(stage: Stage, trigger: Trigger, occasion: Occasion, step: int) -> R
 
 
 def _play(stage: Stage, trigger: str, occasion: Occasion, step: int) -> Played:
+    """What comes of it. Of an opening that takes several events only the last ones that she has not made herself are played."""
+    records = occasion.records
+    for count in range(1 if occasion.counts else len(records), len(records) + 1):
+        found = _once_played(stage, trigger, replace(occasion, records=records[-count:]), step)
+        if found.window_id is not None:
+            break
+    return found
+
+
+def _once_played(stage: Stage, trigger: str, occasion: Occasion, step: int) -> Played:
     made: list[Decision] = []
     sends: dict[str, Send] = {}
 
@@ -121,8 +131,6 @@ def _play(stage: Stage, trigger: str, occasion: Occasion, step: int) -> Played:
         play.append(key, events.encode(record))
         found.entries += 1
         found.opened = found.opened or _opened(made, trigger, occasion)
-        if found.opened is not None and occasion.counts:
-            break  # what she did herself counts, too: the rest would be one too many
     if found.opened is not None:
         found.window_id = found.opened.window_id
     else:

@@ -16,6 +16,7 @@ from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
 from app.policy.problem import Problem
 from app.policy.schema import Source
+from app.policy.tables import Tables
 
 SHIPPED = Path(__file__).parent / "packs"
 MAX_SOURCE = 500_000
@@ -38,6 +39,8 @@ class Built(Struct, frozen=True, omit_defaults=True):
     messages: dict[str, MessageSource]
     bases: dict[str, str] = {}
     """The text of the pack that it extends."""
+    tables: dict[str, str] = {}
+    """Its decision tables, by file name."""
 
 
 def shipped() -> list[str]:
@@ -68,7 +71,7 @@ def load(path: Path) -> tuple[Source, str]:
         raise BadPack([Problem(str(path), 0, f"{len(raw)} bytes; a pack has at most {MAX_SOURCE}")])
     text = text.replace("\r\n", "\n")
     bases = {one: (SHIPPED / f"{one}.toml").read_text("utf-8") for one in shipped() if path != SHIPPED / f"{one}.toml"}
-    return Source(text, str(path), bases), text
+    return Source(text, str(path), bases, Tables(folder=path.parent)), text
 
 
 def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Problem]]:
@@ -76,9 +79,10 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
     source, text = load(path)
     folders = [path.parent / "messages", SHIPPED_MESSAGES]
     there = [name for name in source.messages if any((folder / f"{name}.mjml").is_file() for folder in folders)]
+    named = [*((name, source.file, line) for name, line in source.sends), *source.tables.sends]
     problems = source.problems + [
-        Problem(source.file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
-        for name, line in source.sends
+        Problem(file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
+        for name, file, line in named
         if name not in there
     ]
     messages, faults = build_messages(there, folders)
@@ -91,7 +95,7 @@ def build(name_or_path: str) -> tuple[str, bytes]:
     if problems:
         raise BadPack(problems)
     bases = {} if source.base is None else {source.base.file: source.base.text}
-    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}, bases))
+    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}, bases, source.tables.texts))
     return ref_of(source.name, data), data
 
 
@@ -106,7 +110,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         built = msgspec.json.decode(data, type=Built)
     except msgspec.MsgspecError as error:
         raise BadPack([Problem(ref, 0, f"no pack: {error}")]) from error
-    source = Source(built.pack, ref, built.bases)
+    source = Source(built.pack, ref, built.bases, Tables(built.tables))
     missing = [Problem(ref, line, f"message {name!r} is not in the artifact") for name, line in source.sends if name not in built.messages]
     if source.problems or missing or source.sender is None:
         raise BadPack(source.problems + missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 Path = tuple[str | int, ...]
 """As in the parsed document: `("trigger", 2, "open", "when")`."""
@@ -23,11 +24,13 @@ class Places:
         """Line of the innermost part of `path` that can be found, counting from 1."""
         rest = list(path)
         start, end = self._section(rest)
+        depth = 0
         while rest:
-            found = self._inner(rest, start, end)
+            found = self._inner(rest, start, end, depth)
             if found is None:
                 break
-            start = found
+            # Behind a key its own table begins one brace further in; at the nth table of a list we stand on that brace.
+            start, depth = found, 1
         return self._text.count("\n", 0, start) + 1
 
     def _section(self, rest: list[str | int]) -> tuple[int, int]:
@@ -45,17 +48,31 @@ class Places:
     def _title(self, at: int) -> str:
         return self._text[at : self._text.find("\n", at) if "\n" in self._text[at:] else None].strip().strip("[]").strip()
 
-    def _inner(self, rest: list[str | int], start: int, end: int) -> int | None:
+    def _inner(self, rest: list[str | int], start: int, end: int, depth: int) -> int | None:
+        """Where the next part stands: only as deep as it belongs, so that a step's `when` is not taken for that of the opening above it."""
         part = rest.pop(0)
         if isinstance(part, int):
-            at = start
-            for _ in range(part + 1):
-                at = self._text.find("{", at + 1, end)
-                if at < 0:
-                    return None
-            return at
-        match = re.compile(rf"(?<![\w.-]){re.escape(part)}[ \t]*=").search(self._text, start, end)
-        return match.start() if match else None
+            tables = (at for at, inside in self._braces(start, end) if inside == 1)
+            return next((at for n, at in enumerate(tables) if n == part), None)
+        for match in re.compile(rf"(?<![\w.-]){re.escape(part)}[ \t]*=").finditer(self._text, start, end):
+            if self._depth(start, match.start()) == depth:
+                return match.start()
+        return None
+
+    def _braces(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """(place, depth) of each opening brace; ends where the list or table that begins here does."""
+        inside = lists = 0
+        for at in range(start, end):
+            sign = self._text[at]
+            inside += (sign == "{") - (sign == "}")
+            lists += (sign == "[") - (sign == "]")
+            if sign == "{":
+                yield at, inside
+            elif sign in "]}" and inside <= 0 and lists <= 0:
+                return
+
+    def _depth(self, start: int, at: int) -> int:
+        return self._text.count("{", start, at) - self._text.count("}", start, at)
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 
 class Problem(Struct, frozen=True):
-    """One fault of a pack or one of its messages. `line` counts from 1; 0: the file as a whole."""
+    """One fault of a pack or one of its messages. `line` counts from 1; 0: the file as a whole. A `warning` stops nobody."""
 
     file: str
     line: int
     message: str
+    warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return f"{self.file}:{self.line}: {'warning: ' if self.warning else ''}{self.message}"

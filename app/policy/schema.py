@@ -14,6 +14,7 @@ from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import Problem
+from app.policy.tables import Tables
 from app.policy.triggers import REACHABLE, Triggers
 
 __all__ = ["REACHABLE", "Source"]
@@ -33,8 +34,9 @@ class Source:
     the tables that it states anew.
     """
 
-    def __init__(self, text: str, file: str, bases: Mapping[str, str] = NO_BASES) -> None:
+    def __init__(self, text: str, file: str, bases: Mapping[str, str] = NO_BASES, tables: Tables | None = None) -> None:
         self.file, self.text = file, text
+        self.tables = Tables() if tables is None else tables
         self.base: Source | None = None
         self.name = ""
         self.sender: Sender | None = None
@@ -64,7 +66,7 @@ class Source:
     @property
     def messages(self) -> list[str]:
         """Every message it needs, those of the pack that it extends included."""
-        return [*(self.base.messages if self.base is not None else ()), *(name for name, _ in self.sends)]
+        return [*(self.base.messages if self.base is not None else ()), *(name for name, *_ in (*self.sends, *self.tables.sends))]
 
     @property
     def running(self) -> dict[str, tuple[Experiment, ...]]:
@@ -114,7 +116,7 @@ class Source:
             read.wrong((), f"more than {MAX_ONCE} triggers with once")
 
     def _triggers(self, told: dict[str, Any], own: frozenset[str]) -> None:
-        rows = Triggers(self.read, own, self.consent, self.groups)
+        rows = Triggers(self.read, own, self.consent, self.groups, self.tables)
         new = [rows.trigger(one, ("trigger", n)) for n, one in enumerate(self.read.list(told, (), "trigger", dict))]
         named = {one.name: one for one in self.triggers} | {one.name: one for one in new if one}
         self.triggers = tuple(named.values())

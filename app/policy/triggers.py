@@ -11,6 +11,7 @@ from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, 
 from app.policy import conditions
 from app.policy.fields import DAY, HOUR, SNAKE, Fields
 from app.policy.place import Path
+from app.policy.tables import FILE, FORM, Tables
 
 LATE, LATE_SLOW = 6 * HOUR, 3 * DAY
 """Default `late`: of triggers that wait less than a day, and of the others (interface.md section 6)."""
@@ -38,8 +39,10 @@ GOAL = ("on", "within")
 class Triggers:
     """Reads triggers. `sends`: every message a step names, with its line. `own_events`: the shop's own event types."""
 
-    def __init__(self, fields: Fields, own_events: frozenset[str], consent: Mapping[str, str], groups: Mapping[str, Group]) -> None:
-        self._fields, self._own_events, self._consent, self._groups = fields, own_events, consent, groups
+    def __init__(
+        self, fields: Fields, own_events: frozenset[str], consent: Mapping[str, str], groups: Mapping[str, Group], tables: Tables
+    ) -> None:
+        self._fields, self._own_events, self._consent, self._groups, self._tables = fields, own_events, consent, groups, tables
         self.sends: list[tuple[str, int]] = []
 
     def trigger(self, told: dict[str, Any], at: Path) -> Trigger | None:
@@ -166,6 +169,11 @@ class Triggers:
 
     def _choices(self, told: dict[str, Any], at: Path) -> tuple[Choice, ...]:
         read = self._fields
+        if isinstance(told.get("choose"), str):
+            name = read.text(told, at, "choose", FILE, FORM)
+            listed, wrong = self._tables.choices(name) if name is not None else ((), [])
+            read.problems += wrong
+            return listed
         chosen: list[Choice] = []
         rows = read.list(told, at, "choose", dict)
         if len(rows) > MAX_CHOICES:
@@ -186,6 +194,8 @@ class Triggers:
             return None
         read.known(goal, place, GOAL, required=GOAL)
         on, within = self.event(goal, place), read.duration(goal, place, "within")
+        if "within" in goal and not within:
+            read.wrong((*place, "within"), "within: a goal that has no time cannot be reached")
         if on is None or not within:
             return None
         return Goal(PURCHASED[:1] if on == "purchase" else (on,), within)
@@ -195,7 +205,7 @@ class Triggers:
         every, times = read.duration(told, at, "every"), read.whole(told, at, "times", 1, 1000, 0) if "times" in told else 0
         if times and not every:
             read.wrong((*at, "times"), "times: every is missing")
-        if "every" in told and 0 < every < HOUR:
+        if "every" in told and every < HOUR:
             read.wrong((*at, "every"), "every: at least 1h")
         return Programme(every, times) if every else None
 

@@ -34,6 +34,11 @@ def faults(template: Any) -> list[Fault]:
     return sorted(found)
 
 
+def used(template: Any) -> set[str]:
+    """Every path a compiled template names, tests and loops included; a loop's own variable goes by its own name."""
+    return {str(variable) for node in _nodes(template.nodes) for variable in _variables(node)}
+
+
 def _walk(nodes: Iterable[Any], scope: dict[str, Shape], tested: set[str], found: list[Fault]) -> None:
     for node in nodes:
         kind = type(node).__name__

@@ -1,0 +1,199 @@
+"""How each field of a pack is told when it changes, and how its values read. Data: a field without a phrase here is told by its name,
+and a test names it, so that no new field is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from app.domain.message import MessageSource
+from app.domain.scope import PURCHASED
+from app.domain.trigger import (
+    Arm,
+    Cancel,
+    Choice,
+    ChurnLevel,
+    Condition,
+    Experiment,
+    Goal,
+    Group,
+    Opening,
+    Pack,
+    Programme,
+    Sender,
+    Step,
+    Trigger,
+)
+from app.policy.fields import UNITS
+
+
+class Phrase(Struct, frozen=True):
+    """`changed`: of one value to another. `given`: where there was none; `taken`: where there is none any more. Else `changed` is used."""
+
+    changed: str
+    given: str = ""
+    taken: str = ""
+
+
+def _flag(yes: str, no: str) -> Phrase:
+    return Phrase(yes, yes, no)
+
+
+PHRASES: dict[tuple[type[Struct], str], Phrase] = {
+    (Pack, "name"): Phrase("the pack is now named {new} instead of {old}"),
+    (Pack, "triggers"): Phrase("", "adds trigger {new}", "removes trigger {old}"),
+    (Pack, "sender"): Phrase(""),
+    (Pack, "consent"): Phrase(
+        "consent to {key} is now {new} instead of {old}",
+        "consent to {key} is now asked: {new}",
+        "consent to {key} is no longer asked ({old})",
+    ),
+    (Pack, "messages"): Phrase("", "adds message {key}: {new}", "removes message {key}"),
+    (Pack, "churn_levels"): Phrase("", "adds churn level {new}", "removes churn level {old}"),
+    (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
+    (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
+    (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
+    (Sender, "email"): Phrase("mails now come from {new} instead of {old}"),
+    (Sender, "name"): Phrase("mails now come in the name of {new} instead of {old}"),
+    (Sender, "reply_to"): Phrase(
+        "answers to mails now go to {new} instead of {old}", "answers to mails now go to {new}", "answers to mails no longer go to {old}"
+    ),
+    (ChurnLevel, "name"): Phrase("churn level {old} is now named {new}"),
+    (ChurnLevel, "threshold"): Phrase("{who} is now reached above {new} instead of {old}"),
+    (ChurnLevel, "horizon_days"): Phrase("{who} now looks {new} days ahead instead of {old}"),
+    (Group, "name"): Phrase("suppression group {old} is now named {new}"),
+    (Group, "scope"): Phrase("{who} now protects each {new} instead of each {old}"),
+    (Trigger, "name"): Phrase("trigger {old} is now named {new}"),
+    (Trigger, "why"): Phrase("{who} is now there because: {new} (it was: {old})"),
+    (Trigger, "opening"): Phrase(""),
+    (Trigger, "cancels"): Phrase("", "{who} now cancels on {new}", "{who} no longer cancels on {old}"),
+    (Trigger, "steps"): Phrase("", "{who} now goes on with {new}", "{who} no longer goes on with {old}"),
+    (Trigger, "needs"): Phrase("{who} now needs consent to {new} instead of {old}"),
+    (Trigger, "priority"): Phrase("{who} now has priority {new} instead of {old} (the lower goes first)"),
+    (Trigger, "restart"): _flag("{who} now waits anew at each repeated opening", "{who} no longer waits anew at a repeated opening"),
+    (Trigger, "once"): _flag("{who} now opens once per person, ever", "{who} no longer opens only once per person"),
+    (Trigger, "again"): Phrase(
+        "{who} now rests {new} after its last message instead of {old}",
+        "{who} now rests {new} after its last message",
+        "{who} no longer rests after its last message ({old})",
+    ),
+    (Trigger, "late"): Phrase("{who} now gives a message up that is {new} late instead of {old}"),
+    (Trigger, "expires"): Phrase("messages of {who} now expire after {new} instead of {old}"),
+    (Trigger, "idle"): _flag("{who} now waits until she has fallen silent", "{who} no longer waits until she has fallen silent"),
+    (Trigger, "group"): Phrase(
+        "{who} is now in suppression group {new} instead of {old}",
+        "{who} is now in suppression group {new}",
+        "{who} is no longer in suppression group {old}",
+    ),
+    (Trigger, "goal"): Phrase("", "{who} now has a goal: {new}", "{who} no longer has a goal ({old})"),
+    (Trigger, "programme"): Phrase("", "{who} now repeats its last message: {new}", "{who} no longer repeats its last message ({old})"),
+    (Trigger, "delivery"): _flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
+    (Opening, "on"): Phrase("{who} now opens on {new} instead of {old}"),
+    (Opening, "scope"): Phrase("{who} now opens per {new} instead of per {old}"),
+    (Opening, "when"): Phrase(
+        "{who} now opens only if {new} instead of if {old}", "{who} now opens only if {new}", "{who} no longer asks whether {old} to open"
+    ),
+    (Opening, "needs_dwell"): _flag(
+        "{who} now opens once the time on the page is known", "{who} no longer waits until the time on the page is known"
+    ),
+    (Opening, "joins"): Phrase("windows of {who} are now joined by {new} instead of {old}"),
+    (Opening, "count"): Phrase("{who} now opens at number {new} of such events instead of number {old}"),
+    (Opening, "within"): Phrase(
+        "{who} now counts events within {new} instead of {old}",
+        "{who} now counts events within {new} only",
+        "{who} now counts events of any time, no longer within {old}",
+    ),
+    (Opening, "days"): Phrase("{who} now asks for events on {new} different days instead of {old}"),
+    (Cancel, "on"): Phrase("{who} now cancels on {new} instead of {old}"),
+    (Cancel, "scope"): Phrase("{who} now cancels per {new} instead of per {old}"),
+    (Cancel, "when"): Phrase(
+        "{who} only if {new} instead of if {old}", "{who} only if {new}", "{who} without asking whether {old}"
+    ),
+    (Cancel, "before"): _flag("{who} even if it happened before the opening", "{who} only if it happened after the opening"),
+    (Step, "wait"): Phrase("{who} now waits {new} instead of {old}"),
+    (Step, "message"): Phrase("{who} now sends {new} instead of {old}"),
+    (Step, "when"): Phrase(
+        "{who} is now sent only if {new} instead of if {old}",
+        "{who} is now sent only if {new}",
+        "{who} no longer asks whether {old} before it sends",
+    ),
+    (Step, "after"): Phrase("{who} now goes out after the one before if that was {new} instead of {old}"),
+    (Step, "choices"): Phrase("", "{who} now chooses {new}", "{who} no longer chooses {old}"),
+    (Choice, "when"): Phrase("{who} is now made if {new} instead of if {old}"),
+    (Choice, "message"): Phrase("{who} now chooses {new} instead of {old}"),
+    (Goal, "on"): Phrase("the goal of {who} is now {new} instead of {old}"),
+    (Goal, "within"): Phrase("{who} now reaches its goal within {new} instead of {old}"),
+    (Programme, "every"): Phrase("{who} now repeats its last message each {new} instead of each {old}"),
+    (Programme, "times"): Phrase(
+        "{who} now repeats its last message {new} times instead of {old}",
+        "{who} now repeats its last message {new} times, no longer without end",
+        "{who} now repeats its last message without end, no longer {old} times",
+    ),
+    (Experiment, "name"): Phrase("experiment {old} is now named {new}"),
+    (Experiment, "triggers"): Phrase("{who} is now on for {new} instead of {old}"),
+    (Experiment, "arms"): Phrase("", "{who} gets arm {new}", "{who} loses arm {old}"),
+    (Arm, "name"): Phrase("arm {old} is now named {new}"),
+    (Arm, "weight"): Phrase("{who} now gets {new} of the people instead of {old}"),
+    (Arm, "control"): _flag("{who} now gets no message", "{who} now gets messages"),
+    (Arm, "wait"): Phrase("{who} now waits {new} instead of {old}", "{who} now waits {new}", "{who} no longer waits {old}"),
+    (Arm, "message"): Phrase("{who} now gets {new} instead of {old}", "{who} now gets {new}", "{who} no longer gets {old}"),
+    (Arm, "factors"): Phrase(
+        "{who} now has {key} {new} instead of {old}", "{who} now has {key} {new}", "{who} no longer has {key} {old}"
+    ),
+    (MessageSource, "name"): Phrase("message {old} is now named {new}"),
+    (MessageSource, "subject"): Phrase("{who}: subject changes from “{old}” to “{new}”"),
+    (MessageSource, "preheader"): Phrase("{who}: preheader changes from “{old}” to “{new}”"),
+    (MessageSource, "html"): Phrase("{who}: its HTML changes ({lines})"),
+    (MessageSource, "text"): Phrase("{who}: its plain text changes ({lines})"),
+}
+
+DURATIONS = {
+    (Trigger, "again"),
+    (Trigger, "late"),
+    (Trigger, "expires"),
+    (Opening, "within"),
+    (Step, "wait"),
+    (Goal, "within"),
+    (Programme, "every"),
+    (Arm, "wait"),
+}
+"""Fields in ms."""
+SHARES = {(Arm, "weight"), (Pack, "holdout")}
+NUMBERS = {(Trigger, "priority"), (Opening, "count"), (Opening, "days"), (Programme, "times"), (ChurnLevel, "horizon_days")}
+"""Fields that are plain numbers; a test asks of every number which of the three it is."""
+
+
+EVENTS = {(Opening, "on"), (Opening, "joins"), (Cancel, "on"), (Goal, "on")}
+"""Fields that name events."""
+
+
+def events(kinds: Iterable[str]) -> str:
+    """As a pack writes them: what the lane hears of an order are its conclusions, a pack says `purchase`."""
+    return " or ".join(dict.fromkeys("purchase" if kind in PURCHASED else kind for kind in kinds)) or "nothing"
+
+
+def duration(ms: int) -> str:
+    """As a pack writes it: 30min, 2h, 3d."""
+    unit = next(unit for unit in ("d", "h", "min", "s") if ms % UNITS[unit] == 0 or unit == "s")
+    return f"{ms / UNITS[unit]:g}{unit}" if ms else "0s"
+
+
+def value(kind: type[Struct], field: str, told: Any) -> str:
+    """A field's value in words."""
+    if isinstance(told, Condition):
+        return told.text
+    if isinstance(told, bool):
+        return "yes" if told else "no"
+    if (kind, field) in DURATIONS and isinstance(told, int):
+        return duration(told)
+    if (kind, field) in SHARES and isinstance(told, int | float):
+        return f"{told:.4g}" if told > 1 else f"{100 * told:.4g} %"
+    if (kind, field) in EVENTS:
+        return events(told)
+    if isinstance(told, float):
+        return f"{told:g}"
+    if isinstance(told, tuple | list):
+        return " and ".join(map(str, told)) or "nothing"
+    return "nothing" if told is None or told == "" else str(told)
