@@ -82,13 +82,18 @@ def explain(
             told = walk(event_type, settings.policy)
             click.echo(orjson.dumps({"walk": told}, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(told))
         elif trigger is not None:
-            census = asyncio.run(_census(settings, trigger, since or Since(0)))
+            census = asyncio.run(_census(settings, trigger, since))
             click.echo(orjson.dumps(census.summary(), option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(census.lines()))
         elif person is not None:
             found = dossier(settings, person, file, after=AFTER_FILE_MS)
             entries = _entries(found)
             start = since.instant(found.past.now) if since is not None else 0
-            _tell(_title(found), found.notes, [one for one in entries if one.at >= start], found.sends, as_json, html, last or LAST)
+            shown = [one for one in entries if one.at >= start]
+            notes, sends = [], []
+            for one in found.everybody:
+                notes += one.notes
+                sends += one.sends
+            _tell(_title(found), notes, shown, sends, as_json, html, last or LAST)
         else:
             title, found, entries = asyncio.run(_send(settings, str(send)))
             _tell(title, found.notes, entries, [one for one in found.sends if one.send_id == send], as_json, html, last or LAST)
@@ -140,9 +145,8 @@ def _title(found: Dossier) -> list[str]:
 
 
 def _entries(found: Dossier) -> list[Entry]:
-    everybody = [*found.earlier, found]
-    told = [entry for one in everybody for entry in one.story.entries(one.decisions, one.sends)]
-    return told if len(everybody) == 1 else sorted(told, key=lambda entry: entry.at)
+    told = [entry for one in found.everybody for entry in one.story.entries(one.decisions, one.sends)]
+    return sorted(told, key=lambda entry: entry.at) if found.earlier else told
 
 
 def _tell(
@@ -207,17 +211,15 @@ def _message(message: Send | None) -> list[str]:
     ]
 
 
-async def _census(settings: Settings, trigger: str, since: Since) -> Census:
+async def _census(settings: Settings, trigger: str, since: Since | None) -> Census:
     async with scanner(settings) as scan:
-        start = since.instant(await _now(scan))
-        census = Census(trigger, events.iso(start))
+        census = Census(trigger, "" if since is None else events.iso(since.instant(await _now(scan))))
         with Bar("reading decisions", 0) as bar:
             async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
                 census.see(record.value)
     if not census.counts:
         known = {*census.triggers, *compile_artifact(*artifact(settings.policy)).by_name}
-        span = f" since {moment(census.since)}" if since.at != 0 else ""
-        raise No(f"no decision on {trigger}{span}" + ("" if trigger in known else _meant(trigger, known)))
+        raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else _meant(trigger, known)))
     return census
 
 

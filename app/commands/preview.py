@@ -110,7 +110,7 @@ def _trigger(pack: Pack, name: str, step: int) -> Trigger:
 
 def _own(found: Dossier, stage: Stage, trigger: Trigger) -> Occasion:
     """An entry made after what she did herself. Raises `No`."""
-    hers = [record for one in (*found.earlier, found) for record in one.story.records]
+    hers = [record for one in found.everybody for record in one.story.records]
     entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds, stage.group.history.originals)
     if entry is None:
         kinds = " or ".join(occasion.opens_on(trigger))

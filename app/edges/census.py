@@ -47,7 +47,7 @@ _decode = msgspec.json.Decoder(_Decided).decode
 
 
 class Census:
-    """Feed it every record of `decisions`; those of `trigger` from `since` (ISO, UTC) on are counted, each id once."""
+    """Feed it every record of `decisions`; those of `trigger` from `since` (ISO, UTC; empty: ever) on are counted, each id once."""
 
     def __init__(self, trigger: str, since: str) -> None:
         self.trigger, self.since = trigger, since
@@ -77,11 +77,16 @@ class Census:
         if len(newest) > MANY:
             newest[:] = _newest(newest)
 
+    @property
+    def span(self) -> str:
+        """In words, to be put behind something; empty if there is no beginning."""
+        return f" since {moment(self.since)}" if self.since else ""
+
     def summary(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "trigger": self.trigger,
-            "since": self.since,
+            "since": self.since or None,
             "people": len(self.people),
             "counts": [
                 {"outcome": outcome, "reason": why or None, "step": step, "count": count}
@@ -96,7 +101,7 @@ class Census:
 
     def lines(self) -> list[str]:
         """For people."""
-        lines = [f"{self.trigger} since {moment(self.since)}: {len(self.people):,} people"]
+        lines = [f"{self.trigger}{self.span}: {len(self.people):,} people"]
         totals: Counter[tuple[str, str]] = Counter()
         for (outcome, why, _), count in self.counts.items():
             totals[outcome, why] += count

@@ -81,6 +81,11 @@ class Dossier:
         told = [one.customer_id or one.anonymous_id for one in self.story.records if isinstance(one, Event)]
         return next((one for one in reversed(told) if one), None)
 
+    @property
+    def everybody(self) -> list[Dossier]:
+        """Those she was before, then who she is."""
+        return [*self.earlier, self]
+
     def closed(self) -> Dossier:
         """The same, once everything was read: what is missing is said."""
         self.story.ends(self.past.group.person, self.past.now)
@@ -105,7 +110,9 @@ async def of_topics(scan: Scanner, settings: Settings, asked: str, persons: list
         if found is None:
             continue
         earlier: list[Dossier] = []
-        while found.story.into is not None and len(earlier) < MAX_MERGES:
+        met = {found.person_id}
+        while found.story.into is not None and found.story.into not in met and len(earlier) < MAX_MERGES:
+            met.add(found.story.into)
             later = await _read(scan, packs, asked, found.story.into, until)
             if later is None:
                 break
