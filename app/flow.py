@@ -27,6 +27,8 @@ class Stage(IntEnum):
     CLOCK = 5
     REKEY = 6
     """Intake putting a wrongly keyed record back under its key, once."""
+    LINK = 7
+    """Intake, or an operator, telling the partition that owns an identifier whose it is."""
 
 
 class Topic(Struct, frozen=True):
@@ -171,9 +173,9 @@ TABLES: dict[str, Table] = {
     for table in (
         Table(
             "identifiers",
-            "what intake must remember of an identifier to accept an event once",
+            "what intake must remember of an identifier to accept an event once, and under the right person",
             b"i",
-            {"p": "recent event ids, events this hour"},
+            {"p": "recent event ids, events this hour, whom it was linked to, what was linked from it"},
             ("intake",),
         ),
         Table(

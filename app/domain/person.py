@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from app.domain import churn, intent, profile, windows
+from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, windows
 from app.domain.churn import Churn
-from app.domain.effects import Conclude, Effect, Effects, Keep
+from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn
 from app.domain.intent import Intent
+from app.domain.merging import Merging
 from app.domain.orders import Orders
 from app.domain.originals import Originals
 from app.domain.profile import Profile
 from app.domain.scope import Subject, of_event
 from app.domain.windows import LookBack, Windows
-from app.events import Conclusion, Event, JournalRecord
+from app.events import Conclusion, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Unlink
 
 NEVER = -1
 MAX_FAULTS = 100
@@ -34,11 +35,17 @@ class Person(Struct, frozen=True, array_like=True):
     intent: Intent = Intent()
     churn: Churn = Churn()
     windows: Windows = Windows()
+    merging: Merging | None = None
+    """Nearly always None: only while she becomes one with somebody, and for good of whom she was before."""
 
 
 def faulted(person: Person, letter_id: str) -> Person:
     """Her record raised and went to dead_letters; beyond MAX_FAULTS the flag stays, but what is one more letter cannot be retried."""
     return msgspec.structs.replace(person, faults=(*person.faults, letter_id)[:MAX_FAULTS])
+
+
+def _together(person: Person, other: Person) -> Person:
+    return person if not other.faults else msgspec.structs.replace(person, faults=(*person.faults, *other.faults)[:MAX_FAULTS])
 
 
 def resolved(person: Person, letter_id: str) -> Person:
@@ -68,10 +75,23 @@ class Group:
             self._history = _history(self._raw) if self._raw else History()
         return self._history
 
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a second row, or should be."""
+        return self._raw is not None or (self._history is not None and self._history != History())
+
     def replaced(self, person: Person, keep: dict[str, Any]) -> Group:
         if keep:
             return Group(person, None, msgspec.structs.replace(self.history, **keep))
         return Group(person, self._raw, self._history)
+
+
+class Meeting(NamedTuple):
+    """Two people becoming one: the second rows of both, as they were apart, and the record that brings them together."""
+
+    mine: History
+    theirs: History
+    moved: Moved
 
 
 class See:
@@ -121,26 +141,31 @@ class See:
 
 
 class Concern(Struct, frozen=True):
-    """One agent of the lane: its part of the row and its pure functions."""
+    """One agent of the lane: its part of the row and its pure functions. `merge`: its part of two people as one."""
 
     name: str
     part: str
     step: Callable[[Any, JournalRecord, See], tuple[Any, Effects]]
     wake: Callable[[Any, See], tuple[Any, Effects]]
     due: Callable[[Any], int]
+    merge: Callable[[Any, Any, Meeting, See], tuple[Any, Effects]]
 
 
 LANE = (
-    Concern("profile_updater", "profile", profile.step, profile.wake, profile.due),
-    Concern("intent_scorer", "intent", intent.step, intent.wake, intent.due),
-    Concern("churn_watcher", "churn", churn.step, churn.wake, churn.due),
-    Concern("trigger_scheduler", "windows", windows.step, windows.wake, windows.due),
+    Concern("profile_updater", "profile", profile.step, profile.wake, profile.due, merged_profile.merge),
+    Concern("intent_scorer", "intent", intent.step, intent.wake, intent.due, intent.merge),
+    Concern("churn_watcher", "churn", churn.step, churn.wake, churn.due, churn.merge),
+    Concern("trigger_scheduler", "windows", windows.step, windows.wake, windows.due, merged_windows.merge),
 )
 """In the order in which the lane steps them; a later one sees what an earlier one wrote at this record."""
 
 
 def step(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
     """One record through all agents, then each conclusion in turn through all agents, first in first out."""
+    if group.person.merging is not None and group.person.merging.into:
+        return _as_stub(group, group.person.merging.into, record, see)
+    if type(record) in MOVES:
+        return _move(group, record, see)
     run = _Run(see)
     run.step(record)
     return run.done(group)
@@ -161,6 +186,76 @@ def due(person: Person) -> int:
         if at != NEVER and (at < earliest or earliest == NEVER):
             earliest = at
     return earliest
+
+
+# --- becoming one ---------------------------------------------------------------------------------------------------------------
+
+MOVES = frozenset((Link, MergeOut, Moved, Unlink))
+FORWARDED = (Moved, Event, Link, Rendered, NotRendered, Retry)
+
+
+class Carried(Struct, frozen=True, array_like=True):
+    """`Moved.state`: all that a person hands over."""
+
+    person: Person
+    history: History
+
+
+def is_stub(person: Person) -> bool:
+    """Whether she has become somebody else, to whom everything is sent on."""
+    return person.merging is not None and bool(person.merging.into)
+
+
+def _move(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
+    """Questions and answers about who she is; her state on its way to the person she becomes, or somebody's to her."""
+    if isinstance(record, MergeOut):
+        return _hand_over(group, record)
+    run, theirs = _Run(see), None
+    waited = merging.waits(see.person.merging)
+    asked: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
+    if isinstance(record, Link):
+        asked = (record.cause,)
+    elif isinstance(record, Moved):
+        asked, answered = record.also, (record.cause,) if record.cause else ()
+        theirs = _carried(record.state) if record.state else None
+    if theirs is not None and isinstance(record, Moved):
+        run.unite(theirs, Meeting(group.history, theirs.history, record))
+        if theirs.person.merging is not None:
+            asked, answered = asked + theirs.person.merging.awaited, answered + theirs.person.merging.early
+    now = merging.settled(see.person.merging, asked, answered)
+    if now != see.person.merging:
+        see.person = msgspec.structs.replace(see.person, merging=now)
+    if (waited or theirs is not None) and not merging.waits(now):
+        run.replace("windows", merged_windows.released(see.person.windows, see.now))
+    return run.done(group)
+
+
+def _hand_over(group: Group, record: MergeOut) -> tuple[Group, list[Effect]]:
+    person_id = group.person.person_id
+    state = _encode(Carried(group.person, group.history))
+    stub = Person(person_id, merging=Merging(record.into))
+    moved = Moved(record.at, record.into, person_id, state, record.cause, record.also, (person_id,))
+    return Group(stub, NO_HISTORY if group.remembers else None), [PassOn(moved)]
+
+
+def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
+    """What still comes for whom she was: on to whom she is."""
+    person_id = group.person.person_id
+    if isinstance(record, Unlink):
+        return group.replaced(Person(person_id), {}), []
+    if isinstance(record, MergeOut):
+        if not record.cause and not record.also:
+            return group, []
+        # Nothing is left to hand over; but the answer goes the way that everything for her went until now.
+        record = Moved(record.at, person_id, person_id, b"", record.cause, record.also)
+    elif isinstance(record, Moved) and record.state:
+        if merging.keeps(person_id, into, record.via):
+            see.person = msgspec.structs.replace(see.person, merging=None)
+            return _move(group, record, see)
+        record = msgspec.structs.replace(record, via=merging.passed(record.via, person_id))
+    assert isinstance(record, FORWARDED), f"{type(record).__name__} is nobody's"
+    return group, [PassOn(msgspec.structs.replace(record, person_id=into))]
 
 
 class _Run:
@@ -187,6 +282,18 @@ class _Run:
             after, more = concern.step(before, record, see)
             if more or after is not before:
                 self.take(concern, before, after, more)
+
+    def unite(self, theirs: Carried, meeting: Meeting) -> None:
+        """Every agent's part of both, and the letters of both."""
+        self.see.person = _together(self.see.person, theirs.person)
+        for concern in LANE:
+            part = getattr(self.see.person, concern.part)
+            self.take(concern, part, *concern.merge(part, getattr(theirs.person, concern.part), meeting, self.see))
+
+    def replace(self, part: str, after: Any) -> None:
+        """A part that asks for nothing."""
+        if after is not getattr(self.see.person, part):
+            self.see.person = msgspec.structs.replace(self.see.person, **{part: after})
 
     def take(self, concern: Concern, before: Any, after: Any, more: Effects) -> None:
         see = self.see
@@ -215,6 +322,8 @@ class _Run:
 _person = msgspec.msgpack.Decoder(Person).decode
 _history = msgspec.msgpack.Decoder(History).decode
 _encode = msgspec.msgpack.Encoder().encode
+_carried = msgspec.msgpack.Decoder(Carried).decode
+NO_HISTORY = _encode(History())
 
 
 def load(person_id: str, main: bytes | None, second: bytes | None) -> Group:
@@ -232,6 +341,9 @@ def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
             rows.append((b"h", group._raw))
         elif group._history is not None and group._history != History():
             rows.append((b"h", _encode(group._history)))
-    elif group._history is not None and group._raw is None and group._history is not loaded._history:
+    elif group._raw is not None:
+        if group._raw is not loaded._raw:
+            rows.append((b"h", group._raw))
+    elif group._history is not None and group._history is not loaded._history:
         rows.append((b"h", _encode(group._history)))
     return rows
