@@ -52,10 +52,10 @@ def kept(lookback: LookBack, subject: Subject, now: int) -> LookBack:
 
 def union(mine: LookBack, theirs: LookBack, now: int) -> LookBack:
     """Of two people as one; in order of the shop's time, since nobody knows in which order two partitions had them."""
-    if not theirs.entries:
+    told = [one for one in theirs.entries if one.ts > now - WINDOW_MS]
+    if not told:
         return mine
-    entries = [one for one in (*theirs.entries, *mine.entries) if one.ts > now - WINDOW_MS]
-    return _bounded(sorted(entries, key=lambda one: one.ts))
+    return _bounded(sorted((*told, *(one for one in mine.entries if one.ts > now - WINDOW_MS)), key=lambda one: one.ts))
 
 
 def _bounded(entries: list[Entry]) -> LookBack:

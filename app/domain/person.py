@@ -344,6 +344,6 @@ def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
     elif group._raw is not None:
         if group._raw is not loaded._raw:
             rows.append((b"h", group._raw))
-    elif group._history is not None and group._history is not loaded._history:
+    elif group._history is not None and group._history is not loaded._history and (group.remembers or loaded.remembers):
         rows.append((b"h", _encode(group._history)))
     return rows
