@@ -102,7 +102,7 @@ TOPICS: dict[str, Topic] = {
             "customer_events",
             "customer id, else anonymous id",
             "raw events from shops, SDKs, e-mail providers, consent pages",
-            (INTAKE_EDGE, "intake", "replay"),
+            (INTAKE_EDGE, "intake", "people unlink", "replay"),
             ("intake",),
             # The broker's stamp is the journal's `at`; producers may send up to 8 MiB so that intake, not the broker, refuses and explains.
             {**_kept(3, message_timestamp_type="LogAppendTime"), "max.message.bytes": "8388608"},
