@@ -396,8 +396,8 @@ def test_answers_and_retries_for_whom_she_was_reach_her() -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_neither_partitions_nor_the_order_in_which_they_get_on_change_who_she_is(seed: int, other: int, acts: list[Act]) -> None:
     def found(world: World) -> list[object]:
-        seen = ((group.person.person_id, group.person.profile) for group in world.people())
-        return sorted((who, her.events, her.orders, her.spent, her.first_seen, her.last_seen, sorted(her.anonymous_ids)) for who, her in seen)
+        people = [(group.person.person_id, group.person.profile) for group in world.people()]
+        return sorted((who, p.events, p.orders, p.spent, p.first_seen, p.last_seen, sorted(p.anonymous_ids)) for who, p in people)
 
     one, two = (play(Random(chance), acts, {}, partitions) for chance, partitions in ((seed, 1), (other, 5)))
     assert found(one) == found(two)

@@ -214,5 +214,3 @@ class World:
             if place[0] == "customer_events" and any(hops <= 1 for hops in self.hops.get(place, ())[lane.position :]):
                 return False
         return True
-
-
