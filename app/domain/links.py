@@ -21,7 +21,7 @@ from app.domain.schema import MAX_ID
 from app.events import Link, Undecodable, derived_id, journal
 
 MAX_KNOWN = 100
-"""Identifiers remembered that were linked from one; beyond it the oldest go, counted: they follow no more, the stubs take their events on."""
+"""Identifiers linked from one that are remembered. Beyond it the oldest go, counted: they follow no more, stubs take their events on."""
 OPERATOR = 0xFFFF
 """Source partition of an operator's links; their source offset is the wall clock, so that none counts twice and none comes back."""
 PURPOSE = "link"
