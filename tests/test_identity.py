@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Any
+from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.commands.people import parted
+from app.domain import cancels, links, merging, person
 from app.domain.fingerprint import fingerprint
 from app.domain.identity import person_id
 from app.domain.links import MAX_KNOWN, sealed
@@ -19,7 +24,7 @@ from app.domain.scope import PERSON
 from app.domain.window import HELD
 from app.engine.origin import pack_origin
 from app.engine.partition import partition_of
-from app.events import Link, encode
+from app.events import Link, Moved, encode
 from app.flow import Stage
 from tests.shop import DAY, HOUR, MINUTE, MONDAY
 from tests.world import SECRET, Place, World
@@ -289,8 +294,8 @@ def test_who_is_linked_on_takes_her_devices_along() -> None:
     world.event("a2", "alias", "c3", None, previous_id="c2")
     world.rest()
     for name in ("c:c1", "c:c2", "a:d0", "a:d1", "a:d2"):
-        links = world.row(name).links
-        assert links is not None and links.to == own("c:c3"), f"{name} goes straight to who she is now"
+        known = world.row(name).links
+        assert known is not None and known.to == own("c:c3"), f"{name} goes straight to who she is now"
     (her,) = world.people()
     assert her.person.profile.events == 5 and set(her.person.profile.anonymous_ids) == {"d0", "d1", "d2"}
 
@@ -311,8 +316,8 @@ def test_one_identifier_with_very_many_links_costs_a_bounded_row() -> None:
         world.event(f"e{number}", "page_view", "kiosk-account", f"d{number}", page_type="home")
         world.event(f"f{number}", "page_view", f"c{number}", "one-device", page_type="home")
         world.rest()
-    links = world.row("c:kiosk-account").links
-    assert links is not None and len(links.known) == MAX_KNOWN and links.known[-1] == f"a:d{MAX_KNOWN + 49}"
+    known = world.row("c:kiosk-account").links
+    assert known is not None and len(known.known) == MAX_KNOWN and known.known[-1] == f"a:d{MAX_KNOWN + 49}"
     counted = world.lanes["customer_events", 0].program.counted
     assert counted["link_forgotten"] == 50 and counted["link_refused"] == MAX_KNOWN + 49
     assert max(len(value) for value in world.lanes["customer_events", 0].store.rows.values()) < 12_000
@@ -326,8 +331,8 @@ def test_a_bot_links_nobody() -> None:
     for number in range(6):
         world.event(f"e{number}", "page_view", "bot", f"d{number}", page_type="home")
     world.rest()
-    links = world.row("c:bot").links
-    assert links is not None and links.known == ("a:d0", "a:d1", "a:d2")
+    known = world.row("c:bot").links
+    assert known is not None and known.known == ("a:d0", "a:d1", "a:d2")
 
 
 def test_nobody_outside_can_merge_people() -> None:
@@ -390,6 +395,36 @@ def test_answers_and_retries_for_whom_she_was_reach_her() -> None:
     world.rest()
     (one,) = [one for one in world.group(own("c:ann")).person.windows.open if one.trigger == "cart_abandonment"]
     assert (one.window_id, one.step, one.send_id) == (plan.window_id, 1, "")
+
+
+def test_a_circle_of_aliases_told_at_once_is_one_person() -> None:
+    for seed in range(20):
+        world = World(Random(seed))
+        for number in range(3):
+            world.event(f"buy{number}", "purchase", f"c{number}", None, order_id=f"o{number}", total=80, products=[SHOES[0]])
+        world.rest()
+        for number in range(3):
+            world.event(f"alias{number}", "alias", f"c{number}", None, previous_id=f"c{(number + 1) % 3}")
+        world.rest()
+        her, *others = world.people()
+        assert not others, "two people go round each other"
+        assert her.person.profile.orders == 3 and {world.who(f"c:c{number}") for number in range(3)} == {her.person.person_id}
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "bug", "story"),
+    [
+        (merging, "waits", lambda now: False, test_a_guest_buys_and_logs_in_a_minute_later_while_her_other_partitions_worker_is_down),
+        (cancels, "elsewhere", lambda *_: [], test_a_guest_buys_and_logs_in_a_minute_later_while_her_other_partitions_worker_is_down),
+        (links, "following", lambda *_: [], test_who_is_linked_on_takes_her_devices_along),
+        (links, "_seal", lambda *_: "", test_nobody_outside_can_merge_people),
+        (merging, "keeps", lambda *_: True, test_a_circle_of_aliases_told_at_once_is_one_person),
+        (person, "FORWARDED", (Moved,), test_answers_and_retries_for_whom_she_was_reach_her),
+    ],
+)
+def test_a_rule_left_out_is_noticed(place: Any, name: str, bug: Any, story: Callable[[], None]) -> None:
+    with patch.object(place, name, bug), pytest.raises(AssertionError):
+        story()
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32), told(owned=True))
