@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "What would be sent for a file of events, and why.",
     "policy": "Check, compare, draw, publish and take back policy packs.",
     "explain": "The walk of an event; or why a person was or was not sent what.",
+    "people": "Part an identifier from the person it was linked to.",
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",
     "doctor": "Check the machine, broker, topics, packs and settings; say what to mend.",
