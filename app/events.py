@@ -74,27 +74,49 @@ class Activation(Record, frozen=True, array_like=True, tag="activation", gc=Fals
 
 
 class Link(Record, frozen=True, array_like=True, tag="link", gc=False):
-    """An anonymous id (`alias`: a previous id) turned out to be `person_id`; written under the old identifier."""
+    """`identifier` turned out to be `person_id`.
+
+    On `customer_events`, under the old identifier: intake's own word to the partition that owns it, sealed, since outsiders write there
+    (app/domain/links.py). On the journal, under the new person: she waits for what the identifier's person hands over under `cause`.
+    """
 
     identifier: Annotated[str, Personal]
     person_id: str
+    """Empty: nobody's any more, an operator says so."""
     cause: str
+    """Empty: nobody waits for an answer."""
+    before: str = ""
+    """Whom it may have belonged to until now; it is not taken from anybody else."""
+    seal: str = ""
 
 
 class MergeOut(Record, frozen=True, array_like=True, tag="merge_out", gc=False):
-    """Asks the old person's partition to hand everything it keeps to `into`."""
+    """Asks the old person's partition to hand everything it keeps to `into`. `also`: what the new person has to wait for beside it."""
 
     person_id: str
     into: str
     cause: str
+    also: tuple[str, ...] = ()
 
 
 class Moved(Record, frozen=True, array_like=True, tag="moved", gc=False):
-    """All agents' state of `source`, on its way to the person it became."""
+    """All agents' state of `source`, on its way to the person it became; empty if there is none (any more): then it only answers `cause`.
+
+    `via`: people it passed, whose stubs sent it on.
+    """
 
     person_id: str
     source: str
     state: Annotated[bytes, Personal]
+    cause: str
+    also: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
+
+
+class Unlink(Record, frozen=True, array_like=True, tag="unlink", gc=False):
+    """An operator parted this identifier's own person from the one she was merged into: from now on she is somebody again."""
+
+    person_id: str
     cause: str
 
 
@@ -150,7 +172,7 @@ class Retry(Record, frozen=True, array_like=True, tag="retry", gc=False):
     record: bytes
 
 
-JournalRecord = Event | Tick | Activation | Link | MergeOut | Moved | Conclusion | Broadcast | Rendered | NotRendered | Retry
+JournalRecord = Event | Tick | Activation | Link | MergeOut | Moved | Unlink | Conclusion | Broadcast | Rendered | NotRendered | Retry
 
 
 # --- control ------------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class Stage(IntEnum):
     CLOCK = 5
     REKEY = 6
     """Intake putting a wrongly keyed record back under its key, once."""
+    LINK = 7
+    """Intake, or an operator, telling the partition that owns an identifier whose it is."""
 
 
 class Topic(Struct, frozen=True):
@@ -100,7 +102,7 @@ TOPICS: dict[str, Topic] = {
             "customer_events",
             "customer id, else anonymous id",
             "raw events from shops, SDKs, e-mail providers, consent pages",
-            (INTAKE_EDGE, "intake", "replay"),
+            (INTAKE_EDGE, "intake", "people unlink", "replay"),
             ("intake",),
             # The broker's stamp is the journal's `at`; producers may send up to 8 MiB so that intake, not the broker, refuses and explains.
             {**_kept(3, message_timestamp_type="LogAppendTime"), "max.message.bytes": "8388608"},
@@ -171,9 +173,9 @@ TABLES: dict[str, Table] = {
     for table in (
         Table(
             "identifiers",
-            "what intake must remember of an identifier to accept an event once",
+            "what intake must remember of an identifier to accept an event once, and under the right person",
             b"i",
-            {"p": "recent event ids, events this hour"},
+            {"p": "recent event ids, events this hour, whom it was linked to, what was linked from it"},
             ("intake",),
         ),
         Table(

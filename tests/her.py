@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 from app.domain import person
-from app.domain.effects import Decide, Effect, PlanMessage
+from app.domain.effects import Conclude, Decide, Effect, PlanMessage
 from app.domain.person import NEVER, Group, Person, See
 from app.domain.trigger import Pack
-from app.events import Decision, Event, JournalRecord, NotRendered, Plan, Rendered
+from app.events import Conclusion, Decision, Event, JournalRecord, NotRendered, Plan, Rendered
 from app.policy.pack import build, compile_artifact
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -36,6 +36,7 @@ class Her:
         self.answers: str | None = None
         self.plans: list[Plan] = []
         self.decided: list[Decision] = []
+        self.concluded: list[Conclusion] = []
         self._count = 0
 
     def event(
@@ -105,7 +106,9 @@ class Her:
 
     def _take(self, effects: list[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, Decide):
+            if isinstance(effect, Conclude):
+                self.concluded.append(effect.conclusion)
+            elif isinstance(effect, Decide):
                 self.decided.append(effect.decision)
             elif isinstance(effect, PlanMessage):
                 plan = effect.plan

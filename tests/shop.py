@@ -35,19 +35,21 @@ class Shop:
         self.outputs.append((topic, output.value))
 
     def event(
-        self, event_type: str, t: int, customer: str = "ann", arrives: int | None = None, event_id: str | None = None, **properties: Any
+        self,
+        event_type: str,
+        t: int,
+        customer: str | None = "ann",
+        arrives: int | None = None,
+        event_id: str | None = None,
+        device: str | None = None,
+        **properties: Any,
     ) -> str:
-        """An event stamped `t` that the broker has at `arrives` (default: at once). Returns its id."""
+        """An event stamped `t` that the broker has at `arrives` (default: at once), of a customer, a device, or both. Returns its id."""
         self._count += 1
         event_id = event_id or f"e-{self._count}"
-        line = {
-            "event_id": event_id,
-            "event_type": event_type,
-            "customer_id": customer,
-            "timestamp": iso(MONDAY + t),
-            "properties": properties,
-        }
-        self.raw(json.dumps(line).encode(), t if arrives is None else arrives, customer)
+        line: dict[str, Any] = {"event_id": event_id, "event_type": event_type, "timestamp": iso(MONDAY + t), "properties": properties}
+        line |= {name: told for name, told in (("customer_id", customer), ("anonymous_id", device)) if told is not None}
+        self.raw(json.dumps(line).encode(), t if arrives is None else arrives, customer or device or "")
         return event_id
 
     def raw(self, value: bytes, t: int, key: str = "ann") -> None:

@@ -56,6 +56,7 @@ def test_wrong_use_is_one_line_and_exit_2(call, tmp_path: Path) -> None:  # type
     folder.mkdir()
     wrong_use(call("nonsense"), "nonsense")
     wrong_use(call("simulate"), "EVENTS.jsonl")
+    wrong_use(call("people", "unlink", "x" * 300), "256")
     wrong_use(call("simulate", "missing.jsonl"), "missing.jsonl")
     wrong_use(call("simulate", str(folder)), "folder")
     wrong_use(call("simulate", str(events)), "no events")

@@ -105,15 +105,16 @@ async def test_a_decision_that_was_tampered_with_is_noted() -> None:
     assert one is not None and any("recorded as unsubscribed, derived as no_consent" in note for note in one.notes)
 
 
-async def test_who_became_somebody_else_is_followed() -> None:
-    found = topics([*known(), view(HOUR), *known(2 * HOUR, "c2")])
-    last = found.records["journal"][-1].offset
-    merge = events.encode(MergeOut(NOON + 40 * DAY, ANN, BEN, "e-link"))
-    found.records["journal"].append(Logged(last + 1, NOON + 40 * DAY, ANN.encode(), merge))
-    one = await read(found)
-    assert one is not None and one.person_id == BEN
-    assert [before.person_id for before in one.earlier] == [ANN] and [each.person_id for each in one.everybody] == [ANN, BEN]
-    assert [entry.text for entry in one.earlier[0].story.entries([], []) if entry.kind == "identity"] == [f"became person {BEN}"]
+async def test_who_became_somebody_else_is_followed_both_ways() -> None:
+    before = {**view(0), "customer_id": None, "anonymous_id": "dev-1"}
+    signs_in = {**known(HOUR)[0], "anonymous_id": "dev-1"}
+    found = topics([before, signs_in, known(HOUR)[1], view(2 * HOUR, "Hat")])
+    device = person_id(SETTINGS.secret, "a:dev-1")
+    for asked in ("c1", "dev-1", device):
+        one = await read(found, asked)
+        assert one is not None and (one.person_id, one.name) == (ANN, "c1"), asked
+        assert [before.person_id for before in one.earlier] == [device]
+        assert [each.notes for each in one.everybody] == [[], []]
 
 
 async def test_people_who_became_each_other_end_somewhere() -> None:

@@ -16,17 +16,16 @@ from app.__main__ import main
 from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
-from app.domain.person import Group, Person
 from app.edges.census import EXAMPLES, Census
 from app.edges.dossier import of_file
 from app.edges.events_file import encode_lines, milliseconds
 from app.edges.shop_day import shop_day
 from app.edges.spectator import decode_decision
 from app.edges.story import MAX_DIFFERENCES, Story
-from app.engine.past import Past, Step
+from app.engine.past import Past
 from app.engine.program import Output
 from app.engine.simulation import Logged
-from app.events import Decision, Event, MergeOut, Moved, PolicyName
+from app.events import Decision, Event, PolicyName
 from app.policy.pack import build, compile_artifact
 from app.settings import Settings
 
@@ -218,12 +217,22 @@ def test_broken_records_and_other_peoples_are_passed_over() -> None:
     assert {one.customer_id for one in mine} == {"c1"} and past.records >= len(mine)
 
 
-def test_merges_are_told() -> None:
-    group, story = Group(Person("p1")), Story()
-    for record in (Moved(NOON, "p1", "p0", b"", "e"), MergeOut(NOON + 1, "p1", "p2", "e")):
-        story.see(Step(record, record.at, group, group, []))
-    assert [one.text for one in story.entries([], [])] == ["took over what was known of person p0", "became person p2"]
-    assert story.into == "p2"
+def test_who_was_anonymous_before_has_one_story_by_whatever_name(call: Call) -> None:
+    def anonymous(line: dict[str, Any]) -> dict[str, Any]:
+        return {**line, "customer_id": None, "anonymous_id": "dev-1"}
+
+    signs_in = {**known(HOUR)[0], "anonymous_id": "dev-1"}
+    lines = [anonymous(view(0)), signs_in, known(HOUR)[1], view(2 * HOUR, "Hat"), anonymous(view(3 * HOUR, "Lamp"))]
+    by_customer, by_device = told(call, lines), told(call, lines, who="dev-1")
+    assert by_customer == by_device
+    events_told = texts(by_customer, "event")
+    assert [one.partition(" (")[0] for one in events_told] == [
+        *("looked at Mug", "identify", "consent give", "looked at Hat", "looked at Lamp"),
+    ]
+    identity = texts(by_customer, "identity")
+    assert any(one.startswith("became person ") for one in identity)
+    assert any(one.startswith("took over what was known of person ") for one in identity)
+    assert any("Mug" in one for one in texts(by_customer, "send"))  # the anonymous view leads to the customer's mail
 
 
 def test_hostile_names_come_out_as_text(call: Call, tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_stage_numbers_never_change() -> None:
         "RENDERER": 4,
         "CLOCK": 5,
         "REKEY": 6,
+        "LINK": 7,
     }
 
 

@@ -59,7 +59,7 @@ def test_every_command_parses(line: str) -> None:
 def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
     (trigger,) = blocks("toml")
     head = 'name = "mine"\nwhy = "from the README"\n[sender]\nfrom = "hello@shop.example"\nname = "Shop"\n'
-    head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n[[group]]\nname = "view-abandonment"\nwhy = "x"\nscope = "product"\n'
+    head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n'
     pack = tmp_path / "my-pack.toml"
     pack.write_text(head + trigger, "utf-8")
     assert check(pack)[3] == []

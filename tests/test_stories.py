@@ -12,6 +12,7 @@ from app import events
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.person import is_stub
 from app.engine.memory import MemoryStore
 from app.engine.program import Output
 from app.engine.simulation import Logged, Simulation
@@ -355,3 +356,44 @@ def test_a_changed_rule_counts_from_its_activation_on(tmp_path: Path) -> None:
     version = {send["customer_id"]: send["policy"]["version"] for send in sends}  # type: ignore[index]
     assert version["dear"] == artifacts[0][0].partition("@")[2], "a window keeps the version it opened under"
     assert version["shoes-later"] == artifacts[1][0].partition("@")[2]
+
+
+def test_she_looks_on_her_telephone_and_buys_on_her_laptop() -> None:
+    #
+    shop = Shop("merged")
+    shop.event("product_view", 0, None, device="phone", **SHOES, dwell_seconds=40)
+    shop.event("identify", HOUR, "ann", device="phone", traits={"email": "ann@shop.example"})
+    shop.event("cart_add", HOUR + MINUTE, None, device="laptop", **SHOES, quantity=1)
+    shop.event("purchase", HOUR + 2 * MINUTE, None, device="laptop", order_id="o-1", total=89, products=[SHOES])
+    shop.until(HOUR + 30 * MINUTE)
+    assert [message for message, _ in shop.sends()] == ["welcome", "welcome"], "as far as anybody knows they are two"
+    shop.event("page_view", HOUR + 30 * MINUTE, "ann", device="laptop", page_type="home")
+    shop.until(3 * DAY)
+    assert [message for message, _ in shop.sends()[2:]] == ["welcome-recommendations", "usage-tips"], "no mail about what she bought"
+    live = [group.person for group in shop.simulation.groups() if not is_stub(group.person)]
+    assert [(one.profile.customer_id, one.profile.orders, one.profile.anonymous_ids) for one in live] == [("ann", 1, ("laptop", "phone"))]
+    assert {one["reason"] for one in shop.decisions("not_sent", "welcome")} == {"merged"}
+    assert {one["person_id"] for one in shop.records("message_sends")[2:]} == {live[0].person_id}
+
+
+def test_an_event_that_says_who_she_is_counts_for_all_she_is() -> None:
+    # The login itself opens nothing twice and is held up by nothing: in virtual time everything that hangs on it is there at once.
+    shop = Shop("merged")
+    shop.event("cart_add", 0, None, device="phone", **SHOES, quantity=1)
+    shop.event("cart_add", HOUR, "ann", device="phone", product_id="p2", product_name="Hat", price=20.0, quantity=1)
+    shop.until(3 * HOUR)
+    assert len(shop.decisions("opened", "cart_abandonment")) == 1 and shop.decisions("held") == []
+    assert [message for message, _ in shop.sends("ann") if message == "cart-reminder"] == ["cart-reminder"]
+    assert [at for message, at in shop.sends("ann") if message == "cart-reminder"] == ["0 03:00:00"], "it waits from the last change"
+
+
+def test_she_says_what_she_was_called_before() -> None:
+    shop = Shop()
+    shop.event("purchase", 0, "ann-old", order_id="o-1", total=45, products=[{"product_id": "p9", "price": 45, "quantity": 1}])
+    shop.event("alias", HOUR, "ann", previous_id="ann-old")
+    shop.event("purchase", 2 * HOUR, "ann-old", order_id="o-2", total=45, products=[{"product_id": "p9", "price": 45, "quantity": 1}])
+    shop.event("alias", 3 * HOUR, "ann-old", previous_id="ann")
+    shop.event("alias", 3 * HOUR, "ann", previous_id="ann")
+    shop.until(3 * HOUR)
+    (her,) = [group.person for group in shop.simulation.groups() if not is_stub(group.person)]
+    assert (her.profile.orders, her.profile.events) == (2, 5), "a circle of aliases changes nothing"

@@ -1,9 +1,10 @@
 """Intake: what gets into the journal, exactly once.
 
 Reads customer_events (raw events, keyed by customer id, else anonymous id).
-Keeps identifiers (event ids of the last 48 h per identifier, hourly count).
-Writes journal (accepted events), customer_events (a wrongly keyed record, once, under its key), dead_letters.
-Its decisions are in app/domain/contract.py and identifier.py, its turn in intake_program.py.
+Keeps identifiers (event ids of the last 48 h per identifier, hourly count, links).
+Writes journal (accepted events, merges), customer_events (once each: a wrongly keyed record, under its key; a link, under the identifier
+it is of), dead_letters.
+Its decisions are in app/domain/contract.py, identifier.py and links.py, its turn in intake_program.py.
 """
 
 from __future__ import annotations

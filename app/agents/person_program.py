@@ -10,7 +10,7 @@ from typing import Any
 
 from app import events
 from app.domain import person
-from app.domain.effects import Conclude, Decide, Effect, PlanMessage
+from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage
 from app.domain.person import Group, See
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
@@ -50,7 +50,7 @@ class PersonProgram:
     def step(self, group: Group | None, record: Any, moment: Moment) -> tuple[Group | None, list[Output]]:
         if group is None:
             return None, []  # a broadcast concerns people through an index of interest, which no pack asks for yet
-        if isinstance(record, Retry):
+        if isinstance(record, Retry) and not person.is_stub(group.person):
             if record.letter_id not in group.person.faults:
                 return group, []  # fed back before: a letter counts once however often it is replayed
             group = group.replaced(person.resolved(group.person, record.letter_id), {})
@@ -103,4 +103,6 @@ def _outputs(effects: list[Effect], counts: Counts) -> list[Output]:
         elif isinstance(effect, Conclude):
             record = effect.conclusion
             outputs.append(Output("journal", record.person_id.encode(), events.encode(record), stage=Stage.HANDED))
+        elif isinstance(effect, PassOn):
+            outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
     return outputs

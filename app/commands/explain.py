@@ -145,8 +145,14 @@ def _title(found: Dossier) -> list[str]:
 
 
 def _entries(found: Dossier) -> list[Entry]:
-    told = [entry for one in found.everybody for entry in one.story.entries(one.decisions, one.sends)]
-    return sorted(told, key=lambda entry: entry.at) if found.earlier else told
+    if not found.earlier:
+        return found.story.entries(found.decisions, found.sends)
+    told = sorted((entry for one in found.everybody for entry in one.story.entries(one.decisions, one.sends)), key=lambda entry: entry.at)
+    # What still came for whom she was is on the journal twice: as it came, and as it was sent on to whom she is.
+    first: dict[Any, Entry] = {}
+    for entry in told:
+        first.setdefault(entry.told.get("event_id") or id(entry), entry)
+    return list(first.values())
 
 
 def _tell(

@@ -14,6 +14,7 @@ from app import events
 from app.agents.simulator import simulator
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
+from app.domain.person import is_stub
 from app.domain.profile_view import view
 from app.edges.events_file import Arrival, Unreadable, arrivals, people, products
 from app.edges.progress import Bar
@@ -151,6 +152,6 @@ def _feed(simulation: Simulation, arrival: Arrival) -> None:
 
 
 def _profiles(simulation: Simulation) -> list[bytes]:
-    """A line per person as of the clock, by person_id."""
-    found = sorted((group.person.person_id, group) for group in simulation.groups())
+    """A line per person as of the clock, by person_id; who has become somebody else is that person."""
+    found = sorted((group.person.person_id, group) for group in simulation.groups() if not is_stub(group.person))
     return [events.encode_json(view(group.person, simulation.now)) for _, group in found]

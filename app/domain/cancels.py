@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from app.domain import lookback, repeats, scope, window
 from app.domain.effects import Keep
+from app.domain.lookback import LookBack
 from app.domain.scope import PURCHASED, PURCHASES, Subject
 from app.domain.trigger import Trigger
 from app.domain.window import Window
@@ -64,6 +66,15 @@ def past(turn: Scheduler, one: Window, row: Trigger) -> list[Subject]:
     since = turn.see.now - lookback.WINDOW_MS
     known = lookback.after(turn.see.lookback, since)
     return [past for past in known if past.ts > one.event_at or past.kind in whatever] + _blunt(turn, max(one.event_at, since))
+
+
+def elsewhere(one: Window, row: Trigger, known: LookBack, latest: Iterable[tuple[str, str, int]], now: int) -> list[Subject]:
+    """What another person did that may end the window or set it going, now that it turns out to have been she."""
+    whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
+    since = max(one.event_at, now - lookback.WINDOW_MS)
+    told = lookback.after(known, now - lookback.WINDOW_MS)
+    blunt = [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in latest if ts > since]
+    return [past for past in told if past.ts > one.event_at or past.kind in whatever] + blunt
 
 
 def earlier(turn: Scheduler, ts: int) -> list[Subject]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import experiments, gate, goals, originals, plan, scope, window
+from app.domain import experiments, gate, goals, merging, originals, plan, scope, window
 from app.domain.decision import decide
 from app.domain.gate import Answer
 from app.domain.scope import SEND
 from app.domain.trigger import Step, Trigger
-from app.domain.window import Sent, Window
+from app.domain.window import HELD, Sent, Window
 from app.events import NotRendered, Rendered
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
 
 def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
     """Takes due windows through the gate, one by one, by (priority, due_at, window_id)."""
+    if merging.waits(turn.see.person.merging):
+        due_now = _hold(turn, due_now)
     for one in sorted(due_now, key=lambda one: (turn.row(one).priority, one.due_at, one.window_id)):
         row = turn.row(one)
         if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
@@ -73,6 +75,18 @@ def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
         planned = plan.plan(one, row, message, answer, turn.see)
         turn.effects.append(planned)
         turn.windows[turn.at(one.window_id)] = replace(one, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
+
+
+def _hold(turn: Scheduler, due_now: Iterable[Window]) -> list[Window]:
+    """While something of hers is on its way nothing goes out, and each due window is said to be held, once. Returns what sends nothing."""
+    silent = []
+    for one in due_now:
+        if one.send_id or one.awaits:
+            silent.append(one)
+        else:
+            turn.effects.append(decide(one, turn.see, "held", one.step, "merging", due_at=one.due_at))
+            turn.windows[turn.at(one.window_id)] = replace(one, wake_at=HELD)
+    return silent
 
 
 def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:

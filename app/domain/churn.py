@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from app.domain.effects import NOTHING, Conclude, Effects
+from app.domain.orders import union
 from app.domain.trigger import ChurnLevel
 from app.events import Conclusion, JournalRecord, derived_id, iso
 
 if TYPE_CHECKING:
-    from app.domain.person import See
+    from app.domain.person import Meeting, See
 
 NEVER = -1
 MIN_ORDERS = 3
@@ -95,6 +96,32 @@ def wake(part: Churn, see: See) -> tuple[Churn, Effects]:
             cause = derived_id("churn_level", part.level or NO_LEVEL, str(instant))
             effects.append(_conclude(part, see, see.now, instant, cause, instant))
     return part, tuple(effects)
+
+
+def merge(mine: Churn, theirs: Churn, meeting: Meeting, see: See) -> tuple[Churn, Effects]:
+    """Both rhythms as one; the level is told if that changes it. An order that both have had counts once, at its first instant."""
+    if not theirs.orders:
+        return mine, NOTHING
+    instants = sorted((*mine.instants, *theirs.instants))
+    orders = mine.orders + theirs.orders
+    first = min(mine.first, theirs.first) if mine.orders else theirs.first
+    for ours, other, _ in union(meeting.mine.orders, meeting.theirs.orders).overlap:
+        orders -= 1
+        later = max((one.at for one in (ours, other) if one is not None), default=0)
+        if len(instants) > 1:
+            instants.remove(min(instants, key=lambda instant: (abs(instant - later), -instant)))
+    # Gaps of what is kept of neither are each one's own; across the two they are lost, which only blurs the spread of old orders.
+    squares = mine.older_squares + theirs.older_squares
+    while len(instants) > MAX_INSTANTS:
+        squares += _square(instants[0], instants[1])
+        del instants[0]
+    counted = Churn(orders, first, tuple(instants), squares, mine.level, mine.horizon_days, mine.due)
+    levels = _levels(see)
+    after = _at(counted, levels, _reached(counted, levels, see.low_water))
+    if after.level == mine.level:
+        return after, NOTHING
+    moved = meeting.moved
+    return after, (_conclude(after, see, moved.at, see.now, derived_id("churn_level", moved.source, moved.cause), see.low_water),)
 
 
 def due(part: Churn) -> int:

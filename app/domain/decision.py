@@ -25,10 +25,11 @@ def decide(
 ) -> Decide:
     """A decision on one step. `cause`: an event beside the opening that brought it about; `due_at` in ms where it is known.
 
-    The id comes from window, step, outcome: each of them happens to a step at most once.
+    The id comes from window, step, outcome: each of them happens to a step at most once; but a step may be held several times.
     """
+    told = (outcome,) if outcome != "held" else (outcome, reason or "", str(see.now))
     decision = Decision(
-        decision_id=derived_id("decision", window.window_id, str(step), outcome),
+        decision_id=derived_id("decision", window.window_id, str(step), *told),
         window_id=window.window_id,
         person_id=see.person_id,
         customer_id=see.person.profile.customer_id,

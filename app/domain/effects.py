@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.events import Conclusion, Decision, Plan
+from app.events import Conclusion, Decision, Event, Link, Moved, NotRendered, Plan, Rendered, Retry
 
 
 class Conclude(Struct, frozen=True):
@@ -34,7 +34,13 @@ class Keep(Struct, frozen=True):
     value: Any
 
 
-Effect = Conclude | PlanMessage | Decide | Keep
+class PassOn(Struct, frozen=True):
+    """A record for the journal under another person: what was hers on its way there, or what came for a stub."""
+
+    record: Moved | Event | Link | Rendered | NotRendered | Retry
+
+
+Effect = Conclude | PlanMessage | Decide | Keep | PassOn
 Effects = tuple[Effect, ...]
 
 NOTHING: Effects = ()

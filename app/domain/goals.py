@@ -37,6 +37,11 @@ def awaiting(goals: tuple[Awaited, ...], one: Awaited) -> tuple[Awaited, ...]:
     return (*others, one)[-MAX_GOALS:]
 
 
+def union(mine: tuple[Awaited, ...], theirs: tuple[Awaited, ...]) -> tuple[Awaited, ...]:
+    """Of two people as one."""
+    return tuple(sorted((*theirs, *mine), key=lambda one: one.at)[-MAX_GOALS:]) if theirs else mine
+
+
 def awaited(trigger: Trigger, window_id: str, send_id: str, step: int, at: int, arms: tuple[tuple[str, str], ...], silent: str) -> Awaited:
     """A message that went out `at`, or would have."""
     assert trigger.goal is not None

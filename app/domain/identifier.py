@@ -8,6 +8,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.links import Links
+
 MAX_IDS = 512
 """Event ids kept; the oldest go first."""
 KEPT_S = 48 * 3600
@@ -35,6 +37,8 @@ class Identifier(Struct, frozen=True, array_like=True):
     """Events accepted in that hour."""
     rekeyed: dict[int, int] = {}
     """Source partition → offset of the last record intake there put back under this key; the last moved stands last."""
+    links: Links | None = None
+    """Whom it was linked to, and what was linked from here; None: nothing ever was."""
 
 
 EMPTY = Identifier()
@@ -60,11 +64,11 @@ def admit(row: Identifier, event_id: str, at: int, limit: int) -> tuple[Identifi
         ids, times = ids[_ID:], times[_TIME:]
     count = row.count + 1 if row.hour == hour else 1
     stamp = max(0, min(second, 2**32 - 1)).to_bytes(_TIME, "big")
-    return Identifier(ids + fingerprint, times + stamp, hour, count, row.rekeyed), "new", count > limit
+    return Identifier(ids + fingerprint, times + stamp, hour, count, row.rekeyed, row.links), "new", count > limit
 
 
 def rekeyed(row: Identifier, partition: int, offset: int) -> tuple[Identifier, bool]:
-    """Whether the record that intake of `partition` put back from `offset` is news, and the row that knows it.
+    """Whether the record that intake of `partition` put back, or the link it published, from `offset` is news, and the row that knows it.
 
     After a crash a partition's owner puts back again what it put back before; what comes again is never newer (app/engine/origin.py).
     """

@@ -19,7 +19,7 @@ from app.domain.scope import Subject
 from app.events import Event, JournalRecord
 
 if TYPE_CHECKING:
-    from app.domain.person import See
+    from app.domain.person import Meeting, See
 
 NEVER = -1
 HIGH, MEDIUM, LOW = 25.0, 8.0, 1.0
@@ -95,6 +95,42 @@ def step(part: Intent, record: JournalRecord, see: See) -> tuple[Intent, Effects
 def wake(part: Intent, see: See) -> tuple[Intent, Effects]:
     """Waits for nothing: levels are computed when they are looked at."""
     return part, NOTHING
+
+
+def merge(mine: Intent, theirs: Intent, meeting: Meeting, see: See) -> tuple[Intent, Effects]:
+    """Both scores as one sum; a purchase of either ends the cart of both, as far as it was filled before it."""
+    if theirs == Intent():
+        return mine, NOTHING
+    at, bought_at = max(mine.at, theirs.at), max(mine.bought_at, theirs.bought_at)
+    newest = max((one[2] for one in (*mine.viewed, *theirs.viewed)), default=0)
+    viewed: dict[int, tuple[int, int, int]] = {}
+    for one in sorted((*mine.viewed, *theirs.viewed), key=_instant):
+        if newest - one[2] < HIGH_MS:
+            viewed.pop(one[1], None)
+            viewed[one[1]] = one
+    return Intent(
+        mine.score * _fade(mine.at, at) + theirs.score * _fade(theirs.at, at),
+        at,
+        max(mine.high_at, theirs.high_at),
+        max(mine.medium_at, theirs.medium_at),
+        max(mine.compared_at, theirs.compared_at),
+        bought_at,
+        _one_cart(mine.cart, theirs.cart, bought_at),
+        tuple(viewed.values())[-MAX_VIEWED:],
+    ), NOTHING
+
+
+def _one_cart(mine: tuple[CartLine, ...], theirs: tuple[CartLine, ...], bought_at: int) -> tuple[CartLine, ...]:
+    cart: list[CartLine] = []
+    for one in sorted((*mine, *theirs), key=lambda line: line.at):
+        if one.at > bought_at:
+            at = next((n for n, other in enumerate(cart) if other.product.same(one.product) or other.product == one.product), None)
+            if at is None:
+                cart.append(one)
+            else:
+                score = cart[at].score * _fade(cart[at].at, one.at) + one.score
+                cart[at] = CartLine(cart[at].product, one.at, score)
+    return tuple(cart[-MAX_CART:])
 
 
 def due(part: Intent) -> int:

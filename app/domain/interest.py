@@ -120,6 +120,25 @@ def _merged(kept: Behaviours, ts: int, weight: float) -> Behaviours:
     return (*kept, (ts, weight)) if ts > kept[-1][0] else tuple(sorted((*kept, (ts, weight))))
 
 
+def union(mine: Interest, theirs: Interest) -> Interest:
+    """Of two people as one: every behaviour of both; increments add up."""
+    if not theirs.decayed and not theirs.increment:
+        return mine
+    decayed = dict(mine.decayed)
+    for name, behaviours in theirs.decayed.items():
+        for ts, weight in behaviours:
+            decayed[name] = raised(decayed.get(name, ()), ts, weight)
+    now = max((kept[-1][0] for kept in decayed.values()), default=0)
+    while len(decayed) > MAX_CATEGORIES:
+        del decayed[min(decayed, key=lambda name: (_score(decayed[name], now), name))]
+    increment = dict(mine.increment)
+    for name, points in theirs.increment.items():
+        increment[name] = min(int(CAP), increment.get(name, 0) + points)
+    while len(increment) > MAX_CATEGORIES:
+        del increment[min(increment, key=lambda name: (increment[name], name))]
+    return Interest(decayed, increment)
+
+
 def _score(kept: Behaviours, now: int) -> float:
     return math.fsum(weight * math.exp(-DECAY * whole_days(ts, now)) for ts, weight in kept)
 

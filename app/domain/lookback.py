@@ -47,6 +47,18 @@ def kept(lookback: LookBack, subject: Subject, now: int) -> LookBack:
     entry = replace(entry, size=len(_encode(entry)))
     entries = [one for one in lookback.entries if one.ts > now - WINDOW_MS]
     entries.append(entry)
+    return _bounded(entries)
+
+
+def union(mine: LookBack, theirs: LookBack, now: int) -> LookBack:
+    """Of two people as one; in order of the shop's time, since nobody knows in which order two partitions had them."""
+    told = [one for one in theirs.entries if one.ts > now - WINDOW_MS]
+    if not told:
+        return mine
+    return _bounded(sorted((*told, *(one for one in mine.entries if one.ts > now - WINDOW_MS)), key=lambda one: one.ts))
+
+
+def _bounded(entries: list[Entry]) -> LookBack:
     room, first = MAX_BYTES, len(entries)
     while first and len(entries) - first < MAX_ENTRIES and (room := room - entries[first - 1].size) >= 0:
         first -= 1

@@ -51,6 +51,30 @@ def clicked(mail: Mail, send: str, at: int) -> Mail:
     return replace(mail, sends=sends, clicked=mail.clicked + first, last_clicked_at=max(mail.last_clicked_at, at))
 
 
+def union(mine: Mail, theirs: Mail) -> Mail:
+    """Of two people as one: each send once, however many of them heard of it."""
+    if theirs == Mail():
+        return mine
+    sends = dict(theirs.sends)
+    both = dict.fromkeys((SENT, OPENED, CLICKED), 0)
+    for key, bits in mine.sends.items():
+        other = sends.pop(key, 0)
+        for bit in both:
+            both[bit] += bool(bits & other & bit)
+        sends[key] = bits | other
+    for oldest in list(sends)[: max(0, len(sends) - MAX_SENDS)]:
+        del sends[oldest]
+    return Mail(
+        mine.sent + theirs.sent - both[SENT],
+        mine.opened + theirs.opened - both[OPENED],
+        mine.clicked + theirs.clicked - both[CLICKED],
+        max(mine.last_sent_at, theirs.last_sent_at),
+        max(mine.last_opened_at, theirs.last_opened_at),
+        max(mine.last_clicked_at, theirs.last_clicked_at),
+        sends,
+    )
+
+
 def _mark(sends: dict[int, int], send: str, bit: int) -> tuple[dict[int, int], int]:
     key = fingerprint(send)
     known = sends.get(key, 0)

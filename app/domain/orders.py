@@ -6,7 +6,7 @@ their id, by which a repeat is known and changes nothing more.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -134,6 +134,85 @@ def refund(orders: Orders, properties: dict[str, Any], event_id: str) -> tuple[O
         known = {**known, key: replace(order, refunded=min(LIMIT, order.refunded + amount))}
     currency = _currency(properties) or (order.currency if order is not None else None)
     return Orders(known, orders.closed, (*orders.refunds, mark)[-MAX_REFUNDS:]), amount, currency
+
+
+class Union(NamedTuple):
+    """Orders of two people as one. `overlap`: of each order that both have, (hers, the other's, both as one); None: lines are gone."""
+
+    orders: Orders
+    overlap: list[tuple[Order | None, Order | None, Order | None]]
+
+    @property
+    def twice(self) -> int:
+        """Orders that both have counted."""
+        return len(self.overlap)
+
+    def spent_twice(self, currency: str | None) -> int:
+        """What both have added up for the same orders, in units. Of an order whose lines are gone on both sides nobody knows any more."""
+        total = 0
+        for mine, theirs, one in self.overlap:
+            if mine is None or theirs is None:
+                total += _net(mine or theirs, currency)
+            else:
+                total += _net(mine, currency) + _net(theirs, currency) - _net(one, currency)
+        return total
+
+
+def union(mine: Orders, theirs: Orders) -> Union:
+    """Every order of both once; the lines of one that both have add up, as if one record of it had come after the other."""
+    if theirs == Orders():
+        return Union(mine, [])
+    overlap: list[tuple[Order | None, Order | None, Order | None]] = []
+    known = dict(theirs.open)
+    closed = dict.fromkeys(theirs.closed)
+    again = not set(mine.refunds).isdisjoint(theirs.refunds)
+    for key, order in mine.open.items():
+        other = known.pop(key, None)
+        if other is not None:
+            one = _one(order, other, again)
+            overlap.append((order, other, one))
+            known[key] = one
+        elif key in closed:
+            overlap.append((order, None, None))
+        else:
+            known[key] = order
+    for key in mine.closed:
+        other = known.pop(key, None)
+        if other is not None or key in closed:
+            overlap.append((None, other, None))
+        closed[key] = None
+    newest = dict(sorted(known.items(), key=lambda entry: entry[1].at))
+    kept = Orders(newest, tuple(closed)[-(MAX_ORDERS - MAX_OPEN) :], tuple(dict.fromkeys((*theirs.refunds, *mine.refunds)))[-MAX_REFUNDS:])
+    return Union(_bounded(kept), overlap)
+
+
+def _one(mine: Order, theirs: Order, refunded_in_both: bool) -> Order:
+    """One order that was told to two people."""
+    lines, total = dict(mine.lines), mine.sum
+    for key, line in theirs.lines.items():
+        before = lines.get(key)
+        after = line if before is None else (line[0] if before[0] is None else before[0], line[1] if before[1] is None else before[1])
+        if before is None and len(lines) >= MAX_LINES:
+            total += _value(after)
+            continue
+        total += _value(after) - (_value(before) if before is not None else 0)
+        lines[key] = after
+    together = (*mine.categories, *(one for one in theirs.categories if one not in mine.categories))
+    # One refund that came to both is one; which amount it had is not kept.
+    back = max(mine.refunded, theirs.refunded) if refunded_in_both else min(LIMIT, mine.refunded + theirs.refunded)
+    return Order(
+        min(mine.at, theirs.at),
+        lines,
+        min(total, LIMIT * MAX_LINES),
+        mine.total if mine.total is not None else theirs.total,
+        mine.currency or theirs.currency,
+        back,
+        together[:MAX_CATEGORIES],
+    )
+
+
+def _net(order: Order | None, currency: str | None) -> int:
+    return order.amount - order.refunded if order is not None and order.currency in (None, currency) else 0
 
 
 def _add_lines(order: Order, told: list[dict[str, Any]], is_line: bool) -> tuple[Order, list[dict[str, Any]]]:

@@ -58,6 +58,20 @@ def kept(originals: Originals, one: Original) -> Originals:
     return Originals(tuple(mails[first:]))
 
 
+def union(mine: Originals, theirs: Originals) -> Originals:
+    """Of two people as one; nobody knows any more which mails went out in between, so hers count as the newer."""
+    if not theirs.mails:
+        return mine
+    found = theirs
+    for one in mine.mails:
+        other = find(theirs, one.send_id)
+        if other is not None:
+            known = one if one.trigger else other
+            one = replace(known, opened=tuple(dict.fromkeys((*other.opened, *one.opened))))
+        found = kept(found, one)
+    return found
+
+
 def of(window: Window, send_id: str, message: str, final: bool) -> Original:
     """The mail a window has just sent."""
     return Original(send_id, window.trigger, message, window.told, window.gathered, (), final)

@@ -1,4 +1,4 @@
-"""A person's row: one part per agent of the lane, each written by its own agent, stepped together record by record (design.md 1.1)."""
+"""A person of the lane: one part per agent, each written by its own agent, stepped together record by record (design.md 1.1)."""
 
 from __future__ import annotations
 
@@ -8,139 +8,78 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain import churn, intent, profile, windows
-from app.domain.churn import Churn
-from app.domain.effects import Conclude, Effect, Effects, Keep
-from app.domain.intent import Intent
-from app.domain.orders import Orders
-from app.domain.originals import Originals
-from app.domain.profile import Profile
-from app.domain.scope import Subject, of_event
-from app.domain.windows import LookBack, Windows
-from app.events import Conclusion, Event, JournalRecord
+from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, windows
+from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn
+from app.domain.person_row import (
+    MAX_FAULTS,
+    Carried,
+    Group,
+    History,
+    Meeting,
+    Person,
+    See,
+    brought,
+    carried,
+    dump,
+    faulted,
+    is_stub,
+    load,
+    resolved,
+    stub,
+    together,
+)
+from app.events import Conclusion, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Unlink
+
+__all__ = [
+    "LANE",
+    "MAX_FAULTS",
+    "NEVER",
+    "Group",
+    "History",
+    "Meeting",
+    "Person",
+    "See",
+    "due",
+    "dump",
+    "faulted",
+    "is_stub",
+    "load",
+    "resolved",
+    "step",
+    "wake",
+]
 
 NEVER = -1
-MAX_FAULTS = 100
 MAX_DEPTH = 8
 """Conclusions of conclusions of one record: deeper is a cycle in the agents, our defect."""
 
 
-class Person(Struct, frozen=True, array_like=True):
-    """The main row. `faults`: letter ids of records of hers that raised; until all are resolved she gets no message."""
-
-    person_id: str
-    faults: tuple[str, ...] = ()
-    profile: Profile = Profile()
-    intent: Intent = Intent()
-    churn: Churn = Churn()
-    windows: Windows = Windows()
-
-
-def faulted(person: Person, letter_id: str) -> Person:
-    """Her record raised and went to dead_letters; beyond MAX_FAULTS the flag stays, but what is one more letter cannot be retried."""
-    return msgspec.structs.replace(person, faults=(*person.faults, letter_id)[:MAX_FAULTS])
-
-
-def resolved(person: Person, letter_id: str) -> Person:
-    """The letter is being fed back."""
-    return msgspec.structs.replace(person, faults=tuple(one for one in person.faults if one != letter_id))
-
-
-class History(Struct, frozen=True, array_like=True):
-    """The second row: big, seldom changing."""
-
-    orders: Orders = Orders()
-    lookback: LookBack = LookBack()
-    originals: Originals = Originals()
-
-
-class Group:
-    """Both rows of a person; the second is decoded only when somebody asks. Replaced, never mutated."""
-
-    __slots__ = ("_history", "_raw", "person")
-
-    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None) -> None:
-        self.person, self._raw, self._history = person, raw, history
-
-    @property
-    def history(self) -> History:
-        if self._history is None:
-            self._history = _history(self._raw) if self._raw else History()
-        return self._history
-
-    def replaced(self, person: Person, keep: dict[str, Any]) -> Group:
-        if keep:
-            return Group(person, None, msgspec.structs.replace(self.history, **keep))
-        return Group(person, self._raw, self._history)
-
-
-class See:
-    """What a step may look at beside its own part and the record: the person as she stands at this record, time, active pack."""
-
-    __slots__ = ("_about", "_group", "_kept", "_record", "assume", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
-
-    def __init__(
-        self,
-        group: Group,
-        now: int,
-        low_water: int,
-        interval: int,
-        pack: Any,
-        packs: Callable[[str], Any],
-        assume: frozenset[str] = frozenset(),
-    ) -> None:
-        self._group, self.person, self.person_id = group, group.person, group.person.person_id
-        self.now, self.low_water, self.interval = now, low_water, interval
-        self.pack = pack
-        """The active compiled pack (`app.policy`), or None before the first activation: then nothing opens."""
-        self.packs = packs
-        """Compiled pack of a ref, for windows opened under an earlier version."""
-        self.assume = assume
-        """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
-        self._kept: dict[str, Any] = {}
-        self._record: Event | None = None
-        self._about: Subject
-
-    def about(self, event: Event) -> Subject:
-        """The event as agents look at it; what one of them reads out of its properties the next need not read again."""
-        if self._record is not event:
-            self._record, self._about = event, of_event(event)
-        return self._about
-
-    @property
-    def orders(self) -> Orders:
-        return self._kept.get("orders") or self._group.history.orders
-
-    @property
-    def lookback(self) -> LookBack:
-        return self._kept.get("lookback") or self._group.history.lookback
-
-    @property
-    def originals(self) -> Originals:
-        return self._kept.get("originals") or self._group.history.originals
-
-
 class Concern(Struct, frozen=True):
-    """One agent of the lane: its part of the row and its pure functions."""
+    """One agent of the lane: its part of the row and its pure functions. `merge`: its part of two people as one."""
 
     name: str
     part: str
     step: Callable[[Any, JournalRecord, See], tuple[Any, Effects]]
     wake: Callable[[Any, See], tuple[Any, Effects]]
     due: Callable[[Any], int]
+    merge: Callable[[Any, Any, Meeting, See], tuple[Any, Effects]]
 
 
 LANE = (
-    Concern("profile_updater", "profile", profile.step, profile.wake, profile.due),
-    Concern("intent_scorer", "intent", intent.step, intent.wake, intent.due),
-    Concern("churn_watcher", "churn", churn.step, churn.wake, churn.due),
-    Concern("trigger_scheduler", "windows", windows.step, windows.wake, windows.due),
+    Concern("profile_updater", "profile", profile.step, profile.wake, profile.due, merged_profile.merge),
+    Concern("intent_scorer", "intent", intent.step, intent.wake, intent.due, intent.merge),
+    Concern("churn_watcher", "churn", churn.step, churn.wake, churn.due, churn.merge),
+    Concern("trigger_scheduler", "windows", windows.step, windows.wake, windows.due, merged_windows.merge),
 )
 """In the order in which the lane steps them; a later one sees what an earlier one wrote at this record."""
 
 
 def step(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
     """One record through all agents, then each conclusion in turn through all agents, first in first out."""
+    if group.person.merging is not None and group.person.merging.into:
+        return _as_stub(group, group.person.merging.into, record, see)
+    if type(record) in MOVES:
+        return _move(group, record, see)
     run = _Run(see)
     run.step(record)
     return run.done(group)
@@ -161,6 +100,63 @@ def due(person: Person) -> int:
         if at != NEVER and (at < earliest or earliest == NEVER):
             earliest = at
     return earliest
+
+
+# --- becoming one ---------------------------------------------------------------------------------------------------------------
+
+MOVES = frozenset((Link, MergeOut, Moved, Unlink))
+FORWARDED = (Moved, Event, Link, Rendered, NotRendered, Retry)
+
+
+def _move(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
+    """Questions and answers about who she is; her state on its way to the person she becomes, or somebody's to her."""
+    if isinstance(record, MergeOut):
+        return _hand_over(group, record)
+    run, theirs = _Run(see), None
+    waited = merging.waits(see.person.merging)
+    asked: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
+    if isinstance(record, Link):
+        asked = (record.cause,)
+    elif isinstance(record, Moved):
+        asked, answered = record.also, (record.cause,) if record.cause else ()
+        theirs = brought(record.state) if record.state else None
+    if theirs is not None and isinstance(record, Moved):
+        run.unite(theirs, Meeting(group.history, theirs.history, record))
+        if theirs.person.merging is not None:
+            asked, answered = asked + theirs.person.merging.awaited, answered + theirs.person.merging.early
+    now = merging.settled(see.person.merging, asked, answered)
+    if now != see.person.merging:
+        see.person = msgspec.structs.replace(see.person, merging=now)
+    if (waited or theirs is not None) and not merging.waits(now):
+        run.replace("windows", merged_windows.released(see.person.windows, see.now))
+    return run.done(group)
+
+
+def _hand_over(group: Group, record: MergeOut) -> tuple[Group, list[Effect]]:
+    """From here on she is `into`, and this is a stub."""
+    source = group.person.person_id
+    moved = Moved(record.at, record.into, source, carried(group), record.cause, record.also, (source,))
+    return stub(group, record.into), [PassOn(moved)]
+
+
+def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
+    """What still comes for whom she was: on to whom she is."""
+    person_id = group.person.person_id
+    if isinstance(record, Unlink):
+        return group.replaced(Person(person_id), {}), []
+    if isinstance(record, MergeOut):
+        if not record.cause and not record.also:
+            return group, []
+        # Nothing is left to hand over; but the answer goes the way that everything for her went until now.
+        record = Moved(record.at, person_id, person_id, b"", record.cause, record.also)
+    elif isinstance(record, Moved) and record.state:
+        if merging.keeps(person_id, into, record.via):
+            see.person = msgspec.structs.replace(see.person, merging=None)
+            return _move(group, record, see)
+        record = msgspec.structs.replace(record, via=merging.passed(record.via, person_id))
+    assert isinstance(record, FORWARDED), f"{type(record).__name__} is nobody's"
+    return group, [PassOn(msgspec.structs.replace(record, person_id=into))]
 
 
 class _Run:
@@ -188,6 +184,18 @@ class _Run:
             if more or after is not before:
                 self.take(concern, before, after, more)
 
+    def unite(self, theirs: Carried, meeting: Meeting) -> None:
+        """Every agent's part of both, and the letters of both."""
+        self.see.person = together(self.see.person, theirs.person)
+        for concern in LANE:
+            part = getattr(self.see.person, concern.part)
+            self.take(concern, part, *concern.merge(part, getattr(theirs.person, concern.part), meeting, self.see))
+
+    def replace(self, part: str, after: Any) -> None:
+        """A part that asks for nothing."""
+        if after is not getattr(self.see.person, part):
+            self.see.person = msgspec.structs.replace(self.see.person, **{part: after})
+
     def take(self, concern: Concern, before: Any, after: Any, more: Effects) -> None:
         see = self.see
         if after is not before:
@@ -210,28 +218,3 @@ class _Run:
         if see.person is group.person and not see._kept:
             return group, self.effects
         return group.replaced(see.person, see._kept), self.effects
-
-
-_person = msgspec.msgpack.Decoder(Person).decode
-_history = msgspec.msgpack.Decoder(History).decode
-_encode = msgspec.msgpack.Encoder().encode
-
-
-def load(person_id: str, main: bytes | None, second: bytes | None) -> Group:
-    """The group from its rows' bodies; a person never seen starts empty."""
-    return Group(_person(main) if main is not None else Person(person_id), second)
-
-
-def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
-    """(row kind, body) of the rows that differ from `loaded`; the second row is written only once it holds something."""
-    rows: list[tuple[bytes, bytes]] = []
-    if loaded is None or group.person is not loaded.person:
-        rows.append((b"p", _encode(group.person)))
-    if loaded is None:
-        if group._raw is not None:
-            rows.append((b"h", group._raw))
-        elif group._history is not None and group._history != History():
-            rows.append((b"h", _encode(group._history)))
-    elif group._history is not None and group._raw is None and group._history is not loaded._history:
-        rows.append((b"h", _encode(group._history)))
-    return rows

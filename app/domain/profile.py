@@ -117,18 +117,20 @@ def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:
     effects = handler(part, event, see, changes) if handler is not None else NOTHING
     after = replace(part, **changes)
     if not after.reachable and (after.email is not None or "address" in see.assume):
-        return _reached(after, event, see, effects)
+        return reached(after, event.at, event.ts, event.event_id, see, effects)
     return after, effects
 
 
-def _reached(part: Profile, event: Event, see: See, effects: Effects) -> tuple[Profile, Effects]:
-    """Draws `reachable` the moment a usable address and consent to e-mail are first both there."""
+def reached(part: Profile, at: int, ts: int, cause: str, see: See, effects: Effects) -> tuple[Profile, Effects]:
+    """Draws `reachable`, if it was not yet, the moment a usable address and consent to e-mail are first both there."""
+    if part.reachable:
+        return part, effects
     regime = see.pack.consent.get("email", "opt_in") if see.pack is not None else "opt_in"
     if part.unsubscribed or part.suppressed or not allows(part.consent, "email", regime, "consent" in see.assume):
         return part, effects
     if address(part, see.person, see.assume) is None:
         return part, effects
-    found = Conclusion(event.at, see.person_id, "reachable", "email", event.ts, event.event_id)
+    found = Conclusion(at, see.person_id, "reachable", "email", ts, cause)
     return replace(part, reachable=True), (*effects, Conclude(found))
 
 
@@ -182,7 +184,7 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
     if part.currency is None and order.currency is not None:
         changes["currency"] = order.currency
     currency = part.currency or order.currency
-    changes["spent"] = _spent(part.spent + _cost(order, currency) - _cost(bought.before, currency))
+    changes["spent"] = within_limit(part.spent + _cost(order, currency) - _cost(bought.before, currency))
     if order.at > part.last_order_at:
         changes["last_order_at"] = order.at
     elif bought.before is not None and order.at < bought.before.at == part.last_order_at:
@@ -213,7 +215,7 @@ def on_refund(part: Profile, event: Event, see: See, changes: Changes) -> Effect
     if after is before:
         return NOTHING
     if currency is None or part.currency is None or currency == part.currency:
-        changes["spent"] = _spent(part.spent - amount)
+        changes["spent"] = within_limit(part.spent - amount)
     return (Keep("orders", after),)
 
 
@@ -221,7 +223,8 @@ def _cost(order: Order | None, currency: str | None) -> int:
     return order.amount if order is not None and order.currency in (None, currency) else 0
 
 
-def _spent(amount: int) -> int:
+def within_limit(amount: int) -> int:
+    """What she spent, bounded, whatever a shop may send."""
     return max(-MAX_SPENT, min(MAX_SPENT, amount))
 
 

@@ -68,6 +68,15 @@ def viewed(recent: tuple[RecentProduct, ...], about: Subject) -> tuple[RecentPro
     return tuple(sorted((*others, added), key=lambda other: -other.at)[:MAX_RECENT])
 
 
+def union(mine: tuple[RecentProduct, ...], theirs: tuple[RecentProduct, ...]) -> tuple[RecentProduct, ...]:
+    """Of two people as one, newest first; of one family the newer view."""
+    found: list[RecentProduct] = []
+    for one in sorted((*mine, *theirs), key=lambda one: -one.at):
+        if not any(one.product.same(other.product) for other in found):
+            found.append(one)
+    return tuple(found[:MAX_RECENT])
+
+
 def told(one: RecentProduct) -> Told:
     """What is known of it."""
     return _decode(one.told)

@@ -45,6 +45,23 @@ def counted(counts: tuple[Count, ...], trigger: str, opening: Opening, key: str,
     return (*others, now), False
 
 
+def union(mine: tuple[Count, ...], theirs: tuple[Count, ...]) -> tuple[Count, ...]:
+    """Of two people as one: what both did counts together, and the next event of the kind may open."""
+    found = list(mine)
+    for one in theirs:
+        place = next((n for n, other in enumerate(found) if other.trigger == one.trigger and _alike(other, one)), None)
+        if place is None:
+            found.append(one)
+            continue
+        times = sorted((*found[place].times, *one.times))
+        found[place] = Count(one.trigger, found[place].key, found[place].product, (times[0], *times[1:][-(MAX_TIMES - 1) :]))
+    return tuple(sorted(found, key=lambda one: one.times[-1])[-MAX_COUNTS:]) if theirs else mine
+
+
+def _alike(one: Count, other: Count) -> bool:
+    return one.key == other.key or one.product.same(other.product)
+
+
 def without(counts: tuple[Count, ...], trigger: str, scoped: str, subject: Subject) -> tuple[Count, ...]:
     """The counts after an event that cancels the trigger by `scoped`: who has bought it, or put it into the cart, starts anew."""
     kept = tuple([one for one in counts if one.trigger != trigger or not scope.concerns(scoped, one.key, one.product, subject)])

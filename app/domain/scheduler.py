@@ -22,7 +22,7 @@ from app.domain.event_types import is_web_or_shop
 from app.domain.originals import Originals
 from app.domain.scope import SEND, Subject
 from app.domain.trigger import Pack, Trigger
-from app.domain.window import NEVER, Window, Windows
+from app.domain.window import HELD, NEVER, Window, Windows
 from app.events import iso
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Scheduler:
             if cancels.holds(self, one, row, earlier):
                 self.end(one, row, 0, "cancelled", "cancelled_by_event", earlier.cause)
                 return
-            one = _delivered(one, row, earlier, self.see.now)
+            one = delivered(one, row, earlier, self.see.now)
         self.windows.append(one)
         if one.due_at <= one.opened_at and not one.awaits:
             chain.fire(self, [one])
@@ -211,7 +211,8 @@ class Scheduler:
         if one.step or one.send_id or one.awaits or at <= one.opened_at:
             return one
         due_at = max(one.due_at, at + chain.first_wait(self, one, row))
-        return one if due_at == one.due_at else replace(one, due_at=due_at, wake_at=max(due_at, self.see.now))
+        wake_at = HELD if one.wake_at == HELD else max(due_at, self.see.now)
+        return one if due_at == one.due_at else replace(one, due_at=due_at, wake_at=wake_at)
 
     def active(self, subject: Subject) -> None:
         """She is doing something: windows that wait for her silence go on waiting."""
@@ -223,7 +224,7 @@ class Scheduler:
     def delivered(self, subject: Subject) -> None:
         """An order has arrived: the window that waited for it counts from now."""
         for place, one in enumerate(self.windows):
-            self.windows[place] = _delivered(one, self.row(one), subject, self.see.now)
+            self.windows[place] = delivered(one, self.row(one), subject, self.see.now)
 
     def tell(self, told: list[Told], by: Subject) -> None:
         """Views whose dwell `by` told open now; what it cancels itself, it does not open."""
@@ -270,7 +271,7 @@ def _unchanged(before: tuple[Window, ...], after: list[Window]) -> tuple[Window,
     return tuple(after)
 
 
-def _delivered(one: Window, row: Trigger, subject: Subject, now: int) -> Window:
+def delivered(one: Window, row: Trigger, subject: Subject, now: int) -> Window:
     """The window of an order after its delivery, from which its first message waits."""
     if subject.kind != cancels.DELIVERED or not one.awaits or subject.order_id != one.key:
         return one

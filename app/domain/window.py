@@ -21,6 +21,8 @@ from app.domain.trigger import Facts, Trigger
 from app.events import derived_id
 
 NEVER = -1
+HELD = 2**62
+"""`wake_at` of a window that is due while she is merging: it waits for what is on its way to her, not for time."""
 
 CART = ("cart_add", "cart_remove")
 DELIVERY_MS = 60 * 86_400_000
@@ -170,6 +172,17 @@ def gathered(window: Window, subject: Subject) -> Window:
     """The window with the subject's products among its lines, as far as there is room."""
     before = lines(window)
     kept, more = _with(before, window.more, subject)
+    return _changed(window, before, kept, more)
+
+
+def absorbed(window: Window, other: Window) -> Window:
+    """The window with all that another one of its scope has gathered."""
+    kept, more = before, _ = lines(window), window.more + other.more
+    for one in lines(other):
+        after = line.added(kept, one, other.kind == "cart_add")
+        kept, more = (kept, more + one.quantity) if after is None else (after, more)
+    views, back, sent = window.views + other.views, max(window.refunded, other.refunded), max(window.sent, other.sent)
+    window = replace(window, views=views, seconds=round(window.seconds + other.seconds, 3), refunded=back, sent=sent)
     return _changed(window, before, kept, more)
 
 

@@ -24,6 +24,7 @@ from app.engine.artifacts import Artifacts
 from app.engine.partition import partition_of
 from app.engine.past import POLICY, Past
 from app.engine.program import Output
+from app.engine.simulation import Simulation
 from app.events import Decision, Event, Send
 from app.policy.pack import BadPack, compile_artifact
 from app.settings import Settings
@@ -105,22 +106,37 @@ def candidates(settings: Settings, asked: str) -> list[str]:
 async def of_topics(scan: Scanner, settings: Settings, asked: str, persons: list[str], until: int | None = None) -> Dossier | None:
     """What the cluster holds of the first of `persons` that it knows, as of `until` (ms); None: nothing of any."""
     packs = await shelf(scan, settings)
+    found: dict[str, Dossier] = {}
     for candidate in persons:
-        found = await _read(scan, packs, asked, candidate, until)
-        if found is None:
-            continue
-        earlier: list[Dossier] = []
-        met = {found.person_id}
-        while found.story.into is not None and found.story.into not in met and len(earlier) < MAX_MERGES:
-            met.add(found.story.into)
-            later = await _read(scan, packs, asked, found.story.into, until)
-            if later is None:
-                break
-            earlier.append(found)
-            found = later
-        found.earlier = earlier
-        return found
-    return None
+        if (one := await _read(scan, packs, asked, candidate, until)) is not None:
+            found[candidate] = one
+            break
+    while more := _related(found):
+        for person in more:
+            one = await _read(scan, packs, asked, person, until)
+            if one is None:
+                return _whole(persons, found)
+            found[person] = one
+    return _whole(persons, found)
+
+
+def _related(found: dict[str, Dossier]) -> list[str]:
+    """People whom those that were found became, or were, and who are still to be read."""
+    named = [person for one in found.values() for person in (one.story.into, *one.story.sources) if person is not None]
+    return [person for person in dict.fromkeys(named) if person not in found][: max(0, MAX_MERGES - len(found))]
+
+
+def _whole(persons: list[str], found: dict[str, Dossier]) -> Dossier | None:
+    """Who she is now, with those she was before."""
+    now = next((found[person] for person in persons if person in found), None)
+    if now is None:
+        return None
+    met = {now.person_id}
+    while now.story.into is not None and now.story.into in found and now.story.into not in met:
+        now = found[now.story.into]
+        met.add(now.person_id)
+    now.earlier = [one for one in found.values() if one is not now]
+    return now
 
 
 async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int | None) -> Dossier | None:
@@ -179,40 +195,75 @@ def of_file(
     after: int = 0,
 ) -> Dossier | None:
     """The same from a file of events, simulated under one pack up to `until` (ms; default: `after` its last line). Raises `Unreadable`."""
-    ref, data = artifact
-    packs = {ref: compile_artifact(ref, data)}
-    found: list[Dossier] = []
-    for candidate in candidates(settings, asked):
-        story = Story()
-        past = Past(PersonProgram(packs.__getitem__, assume), candidate.encode(), packs.__contains__, story.see)
-        found.append(Dossier(asked, candidate, past, story, packs.__getitem__))
-    by_key = {one.past.key: one for one in found}
+    persons = candidates(settings, asked)
+    film = _Film(path, people_file, artifact, settings, until, assume, products, after)
+    first = next(iter(film.seen(asked, persons)), None)
+    if first is None:
+        return None
+    found = {first.person_id: first}
+    while more := _related(found):
+        news = film.seen(asked, more)
+        found |= {one.person_id: one for one in news}
+        if len(news) < len(more):
+            break
+    return _whole(persons, found)
 
-    def on_output(topic: str, output: Output) -> None:
-        one = by_key.get(output.key or b"")
-        if one is not None and topic == "decisions":
-            one.decisions.append(decode_decision(output.value))
-        elif one is not None and topic == "message_sends":
-            one.sends.append(decode_send(output.value))
 
-    def on_line(line: Any) -> None:
-        for one in found:
-            one.past.take(line)
+class _Film:
+    """A file that is simulated as often as there are people to look at: who somebody becomes shows only at the end."""
 
-    simulation = simulator(artifact, settings, on_output, assume, products, on_line)
-    started = False
-    with Bar("simulating", path.stat().st_size) as bar:
-        for arrival in arrivals(path):
-            if until is not None and arrival.at > until:
-                break
-            if not started:
-                started = True
-                simulation.activate(arrival.at, ref)
-                for known in people(people_file, arrival.at) if people_file else ():
-                    simulation.feed(known.at, known.key, known.value)
-            simulation.feed(arrival.at, arrival.key, arrival.value)
-            bar.at(arrival.read, events.iso(arrival.at)[:10])
-    if not started and until is None:
-        raise Unreadable(f"{path}: no events in it")
-    simulation.run_until(simulation.now + after if until is None else max(until, simulation.now))
-    return next((one.closed() for one in found if one.past.records), None)
+    def __init__(
+        self,
+        path: Path,
+        people_file: Path | None,
+        artifact: tuple[str, bytes],
+        settings: Settings,
+        until: int | None,
+        assume: frozenset[str],
+        products: Callable[[str], dict[str, Any] | None],
+        after: int,
+    ) -> None:
+        self._path, self._people, self._artifact, self._settings = path, people_file, artifact, settings
+        self._until, self._assume, self._products, self._after = until, assume, products, after
+        self._packs = {artifact[0]: compile_artifact(*artifact)}
+
+    def seen(self, asked: str, persons: list[str]) -> list[Dossier]:
+        """Those of the people of whom there is a record, in their order."""
+        watched: list[Dossier] = []
+        for person in persons:
+            story = Story()
+            program = PersonProgram(self._packs.__getitem__, self._assume)
+            past = Past(program, person.encode(), self._packs.__contains__, story.see)
+            watched.append(Dossier(asked, person, past, story, self._packs.__getitem__))
+        by_key = {one.past.key: one for one in watched}
+
+        def on_output(topic: str, output: Output) -> None:
+            one = by_key.get(output.key or b"")
+            if one is not None and topic == "decisions":
+                one.decisions.append(decode_decision(output.value))
+            elif one is not None and topic == "message_sends":
+                one.sends.append(decode_send(output.value))
+
+        def on_line(line: Any) -> None:
+            for one in watched:
+                one.past.take(line)
+
+        self._play(simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line))
+        return [one.closed() for one in watched if one.past.records]
+
+    def _play(self, simulation: Simulation) -> None:
+        started = False
+        with Bar("simulating", self._path.stat().st_size) as bar:
+            for arrival in arrivals(self._path):
+                if self._until is not None and arrival.at > self._until:
+                    break
+                if not started:
+                    started = True
+                    simulation.activate(arrival.at, self._artifact[0])
+                    for known in people(self._people, arrival.at) if self._people else ():
+                        simulation.feed(known.at, known.key, known.value)
+                simulation.feed(arrival.at, arrival.key, arrival.value)
+                bar.at(arrival.read, events.iso(arrival.at)[:10])
+        if not started and self._until is None:
+            raise Unreadable(f"{self._path}: no events in it")
+        simulation.run_until(simulation.now + self._after if self._until is None else max(self._until, simulation.now))

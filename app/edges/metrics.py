@@ -62,7 +62,7 @@ class Metrics(Collector):
         worker, counts = self._worker, self._worker.counts
         records = {self._name(topic): count for topic, count in counts.records.items()}
         yield _counter("kairos_records", f"Records worked off. {AGAIN}", records, "topic")
-        intake = f"What intake made of events; future and bot are accepted ones, too. {AGAIN}"
+        intake = f"What intake made of events (future and bot are accepted ones, too) and of links. {AGAIN}"
         yield _counter("kairos_events", intake, counts.intake, "outcome")
         turns = HistogramMetricFamily(
             "kairos_turn_seconds", "A lane's turn: steps, outputs and changelog acked, local write.", labels=["topic"]

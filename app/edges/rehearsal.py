@@ -211,7 +211,7 @@ def _freed(stage: Stage, trigger: Trigger) -> Stage:
         late=FOREVER,
         group=None,
     )
-    return _person(_unspent(_allowed(_row(stage, row), trigger)), faults=())
+    return _person(_unspent(_allowed(_row(stage, row), trigger)), faults=(), merging=None)
 
 
 def _allowed(stage: Stage, trigger: Trigger) -> Stage:

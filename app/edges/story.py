@@ -11,12 +11,12 @@ from typing import Any
 
 from app import events
 from app.domain import intent, movement
-from app.domain.person import Person
+from app.domain.person import Person, is_stub
 from app.edges.spectator import decode_decision
 from app.edges.timeline import Entry, timeline
 from app.edges.verdict import moment, step_name
 from app.engine.past import Step
-from app.events import Conclusion, Decision, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Send
+from app.events import Conclusion, Decision, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Send, Unlink
 
 CAUSES_FIRST = {"event": 0, "identity": 0, "conclusion": 1, "score": 2}
 """Among entries of one record."""
@@ -35,6 +35,8 @@ class Story:
         """Hers, with the conclusions drawn."""
         self.into: str | None = None
         """The person she became."""
+        self.sources: list[str] = []
+        """People who became her."""
         self._derived: dict[str, Decision] = {}
         self._planned: set[str] = set()
         self._moves: list[tuple[Place, Entry]] = []
@@ -48,15 +50,13 @@ class Story:
         concluded = self._take(record, step)
         before, after = step.before.person, step.after.person
         self._time(before, at)
+        self.into = after.merging.into or None if after.merging is not None else None
         if isinstance(record, Retry):
             self._move("event", "a record that once could not be applied was fed again")
-        elif isinstance(record, MergeOut):
-            self.into = record.into
-            self._move("identity", f"became person {record.into}", {"into": record.into})
-        elif isinstance(record, Moved):
-            self._move("identity", f"took over what was known of person {record.source}", {"source": record.source})
-        elif isinstance(record, Link):
-            self._move("identity", f"is the same as person {record.person_id}", {"person_id": record.person_id})
+        elif isinstance(record, Link | MergeOut | Moved | Unlink):
+            self._identity(record, before, after)
+        if isinstance(record, MergeOut):
+            return  # what she was goes on elsewhere: nothing of it has ended here
         if before is not after and not isinstance(record, Rendered | NotRendered):
             self._scores(before, after, at, "churn_level" in concluded)
         self._windows(before, after)
@@ -124,6 +124,17 @@ class Story:
 
     def _move(self, kind: str, text: str, told: dict[str, Any] | None = None) -> None:
         self._moves.append(((self._at, self._number), Entry(self._at, kind, text, told=told or {})))
+
+    def _identity(self, record: Link | MergeOut | Moved | Unlink, before: Person, after: Person) -> None:
+        if isinstance(record, Link):
+            self._move("identity", f"{record.identifier} turned out to be the same person")
+        elif isinstance(record, Unlink):
+            self._move("identity", "was parted again from whom she had become")
+        elif isinstance(record, Moved) and record.state and not is_stub(after):
+            self.sources.append(record.source)
+            self._move("identity", f"took over what was known of person {record.source}", {"source": record.source})
+        elif isinstance(record, MergeOut) and is_stub(after) and not is_stub(before):
+            self._move("identity", f"became person {self.into}", {"into": self.into})
 
     def _time(self, person: Person, at: int) -> None:
         for instant, level in intent.fades(person.intent, self._since, at):

@@ -1,7 +1,8 @@
 """The same programs and turns over an in-memory journal with virtual time: what is simulated is what runs.
 
 One partition of everything, so that the partition count changes nothing. Order of records: a line, the journal event, whatever the lane
-derives from it, and the renderer's answers directly after the record that planned the messages. Ticks fall on whole UTC seconds; a tick
+derives from it, and the renderer's answers directly after the record that planned the messages. Who is one person is settled before the
+event that told it is applied. Ticks fall on whole UTC seconds; a tick
 of T comes after all lines of T; a second in which nothing is due is not run (interface.md section 2).
 """
 
@@ -132,15 +133,16 @@ class Simulation:
 
     def _accept(self, line: Logged) -> None:
         self._intake.offset += 1
+        outputs: list[Output] = []
         for segment in self._intake.run(line):
             _no_defect(segment)
-            for output in segment.outputs:
-                self._on_output(output.topic, output)
-                if output.topic == "journal":
-                    self._append(output.key, output.value, self.now)
-                elif output.topic == "customer_events":
-                    again = Logged(self._intake.offset, self.now, output.key, output.value, output.headers)
-                    self._accept(again)
+            outputs += segment.outputs
+        for output in outputs:
+            self._on_output(output.topic, output)
+            if output.topic == "journal":
+                self._append(output.key, output.value, self.now)
+            elif output.topic == "customer_events":
+                self._accept(Logged(self._intake.offset, self.now, output.key, output.value, output.headers))
 
     def _append(self, key: bytes | None, value: bytes, at: int) -> None:
         waiting = deque([(key, value)])
@@ -159,6 +161,8 @@ class Simulation:
                         plans.append(output)
                     elif output.topic == "journal" and output.stage == Stage.HANDED:
                         self._lane.offset += 1  # stands in the journal; the lane would skip it
+                    elif output.topic == "journal":
+                        waiting.append((output.key, output.value))  # what one person hands over to another
             # The answers come before anything else that waits: a plan is answered directly after the record that made it.
             waiting.extendleft(reversed([answer for plan in plans for answer in self._render(plan)]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Iterator
 from random import Random
 from typing import Any, Protocol
 from unittest.mock import patch
@@ -75,6 +76,9 @@ class ToyModel:
     def rows(self, state: toy.ToyGroup) -> dict[bytes, bytes]:
         rows = {b"p": msgspec.msgpack.encode(state.tally)}
         return {**rows, b"h": msgspec.msgpack.encode(state.long)} if state.long else rows
+
+    def whole(self, cluster: Cluster, people: dict[str, Any]) -> Iterator[str]:
+        yield from ()
 
     def render(self, record: Any) -> list[Made]:
         return [(output.topic, output.value) for output in toy.toy_render(record)]

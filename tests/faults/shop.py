@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from random import Random
 from typing import Any
@@ -14,12 +17,17 @@ from app import events
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain import contract, identifier, identity, person
-from app.domain.effects import Conclude, Decide, PlanMessage
-from app.domain.person import Group, Person, See
+from app.domain import contract, identifier, identity, links, person
+from app.domain.effects import Conclude, Decide, PassOn, PlanMessage
+from app.domain.fingerprint import fingerprint
+from app.domain.person import Group, History, Person, See, is_stub
+from app.domain.profile import Profile
 from app.domain.trigger import Pack
+from app.domain.window import Window
+from app.domain.windows import Windows
 from app.engine.program import Moment
-from app.events import Activation, Event, iso
+from app.events import Activation, Event, Link, MergeOut, Moved, iso
+from app.flow import Stage as Derived
 from app.policy.pack import build, compile_artifact
 from tests.faults.broker import Stored, right_partition
 from tests.faults.cluster import MINUTE, Arrival, Cluster
@@ -45,6 +53,15 @@ def packs() -> dict[str, Pack]:
     return {pack.ref: pack for pack in map(compiled, PACKS)}
 
 
+@dataclass
+class Known:
+    """What the naive intake knows of an identifier."""
+
+    ids: set[str] = field(default_factory=set)
+    to: str = ""
+    linked: list[str] = field(default_factory=list)
+
+
 class ShopModel:
     """One person after the other, one record after the other."""
 
@@ -52,6 +69,9 @@ class ShopModel:
         self._renderer = RendererProgram(packs().__getitem__, SECRET, "https://shop.example")
 
     def accept(self, record: Stored, partition: int, seen: dict[Any, Any]) -> list[Made]:
+        said = origin_of(record)
+        if said is not None and said[0] == Derived.LINK:
+            return self._link(events.journal.decode(record.value), partition, record.offset, seen)
         try:
             event = contract.accept(record.value, record.timestamp, "")
         except contract.Broken as broken:
@@ -59,17 +79,56 @@ class ShopModel:
         right = (event.customer_id or event.anonymous_id or "").encode()
         event_id = event.event_id or contract.place_id(f"customer_events/{partition}/{record.offset}")
         rightly = record.key in (right, b'"%b"' % right) or right_partition(right, PARTITIONS) == partition
-        if origin_of(record) is None and not rightly:
+        who = f"c:{event.customer_id}" if event.customer_id else f"a:{event.anonymous_id}"
+        own = identity.person_id(SECRET, who)
+        told = [f"a:{event.anonymous_id}"] if event.customer_id and event.anonymous_id else []
+        if event.event_type == "alias":
+            told += [f"a:{event.properties['previous_id']}", f"c:{event.properties['previous_id']}"]
+        told = [one for n, one in enumerate(told) if one != who and one not in told[:n]]
+        at = record.timestamp
+        if said is None and not rightly:
             assert record.value is not None
             value = record.value if event.event_id else orjson.dumps({**orjson.loads(record.value), "event_id": event_id})
-            return [("customer_events", value)]
-        who = identity.identifier(event.customer_id, event.anonymous_id)
-        if (who, event_id) in seen:
+            quiet = [Link(at, one, own, "", own) for one in told]
+            return [("customer_events", value), *(self._sealed(link, partition, record.offset) for link in quiet)]
+        mine = seen.setdefault(who, Known())
+        if event_id in mine.ids:
             return []
-        seen[who, event_id] = True
-        ids = (identity.person_id(SECRET, who), event.customer_id, event.anonymous_id)
-        accepted = Event(record.timestamp, event_id, event.event_type, event.ts, *ids, event.properties, event.context, event.future)
-        return [("journal", events.encode(accepted))]
+        mine.ids.add(event_id)
+        person_id = mine.to or own
+        made: list[Made] = []
+        for one in told:
+            if one not in mine.linked:
+                mine.linked.append(one)
+                cause = events.derived_id("link", one, person_id, event_id)
+                made.append(("journal", events.encode(Link(at, one, person_id, cause))))
+                made.append(self._sealed(Link(at, one, person_id, cause, own), partition, record.offset))
+        ids = (person_id, event.customer_id, event.anonymous_id)
+        accepted = Event(at, event_id, event.event_type, event.ts, *ids, event.properties, event.context, event.future)
+        return [*made, ("journal", events.encode(accepted))]
+
+    def _link(self, link: Link, partition: int, offset: int, seen: dict[Any, Any]) -> list[Made]:
+        """The owner of an identifier is told whose it is: the first to say so is right, but who moves on takes it along."""
+        mine, own = seen.setdefault(link.identifier, Known()), identity.person_id(SECRET, link.identifier)
+        was, into = mine.to, link.person_id
+        follows = was not in ("", into) and was == link.before and into != own
+        begins = not was and into != own
+        told: list[Link] = []
+        if begins or follows:
+            mine.to = into
+            for one in mine.linked:
+                cause = events.derived_id("link", one, into, link.identifier, link.cause or str(link.at))
+                told.append(Link(link.at, one, into, cause, was or own))
+        also = tuple(one.cause for one in told)
+        sealed = [self._sealed(one, partition, offset) for one in told]
+        lived = bool(mine.ids) and (begins or was == into)
+        if follows or lived:
+            return [("journal", events.encode(MergeOut(link.at, was if follows else own, into, link.cause, also))), *sealed]
+        answer = [("journal", events.encode(Moved(link.at, into, "", b"", link.cause, also)))] if link.cause or also else []
+        return [*answer, *sealed]
+
+    def _sealed(self, link: Link, partition: int, offset: int) -> Made:
+        return "customer_events", events.encode(links.sealed(SECRET, link, partition, offset))
 
     def fresh(self, person_id: str) -> Group:
         return Group(Person(person_id))
@@ -94,6 +153,49 @@ class ShopModel:
     def rows(self, state: Group) -> dict[bytes, bytes]:
         return dict(person.dump(state, None))
 
+    def whole(self, cluster: Cluster, people: dict[str, Group]) -> Iterator[str]:
+        """Whoever became whom: every order and every window is some one person's, once, and nobody waits for what does not come."""
+        bought: dict[str, None] = {}
+        ended: Counter[tuple[str, int]] = Counter()
+        opened: dict[str, tuple[str, str]] = {}
+        for number in range(PARTITIONS):
+            for record in cluster.broker.log("journal", number).records:
+                read = events.journal.decode(record.value)
+                if isinstance(read, Event) and read.event_type == "purchase":
+                    bought[read.properties["order_id"]] = None
+            seen: set[str] = set()
+            for record in cluster.broker.log("decisions", number).records:
+                one = json.loads(record.value or b"")
+                if one["decision_id"] not in seen:
+                    seen.add(one["decision_id"])
+                    if one["outcome"] == "opened":
+                        opened[one["window_id"]] = one["trigger"], f"{one['policy']['name']}@{one['policy']['version']}"
+                    ended[one["window_id"], one["step"]] += one["outcome"] in ("sent", "not_sent", "cancelled")
+        counted: Counter[int] = Counter()
+        still: dict[str, Window] = {}
+        for who, group in people.items():
+            her, history = group.person, group.history
+            if her.merging is not None and (her.merging.awaited or her.merging.early):
+                yield f"{who} waits for {her.merging}"
+            if is_stub(her) and (her.profile, her.windows, history) != (Profile(), Windows(), History()):
+                yield f"{who} became {her.merging} and kept something"
+            counted.update((*history.orders.open, *history.orders.closed))
+            if her.profile.orders != len(history.orders.open) + len(history.orders.closed) or her.churn.orders != her.profile.orders:
+                yield f"{who} counts {her.profile.orders} orders, her rhythm {her.churn.orders}, has {len(history.orders.open)}"
+            for window in her.windows.open:
+                if window.window_id in still:
+                    yield f"window {window.window_id} is two people's"
+                still[window.window_id] = window
+        if counted != Counter(map(fingerprint, bought)):
+            yield f"orders lost or twice: {len(bought)} bought, {counted.total()} counted"
+        for window_id, (trigger, ref) in opened.items():
+            left = still.get(window_id)
+            steps = len(packs()[ref].by_name[trigger].steps)
+            until = steps if left is None else left.step
+            found = [ended[window_id, step] for step in range(steps)]
+            if found[:until] != [1] * until or (left is not None and not left.send_id and any(found[until:])):
+                yield f"{trigger} {window_id}: its steps ended {found} times, it {'is gone' if left is None else f'stands at {until}'}"
+
     def render(self, record: Any) -> list[Made]:
         _, outputs = self._renderer.step(None, record, Moment(0, 0, 0, {}, 0, 0))
         return [(output.topic, output.value) for output in outputs]
@@ -117,6 +219,8 @@ def _made(effects: list[Any]) -> list[Made]:
             made.append(("decisions", events.encode_json(effect.decision)))
         elif isinstance(effect, Conclude):
             made.append(("journal", events.encode(effect.conclusion)))
+        elif isinstance(effect, PassOn):
+            made.append(("journal", events.encode(effect.record)))
     return made
 
 
@@ -173,42 +277,58 @@ class Visits:
         return sorted(self._made, key=lambda arrival: arrival.at)
 
     def _visit(self, at: int, who: str) -> None:
+        """Logged in, or not, or only in the course of it; mostly on a device of her own, which she changes, sometimes on somebody's."""
         rng = self._rng
+        device = rng.choices((f"d-{who}-{rng.randrange(3)}", f"kiosk-{rng.randrange(3)}"), (9, 1))[0]
+        customer, later, device = rng.choices(
+            ((who, who, None), (None, None, device), (None, who, device), (who, who, device)), (5, 2, 4, 2)
+        )[0]
         if rng.random() < 0.6:
-            self._event(at, who, "identify", traits={"email": f"{who}@shop.example", "first_name": who})
-            self._event(at, who, "consent_give", purposes=["email", "personalise"] if rng.random() < 0.8 else ["email"])
+            self._event(at, customer, device, "identify", traits={"email": f"{who}@shop.example", "first_name": who})
+            self._event(at, customer, device, "consent_give", purposes=["email", "personalise"] if rng.random() < 0.8 else ["email"])
         for _ in range(rng.randint(1, 4)):
-            at += rng.choice((0, 30_000, 10 * MINUTE, HOUR))
-            number = rng.randrange(6)
-            shoe = {"product_id": f"p{number}", "product_name": f"Shoe {number}", "category": "shoes", "price": 80 + number}
-            kind = rng.choices(("view", "gap", "cart", "remove", "buy", "refund", "off", "page"), (8, 2, 4, 1, 2, 0.3, 0.3, 1))[0]
-            if kind == "view":
-                self._event(at, who, "product_view", **shoe, dwell_seconds=rng.choice((5, 40, 90)))
-            elif kind == "gap":
-                self._event(at, who, "product_view", **shoe)
-                self._event(at + 45_000, who, "page_leave", product_id=shoe["product_id"], dwell_seconds=45)
-            elif kind == "cart":
-                self._event(at, who, "cart_add", **shoe, quantity=1)
-            elif kind == "remove":
-                self._event(at, who, "cart_remove", product_id=shoe["product_id"], quantity=1)
-            elif kind == "buy":
-                self._event(at, who, "purchase", order_id=f"o{self._number}", total=120, currency="EUR", products=[{**shoe, "quantity": 1}])
-            elif kind == "refund":
-                self._event(at, who, "refund", order_id=f"o{self._number}", amount=120)
-            elif kind == "off":
-                self._event(at, who, "email_unsubscribe", send_id="s")
-            else:
-                self._event(at, who, "page_view", page_type="pricing")
+            self._does(at := at + rng.choice((0, 30_000, 10 * MINUTE, HOUR)), customer, device)
+        if later is not None and rng.random() < 0.1:
+            previous = rng.choice((f"c{rng.randrange(self._people)}", f"d-{who}-{rng.randrange(3)}", f"kiosk-{rng.randrange(3)}"))
+            self._event(at, later, None, "alias", previous_id=previous)
+        if later != customer:
+            self._does(at + rng.choice((0, 1_000, 20 * MINUTE)), later, device)
 
-    def _event(self, at: int, who: str, event_type: str, **properties: Any) -> None:
+    def _does(self, at: int, who: str | None, device: str | None) -> None:
+        rng = self._rng
+        number = rng.randrange(6)
+        shoe = {"product_id": f"p{number}", "product_name": f"Shoe {number}", "category": "shoes", "price": 80 + number}
+        kind = rng.choices(("view", "gap", "cart", "remove", "buy", "refund", "off", "page"), (8, 2, 4, 1, 2, 0.3, 0.3, 1))[0]
+        if kind == "view":
+            self._event(at, who, device, "product_view", **shoe, dwell_seconds=rng.choice((5, 40, 90)))
+        elif kind == "gap":
+            self._event(at, who, device, "product_view", **shoe)
+            self._event(at + 45_000, who, device, "page_leave", product_id=shoe["product_id"], dwell_seconds=45)
+        elif kind == "cart":
+            self._event(at, who, device, "cart_add", **shoe, quantity=1)
+        elif kind == "remove":
+            self._event(at, who, device, "cart_remove", product_id=shoe["product_id"], quantity=1)
+        elif kind == "buy":
+            lines = [{**shoe, "quantity": 1}]
+            self._event(at, who, device, "purchase", order_id=f"o{self._number}", total=120, currency="EUR", products=lines)
+        elif kind == "refund":
+            self._event(at, who, device, "refund", order_id=f"o{self._number}", amount=120)
+        elif kind == "off":
+            self._event(at, who, device, "email_unsubscribe", send_id="s")
+        else:
+            self._event(at, who, device, "page_view", page_type="pricing")
+
+    def _event(self, at: int, who: str | None, device: str | None, event_type: str, **properties: Any) -> None:
         rng = self._rng
         self._number += 1
         delay = rng.choices((0, 20 * MINUTE, 3 * HOUR, 9 * HOUR), (30, 2, 2, 1))[0]
-        body: dict[str, Any] = {"event_id": f"e{self._number}", "event_type": event_type, "customer_id": who, "timestamp": iso(at)}
-        key: bytes | None = who.encode()
+        body: dict[str, Any] = {"event_id": f"e{self._number}", "event_type": event_type, "timestamp": iso(at)}
+        body |= {name: told for name, told in (("customer_id", who), ("anonymous_id", device)) if told is not None}
+        right = who or device or ""
+        key: bytes | None = right.encode()
         luck = rng.random()
         if luck < 0.2:
-            key = rng.choice((None, b"x", b"somebody", f'"{who}"'.encode()))
+            key = rng.choice((None, b"x", b"somebody", f'"{right}"'.encode()))
         elif luck < 0.22:
             body["customer_id"] = 17
         elif luck < 0.25:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 _origin = struct.Struct(">BHQI")
-HANDED, REKEY = 3, 6
+LANE, HANDED, REKEY, LINK = 2, 3, 6, 7
 
 
 class Message(NamedTuple):

@@ -1,0 +1,74 @@
+"""Two profiles as one: orders by their ids, what either allowed last, and of everything else the later or the sum (design.md 1.6).
+
+`mine` is the person who stays, `theirs` what she was under another identifier. Where both say something and no time tells which is newer,
+hers counts: she is the customer, the other nearly always the device before she said who she is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain import interest, mail, orders, recent, traits
+from app.domain.consent import said
+from app.domain.effects import Effect, Effects, Keep
+from app.domain.interest import EXPIRY_MS, Interest
+from app.domain.profile import MAX_ANONYMOUS, Profile, reached, within_limit
+
+if TYPE_CHECKING:
+    from app.domain.person import Meeting, See
+
+
+def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[Profile, Effects]:
+    """The profile of both, with their orders; she may have become reachable by what the other brought."""
+    currency = mine.currency or theirs.currency
+    told = orders.union(meeting.mine.orders, meeting.theirs.orders)
+    consent, consent_at = mine.consent, mine.consent_at
+    for purpose, value in theirs.consent.items():
+        consent, consent_at = said(consent, consent_at, {purpose: value}, theirs.consent_at.get(purpose, 0))
+    last_event = max(mine.last_event, theirs.last_event)
+    part = Profile(
+        customer_id=mine.customer_id or theirs.customer_id,
+        anonymous_ids=tuple(dict.fromkeys((*theirs.anonymous_ids, *mine.anonymous_ids)))[-MAX_ANONYMOUS:],
+        events=mine.events + theirs.events,
+        last_event=last_event,
+        first_seen=_first(mine.first_seen, theirs.first_seen),
+        last_seen=max(mine.last_seen, theirs.last_seen),
+        bot=mine.bot or theirs.bot,
+        traits=traits.told(theirs.traits, mine.traits),
+        email=mine.email or theirs.email,
+        consent=consent,
+        consent_at=consent_at,
+        unsubscribed=mine.unsubscribed or theirs.unsubscribed,
+        unsubscribed_at=max(mine.unsubscribed_at, theirs.unsubscribed_at),
+        suppressed=_suppressed(mine.suppressed, theirs.suppressed),
+        reachable=mine.reachable or theirs.reachable,
+        orders=mine.orders + theirs.orders - told.twice,
+        spent=within_limit(_in(mine, currency) + _in(theirs, currency) - told.spent_twice(currency)),
+        currency=currency,
+        last_order_at=max(mine.last_order_at, theirs.last_order_at),
+        mail=mail.union(mine.mail, theirs.mail),
+        interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
+        recent=recent.union(mine.recent, theirs.recent),
+    )
+    effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
+    moved = meeting.moved
+    return reached(part, moved.at, see.now, moved.cause or moved.source, see, effects)
+
+
+def _first(one: int, other: int) -> int:
+    return min(one, other) if one and other else one or other
+
+
+def _suppressed(one: str | None, other: str | None) -> str | None:
+    """A complaint is said of all mail, a bounce of one address."""
+    return "complaint" if "complaint" in (one, other) else one or other
+
+
+def _in(part: Profile, currency: str | None) -> int:
+    """What she spent, if it is told in this currency; sums of different ones cannot be added, as orders' cannot."""
+    return part.spent if part.currency in (None, currency) else 0
+
+
+def _kept(part: Profile, last_event: int) -> Interest:
+    """A-037: after 30 days of silence nothing is left of the increments."""
+    return Interest(part.interest.decayed) if last_event - part.last_event >= EXPIRY_MS else part.interest

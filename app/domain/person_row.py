@@ -1,0 +1,193 @@
+"""A person's two rows, as the lane keeps them, and what a step may look at beside them (design.md 1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from app.domain.churn import Churn
+from app.domain.intent import Intent
+from app.domain.merging import Merging
+from app.domain.orders import Orders
+from app.domain.originals import Originals
+from app.domain.profile import Profile
+from app.domain.scope import Subject, of_event
+from app.domain.windows import LookBack, Windows
+from app.events import Event, Moved
+
+MAX_FAULTS = 100
+
+
+class Person(Struct, frozen=True, array_like=True):
+    """The main row. `faults`: letter ids of records of hers that raised; until all are resolved she gets no message."""
+
+    person_id: str
+    faults: tuple[str, ...] = ()
+    profile: Profile = Profile()
+    intent: Intent = Intent()
+    churn: Churn = Churn()
+    windows: Windows = Windows()
+    merging: Merging | None = None
+    """Nearly always None: only while she becomes one with somebody, and for good of whom she was before."""
+
+
+def faulted(person: Person, letter_id: str) -> Person:
+    """Her record raised and went to dead_letters; beyond MAX_FAULTS the flag stays, but what is one more letter cannot be retried."""
+    return msgspec.structs.replace(person, faults=(*person.faults, letter_id)[:MAX_FAULTS])
+
+
+def together(person: Person, other: Person) -> Person:
+    """With the letters of both."""
+    return person if not other.faults else msgspec.structs.replace(person, faults=(*person.faults, *other.faults)[:MAX_FAULTS])
+
+
+def resolved(person: Person, letter_id: str) -> Person:
+    """The letter is being fed back."""
+    return msgspec.structs.replace(person, faults=tuple(one for one in person.faults if one != letter_id))
+
+
+class History(Struct, frozen=True, array_like=True):
+    """The second row: big, seldom changing."""
+
+    orders: Orders = Orders()
+    lookback: LookBack = LookBack()
+    originals: Originals = Originals()
+
+
+class Group:
+    """Both rows of a person; the second is decoded only when somebody asks. Replaced, never mutated."""
+
+    __slots__ = ("_history", "_raw", "person")
+
+    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None) -> None:
+        self.person, self._raw, self._history = person, raw, history
+
+    @property
+    def history(self) -> History:
+        if self._history is None:
+            self._history = _history(self._raw) if self._raw else History()
+        return self._history
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a second row, or should be."""
+        return self._raw is not None or (self._history is not None and self._history != History())
+
+    def replaced(self, person: Person, keep: dict[str, Any]) -> Group:
+        if keep:
+            return Group(person, None, msgspec.structs.replace(self.history, **keep))
+        return Group(person, self._raw, self._history)
+
+
+class Meeting(NamedTuple):
+    """Two people becoming one: the second rows of both, as they were apart, and the record that brings them together."""
+
+    mine: History
+    theirs: History
+    moved: Moved
+
+
+class See:
+    """What a step may look at beside its own part and the record: the person as she stands at this record, time, active pack."""
+
+    __slots__ = ("_about", "_group", "_kept", "_record", "assume", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
+
+    def __init__(
+        self,
+        group: Group,
+        now: int,
+        low_water: int,
+        interval: int,
+        pack: Any,
+        packs: Callable[[str], Any],
+        assume: frozenset[str] = frozenset(),
+    ) -> None:
+        self._group, self.person, self.person_id = group, group.person, group.person.person_id
+        self.now, self.low_water, self.interval = now, low_water, interval
+        self.pack = pack
+        """The active compiled pack (`app.policy`), or None before the first activation: then nothing opens."""
+        self.packs = packs
+        """Compiled pack of a ref, for windows opened under an earlier version."""
+        self.assume = assume
+        """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
+        self._kept: dict[str, Any] = {}
+        self._record: Event | None = None
+        self._about: Subject
+
+    def about(self, event: Event) -> Subject:
+        """The event as agents look at it; what one of them reads out of its properties the next need not read again."""
+        if self._record is not event:
+            self._record, self._about = event, of_event(event)
+        return self._about
+
+    @property
+    def orders(self) -> Orders:
+        return self._kept.get("orders") or self._group.history.orders
+
+    @property
+    def lookback(self) -> LookBack:
+        return self._kept.get("lookback") or self._group.history.lookback
+
+    @property
+    def originals(self) -> Originals:
+        return self._kept.get("originals") or self._group.history.originals
+
+
+class Carried(Struct, frozen=True, array_like=True):
+    """`Moved.state`: all that a person hands over."""
+
+    person: Person
+    history: History
+
+
+def is_stub(person: Person) -> bool:
+    """Whether she has become somebody else, to whom everything is sent on."""
+    return person.merging is not None and bool(person.merging.into)
+
+
+def stub(group: Group, into: str) -> Group:
+    """What stays of a person who became `into`: the way to her."""
+    return Group(Person(group.person.person_id, merging=Merging(into)), NO_HISTORY if group.remembers else None)
+
+
+def carried(group: Group) -> bytes:
+    """All of her, to be handed over."""
+    return _encode(Carried(group.person, group.history))
+
+
+def brought(state: bytes) -> Carried:
+    """What was handed over."""
+    return _carried(state)
+
+
+_person = msgspec.msgpack.Decoder(Person).decode
+_history = msgspec.msgpack.Decoder(History).decode
+_encode = msgspec.msgpack.Encoder().encode
+_carried = msgspec.msgpack.Decoder(Carried).decode
+NO_HISTORY = _encode(History())
+
+
+def load(person_id: str, main: bytes | None, second: bytes | None) -> Group:
+    """The group from its rows' bodies; a person never seen starts empty."""
+    return Group(_person(main) if main is not None else Person(person_id), second)
+
+
+def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
+    """(row kind, body) of the rows that differ from `loaded`; the second row is written only once it holds something."""
+    rows: list[tuple[bytes, bytes]] = []
+    if loaded is None or group.person is not loaded.person:
+        rows.append((b"p", _encode(group.person)))
+    if loaded is None:
+        if group._raw is not None:
+            rows.append((b"h", group._raw))
+        elif group._history is not None and group._history != History():
+            rows.append((b"h", _encode(group._history)))
+    elif group._raw is not None:
+        if group._raw is not loaded._raw:
+            rows.append((b"h", group._raw))
+    elif group._history is not None and group._history is not loaded._history and (group.remembers or loaded.remembers):
+        rows.append((b"h", _encode(group._history)))
+    return rows
