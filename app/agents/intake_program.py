@@ -93,7 +93,7 @@ class IntakeProgram:
     def step(self, group: Identifier, record: Received, moment: Moment) -> tuple[Identifier, list[Output]]:
         """A journal event, or the record back under its key, or nothing for one that was here before."""
         event, at, incoming = record
-        if type(event) is Link:
+        if isinstance(event, Link):
             return self._linked(group, event, incoming, moment)
         origin = read_origin(incoming.headers) if incoming.headers else None
         if origin is not None and origin[0] == Stage.REKEY:
