@@ -101,7 +101,7 @@ TOPICS: dict[str, Topic] = {
         Topic(
             "customer_events",
             "customer id, else anonymous id",
-            "raw events from shops, SDKs, e-mail providers, consent pages",
+            "raw events from shops, SDKs, e-mail providers, consent pages; sealed links between identifiers",
             (INTAKE_EDGE, "intake", "people unlink", "replay"),
             ("intake",),
             # The broker's stamp is the journal's `at`; producers may send up to 8 MiB so that intake, not the broker, refuses and explains.

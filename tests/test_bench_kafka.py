@@ -67,6 +67,7 @@ def test_recovery(run) -> None:  # type: ignore[no-untyped-def]
 
 def test_latency(run) -> None:  # type: ignore[no-untyped-def]
     figures = run("latency", "--rate", "50", "--probes", "10", "--seconds", "2", "--people", "20")
+    # from event to finished message; A-270 allows 15 minutes
     assert figures["50/s"]["n"] >= 15 and figures["50/s"]["lost"] == 0
     assert 0 < figures["50/s"]["p50_ms"] < 30_000
 

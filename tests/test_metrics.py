@@ -112,6 +112,7 @@ def test_packs_may_name_as_many_triggers_as_they_like_labels_stay_few() -> None:
 
 
 def test_a_timer_is_as_late_as_its_row_says() -> None:
+    # the delay between what is due and what goes out is measured all the time, not now and then
     counts = Counts()
     counts.woke([Row(b"pann", b"", 9_000, 1_000), Row(b"hann", b"", NEVER, NEVER), Row(b"pbob", b"", NEVER, 2_400)], 2_500)
     assert sum(counts.lateness.counts) == 2, "the second row of a person waits for nothing"

@@ -105,7 +105,7 @@ class IntakeProgram:
             self.counted["rekeyed"] += 1
             # A link goes out here and now: it must not be two put-backs behind the event that told it (low_water covers one).
             person_id = self._own(identity.identifier(event.customer_id, event.anonymous_id))
-            told = [self._told(Link(at, old, person_id, "", person_id), moment) for old in links.others(event)] if _says_more(event) else []
+            told = [self._told(Link(at, old, person_id, "", person_id), moment) for old in links.others(event)]
             return group, [self._put_back(event, incoming, moment.partition), *told]
         event_id = event.event_id or contract.place_id(self._place(moment.partition, incoming))
         group, verdict, bot = identifier.admit(group, event_id, at, self._bot_limit)
@@ -114,11 +114,12 @@ class IntakeProgram:
             return group, []
         self.counted["future"] += event.future
         self.counted["bot"] += bot
-        own = self._own(identity.identifier(event.customer_id, event.anonymous_id))
+        own = identity.person_id(self._secret, identity.identifier(event.customer_id, event.anonymous_id))
         person_id = own if group.links is None else group.links.to or own
-        outputs: list[Output] = []
-        if not bot and _says_more(event):
-            group, outputs = self._claim(group, event, event_id, at, own, person_id, moment)
+        claims: list[Output] = []
+        # Looked at here and not in a function: most events name one identifier, and those shall not pay.
+        if ((event.customer_id is not None and event.anonymous_id is not None) or event.event_type == "alias") and not bot:
+            group, claims = self._claim(group, event, event_id, at, own, person_id, moment)
         accepted = events.Event(
             at,
             event_id,
@@ -132,8 +133,7 @@ class IntakeProgram:
             event.future,
             bot,
         )
-        outputs.append(Output("journal", person_id.encode(), events.encode(accepted)))
-        return group, outputs
+        return group, [*claims, Output("journal", person_id.encode(), events.encode(accepted))]
 
     def wake(self, group: Identifier, moment: Moment) -> tuple[Identifier, list[Output]]:
         """Never asked for: `due` is NEVER."""
@@ -230,11 +230,6 @@ class IntakeProgram:
             event_id = contract.place_id(self._place(partition, incoming))
             value = orjson.dumps({**orjson.loads(value), "event_id": event_id})
         return Output("customer_events", _right_key(event), value, stage=Stage.REKEY)
-
-
-def _says_more(event: Accepted) -> bool:
-    """Whether it names a second identifier at all: most do not, and those shall not pay."""
-    return (event.customer_id is not None and event.anonymous_id is not None) or event.event_type == "alias"
 
 
 def _journal(person_id: str, record: MergeOut | Moved | Unlink) -> Output:

@@ -34,6 +34,8 @@ STORIES = {
     "no_address": 4,
     "two_products": 5,
     "buys_before_the_view_arrives": 3,
+    "logs_in": 6,
+    "buys_as_a_guest": 6,
 }
 """What a person does, and how many of a hundred do it."""
 
@@ -80,7 +82,19 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
         event = {"event_id": f"{who}-{count}", "event_type": event_type, "customer_id": who, "properties": properties}
         return Planned(after, "good", who.encode(), event)
 
-    product = f"p-{who}"
+    def guest(one: Planned) -> Planned:
+        """The same on a device that does not know who she is."""
+        assert one.event is not None
+        del one.event["customer_id"]
+        return one._replace(key=device.encode(), event={**one.event, "anonymous_id": device})
+
+    def login(after: float) -> Planned:
+        """From here on the device is hers."""
+        one = at(after, "identify", traits=traits)
+        assert one.event is not None
+        return one._replace(event={**one.event, "anonymous_id": device})
+
+    product, device = f"p-{who}", device_of(who)
     shoe = {"product_id": product, "product_name": f"Shoe {who}", "price": 89.0, "currency": "EUR"}
     view, line = {**shoe, "category": "shoes", "dwell_seconds": 42}, {**shoe, "quantity": 1}
     order = {"order_id": f"o-{who}", "total": 89.0, "currency": "EUR", "products": [line]}
@@ -119,9 +133,18 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
             assert late.event is not None
             late.event["_behind"] = 1.0  # stamped a second before it is produced: before the purchase, which arrives first
             events += [at(start, "purchase", **order), late]
+        case "logs_in":
+            events += [guest(at(start, "product_view", **view)), login(soon)]
+        case "buys_as_a_guest":
+            events += [at(start, "cart_add", **line), guest(at(soon, "purchase", **order)), login(soon + 0.2)]
         case _:
             raise ValueError(story)
     return events
+
+
+def device_of(who: str) -> str:
+    """Her device, where she has one."""
+    return f"d-{who}"
 
 
 def _noise(rng: random.Random, who: str, event_id: str, after: float) -> Planned:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tests.kafka.logs import Logs
+from tests.kafka.load import WAIT, device_of
+from tests.kafka.logs import LINK, Logs
 
 STEPS = {"product_page_abandonment": 2, "cart_abandonment": 2, "post_purchase": 3}
 """Messages of each chain in quick.toml."""
@@ -51,6 +52,8 @@ def differences(logs: Logs, told: dict[str, str]) -> list[str]:
             boots = [send["step"] for send in views if _about(send, f"q-{who}", arrivals[who])]
             if sorted(boots) != [0, 1]:
                 wrong.append(f"{who} ({story}): about the boot she did not buy: {boots}")
+        if story == "logs_in" and _logged_in_time(arrivals[who]) and steps != sorted(EVERYTHING["watches"]):
+            wrong.append(f"{who} ({story}): got {steps} of what her device had seen")
         if story == "carts" and [step for trigger, step in steps if trigger == "cart_abandonment"] != [0, 1]:
             wrong.append(f"{who} ({story}): got {steps}")
     return wrong + windows(logs)
@@ -59,13 +62,24 @@ def differences(logs: Logs, told: dict[str, str]) -> list[str]:
 def _arrivals(logs: Logs) -> dict[str, list[Arrival]]:
     first: dict[str, Arrival] = {}
     for message in sorted((one for messages in logs["customer_events"].values() for one in messages), key=lambda one: one.timestamp):
-        if message.load != "bad":
+        if message.load != "bad" and (message.origin is None or message.origin[0] != LINK):
             event = orjson.loads(message.value or b"")
             first.setdefault(event["event_id"], Arrival(message.timestamp, event))
     found: dict[str, list[Arrival]] = defaultdict(list)
+    logins = {one.event["anonymous_id"]: one.at for one in first.values() if "customer_id" in one.event and "anonymous_id" in one.event}
     for arrival in first.values():
-        found[arrival.event["customer_id"]].append(arrival)
+        device = arrival.event.get("anonymous_id")
+        who = arrival.event.get("customer_id") or str(device).removeprefix(device_of(""))
+        # What a device did is known of her once both the event and the login have arrived.
+        found[who].append(arrival if device is None else arrival._replace(at=max(arrival.at, logins[device])))
     return found
+
+
+def _logged_in_time(arrivals: list[Arrival]) -> bool:
+    """Whether the broker knew whose device it was before its message was due."""
+    view = next(one for one in arrivals if one.event["event_type"] == "product_view" and one.event["properties"]["dwell_seconds"] == 42)
+    due = datetime.fromisoformat(view.event["timestamp"]).timestamp() + WAIT
+    return view.at < due * 1000
 
 
 def _sends(logs: Logs) -> dict[str, dict[str, dict[str, Any]]]:
