@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from types import SimpleNamespace
@@ -17,8 +16,6 @@ from app.engine.failpoints import Failpoints
 from app.engine.fence import Fence
 from app.engine.membership import member_id, on_loopback
 from app.engine.pace import ENTRY, INNER, Way, pace
-from app.engine.producer import Producer
-from app.engine.program import Output
 from app.engine.quiet import BURST, Sparing
 from app.engine.recovery import starts_at
 from app.engine.rounds import Rounds
@@ -196,47 +193,6 @@ def test_who_a_worker_is(tmp_path: Any) -> None:
     assert member_id(Settings(worker_id="shop/1"), tmp_path) == "shop-1"
     assert member_id(Settings(), tmp_path / "a") != member_id(Settings(), tmp_path / "b")
     assert member_id(Settings(), tmp_path / "a") == member_id(Settings(), tmp_path / "a")
-
-
-class Broker:
-    """The wire: keeps how many records each batch had, acks when told to."""
-
-    def __init__(self) -> None:
-        self.batches: list[tuple[int, asyncio.Future[Any]]] = []
-
-    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
-        self.batches.append((batch.record_count(), asyncio.get_running_loop().create_future()))
-        return self.batches[-1][1]
-
-
-def publishing(producer: Producer, *values: bytes) -> asyncio.Task[None]:
-    outputs = [Output("journal", b"k", value, partition=0, headers=[]) for value in values]
-    return asyncio.get_running_loop().create_task(producer.publish(outputs))
-
-
-async def test_lanes_share_a_batch_and_each_waits_for_its_own_ack() -> None:
-    producer, broker = Producer(Settings(), Failpoints("")), Broker()
-    producer._kafka = broker  # type: ignore[assignment] # the wiring
-    first = publishing(producer, b"1")
-    await asyncio.sleep(0.01)
-    second, gone, third = publishing(producer, b"2", b"3"), publishing(producer, b"4"), publishing(producer, b"x" * 400_000, b"y" * 400_000)
-    await asyncio.sleep(0.01)
-    gone.cancel()  # a lane whose partition went: what is left of it is not sent
-    await asyncio.sleep(0.01)
-    assert [count for count, _ in broker.batches] == [1] and not first.done()
-    broker.batches[0][1].set_result(None)
-    await asyncio.sleep(0.01)
-    assert [count for count, _ in broker.batches] == [1, 3] and first.done() and not second.done()
-    broker.batches[1][1].set_result(None)
-    await asyncio.sleep(0.01)
-    assert [count for count, _ in broker.batches] == [1, 3, 1] and second.done() and not third.done()
-    behind = publishing(producer, b"5")
-    await asyncio.sleep(0.01)
-    broker.batches[2][1].set_exception(RuntimeError("no"))
-    with pytest.raises(RuntimeError, match="no"):
-        await third
-    with pytest.raises(RuntimeError, match="no"):
-        await behind  # nothing comes to stand where something before it is missing
 
 
 async def test_what_outsiders_write_is_asked_for_apart_and_positions_under_the_brokers_own_id() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,8 +35,6 @@ class Producer:
     def __init__(self, settings: Settings, failpoints: Failpoints) -> None:
         self._settings, self.failpoints = settings, failpoints
         self._kafka: AIOKafkaProducer | None = None
-        self._slots: dict[tuple[str, int], _Slot] = {}
-        """(topic without prefix, partition) → what waits to be sent there."""
         self.foreign_writes = 0
         """Changelog records of other writers found between our own: zombies that were harmless."""
 
@@ -67,15 +64,11 @@ class Producer:
                 count = partitions_of(self._settings, output.topic)
                 partition = source % count if output.key is None else partition_of(output.key, count)
             grouped.setdefault((output.topic, partition), []).append(output)
-        acks = [self._slot(*place).add(group) for place, group in grouped.items()]
+        acks = []
+        for (topic, partition), group in grouped.items():
+            acks += await self._enqueue(self._settings.topic(topic), partition, group)
         self.failpoints.reach("outputs_enqueued")
         await asyncio.gather(*acks)
-
-    def _slot(self, topic: str, partition: int) -> _Slot:
-        slot = self._slots.get((topic, partition))
-        if slot is None:
-            slot = self._slots[topic, partition] = _Slot(self, self._settings.topic(topic), partition)
-        return slot
 
     async def _send(self, batch: BatchBuilder, topic: str, partition: int) -> asyncio.Future[Any]:
         """Returns the ack to wait for; waits as long as the broker is away."""
@@ -89,6 +82,18 @@ class Producer:
                 # outage beyond the request timeout into the worker's death; whether it hangs is the watchdog's to judge.
                 continue
 
+    async def _enqueue(self, topic: str, partition: int, group: list[Output]) -> list[asyncio.Future[Any]]:
+        acks = []
+        batch = BatchBuilder(OUTPUT_BATCH, 0)
+        for output in group:
+            if batch.append(timestamp=None, key=output.key, value=output.value, headers=output.headers) is None:
+                acks.append(await self._send(batch, topic, partition))
+                batch = BatchBuilder(OUTPUT_BATCH, 0)
+                batch.append(timestamp=None, key=output.key, value=output.value, headers=output.headers)
+        batch.close()
+        acks.append(await self._send(batch, topic, partition))
+        return acks
+
     async def append(self, topic: str, partition: int, batch: Batch) -> int:
         """One changelog batch, atomic on the broker; returns its base offset once acked."""
         builder = BatchBuilder(CHANGELOG_BATCH, 0)
@@ -99,66 +104,6 @@ class Producer:
         ack = await self._send(builder, topic, partition)
         self.failpoints.reach("changelog_enqueued")
         return int((await ack).offset)
-
-
-class _Slot:
-    """Outputs on their way to one partition. What comes while a batch is out makes up the next, whichever lanes it is from.
-
-    aiokafka has one batch of a partition under way, so a batch for each lane's few outputs would queue up one round trip after the other:
-    eight lanes of intake write to all journal partitions. A batch is built when its turn comes: a turn may have 80 MB of rendered mails.
-    """
-
-    def __init__(self, producer: Producer, topic: str, partition: int) -> None:
-        self._producer, self._topic, self._partition = producer, topic, partition
-        self._waiting: deque[tuple[list[Output], asyncio.Future[None]]] = deque()
-        self._at = 0
-        """Outputs of the first group that have been sent."""
-        self._task: asyncio.Task[None] | None = None
-
-    def add(self, group: list[Output]) -> asyncio.Future[None]:
-        """Done when all of the group is acked; cancelled, what is left of it is not sent. Order is kept, of groups and in them."""
-        acked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((group, acked))
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-        return acked
-
-    async def _run(self) -> None:
-        whole: list[asyncio.Future[None]] = []
-        try:
-            while self._waiting:
-                batch, whole = self._batch()
-                if batch.record_count():
-                    await (await self._producer._send(batch, self._topic, self._partition))
-                for acked in whole:
-                    if not acked.done():
-                        acked.set_result(None)
-        except Exception as error:
-            # What waits behind it fails, too: it must not come to stand where something before it is missing.
-            for acked in (*whole, *(acked for _, acked in self._waiting)):
-                if not acked.done():
-                    acked.set_exception(error)
-            self._waiting.clear()
-            self._at = 0
-        finally:
-            self._task = None
-
-    def _batch(self) -> tuple[BatchBuilder, list[asyncio.Future[None]]]:
-        """The next batch, and the groups that are acked with it."""
-        batch = BatchBuilder(OUTPUT_BATCH, 0)
-        whole: list[asyncio.Future[None]] = []
-        while self._waiting:
-            group, acked = self._waiting[0]
-            while self._at < len(group) and not acked.cancelled():
-                one = group[self._at]
-                if batch.append(timestamp=None, key=one.key, value=one.value, headers=one.headers) is None:
-                    return batch, whole  # full, and closed by that
-                self._at += 1
-            self._waiting.popleft()
-            self._at = 0
-            whole.append(acked)
-        batch.close()
-        return batch, whole
 
 
 class Changelog:
