@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import churn, intent, interest, lookback, mail, merged_windows, merging, orders, person, profile, scheduler
+from app.domain import churn, intent, interest, lookback, mail, merged_windows, merging, orders, person, profile, scheduler, window
 from app.domain.effects import PassOn
 from app.domain.fingerprint import fingerprint
 from app.domain.merging import MAX_AWAITED, MAX_EARLY, MAX_VIA, Merging
@@ -429,3 +429,40 @@ def test_nothing_changes_by_somebody_who_never_was() -> None:
     become_one(her, device, HOUR)
     assert msgspec.structs.replace(her.group.person, merging=None) == before
     assert See(her.group, 0, 0, 0, None, her.packs.__getitem__).person == her.group.person
+
+
+# --- counts, goals, mails -----------------------------------------------------------------------------------------------------
+
+
+def test_what_both_did_counts_together_towards_an_opening() -> None:
+    her, device = two("merged")
+    her.event("page_view", 0, page_type="pricing")
+    device.event("page_view", MINUTE, page_type="pricing")
+    become_one(her, device, HOUR)
+    (count,) = [one for one in her.group.person.windows.counts if one.trigger == "pricing_page_focus"]
+    assert count.times == (MONDAY, MONDAY + MINUTE)
+    her.event("page_view", 2 * HOUR, page_type="pricing")
+    assert "pricing_page_focus" in [one.trigger for one in her.group.person.windows.open]
+
+
+def test_a_mail_to_whom_she_was_is_a_mail_of_hers() -> None:
+    her, device = two("merged")
+    device.event("product_view", 0, **SHOES, dwell_seconds=40)
+    device.until(3 * HOUR)
+    (plan,) = [plan for plan in device.plans if plan.message == "product-details"]
+    become_one(her, device, 4 * HOUR)
+    her.event("email_open", 5 * HOUR, send_id=plan.send_id)
+    (one,) = [one for one in her.group.person.windows.open if one.trigger == "content_engagement"]
+    assert one.key == plan.send_id and window.properties(one)["product_id"] == "p1", "it is known what the mail was about"
+
+
+def test_what_the_other_bought_reaches_her_goals() -> None:
+    her, device = two("merged")
+    her.event("product_view", 0, **SHOES, dwell_seconds=40)
+    her.until(3 * HOUR)
+    assert [goal.trigger for goal in her.group.person.windows.goals if goal.trigger == "product_page_abandonment"]
+    device.event("purchase", 4 * HOUR, order_id="o", total=89, products=[SHOES])
+    become_one(her, device, 5 * HOUR)
+    reached = [one for one in her.concluded if one.kind == "goal_reached" and one.value == "product_page_abandonment"]
+    assert len(reached) == 1
+    assert not [goal for goal in her.group.person.windows.goals if goal.trigger == "product_page_abandonment"]
