@@ -199,6 +199,22 @@ def test_a_crash_between_slices_goes_on_where_it_was() -> None:
         assert cut.store.rows == whole.store.rows
 
 
+def test_a_tick_that_woke_nobody_wakes_nobody_when_it_is_passed_again() -> None:
+    # The changelog had the row of what came after the tick, and not yet the marks: fault simulation, shop, seed 411.
+    late = T + 10 * toy.WAIT
+    lane = Lane()
+    lane.run(Tick(T, T, 500))
+    before, lines = lane.store.marks(), lane.lines(Tick(late, late, 500), event("start", 1, at=T))
+    (segment,) = lane.turn(lines)
+    due = [at for at, _ in lane.store.waiting()]
+    assert segment.woken == 0 and due and due[0] <= late, "due from the moment it opened"
+    torn = Lane(offset=lane.offset)
+    torn.store.keep(segment.rows, before, 0)
+    assert outputs(torn.turn(lines)) == [] and torn.store.marks() == lane.store.marks()
+    again = Tick(late + 500, late + 500, 500)
+    assert outputs(torn.run(again)) == outputs(lane.run(again)) != []
+
+
 def test_a_slice_ends_where_its_outputs_grow_too_big() -> None:
     late = T + 10 * toy.WAIT
     whole = _forty()

@@ -175,7 +175,7 @@ class Turn:
             offset, record = item.incoming.offset, item.record
             if isinstance(record, Tick):
                 low = max(marks.low_water, record.low_water)
-                if (soonest is not None and soonest <= low) or self.store.due(low, 1):
+                if (soonest is not None and soonest <= low) or self._due(low, offset, held):
                     break
                 _pass_time(marks, record)
             elif record is _Handed or (item.origin is not None and marks.seen(*item.origin)):
@@ -252,8 +252,7 @@ class Turn:
         _pass_time(marks, item.record)
         index = marks.cursor
         moment = self._moment(marks.now, marks, offset)
-        while keys := self.store.due(marks.low_water, SLICE):
-            self._load(keys, held)
+        while keys := self._due(marks.low_water, offset, held):
             segment = Segment([], [], [], marks)
             groups: list[tuple[list[Row], int | None]] = []
             woken: list[_Held] = []
@@ -261,8 +260,6 @@ class Turn:
                 if segment.weight >= SEGMENT_BYTES:
                     break  # still due: the next slice has them
                 one = held[key]
-                if one.applied >= offset:
-                    raise RuntimeError(f"a person woke twice at one tick (partition {self.partition}, offset {offset})")
                 index = self._wake(key, one, item, segment, moment, index)
                 groups.append((self._rows(key, one), index))
                 woken.append(one)
@@ -275,6 +272,22 @@ class Turn:
             for one in woken:
                 one.commit()
         marks.applied, marks.cursor = offset, 0
+
+    def _due(self, upto: int, offset: int, held: dict[bytes, _Held]) -> list[bytes]:
+        """Who wakes at the tick at `offset`, in due order, at most a slice: who is due and not beyond it already.
+
+        A crash between two changelog batches of a segment leaves rows of records that stand after a tick in it. That tick woke nobody
+        when it was passed, and must wake nobody when it is passed again, though what came after it has made somebody due.
+        """
+        limit = SLICE
+        while keys := self.store.due(upto, limit):
+            self._load(keys, held)
+            if found := [key for key in keys if held[key].applied < offset][:SLICE]:
+                return found
+            if len(keys) < limit:
+                break
+            limit *= 2
+        return []
 
     def _wake(self, key: bytes, one: _Held, item: _Item, segment: Segment, moment: Moment, index: int) -> int:
         program = self.program
