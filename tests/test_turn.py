@@ -229,6 +229,24 @@ def test_a_slice_ends_where_its_outputs_grow_too_big() -> None:
     assert cut.store.rows == whole.store.rows
 
 
+def test_who_is_woken_is_let_go_with_her_slice() -> None:
+    late = T + 10 * toy.WAIT
+    lane = _forty()
+    lines = lane.lines(event("see", 40, "p07"), Tick(late, late, 500), event("see", 41, "p07"))
+    sizes: list[int] = []
+    turn = Turn(lane.program, 0, lane.store)
+    load = turn._load
+
+    def weighed(keys: Any, held: Any) -> None:
+        load(keys, held)
+        sizes.append(len(held))
+
+    with patch.object(turns, "SLICE", 10), patch.object(turn, "_load", weighed):
+        for segment in turn.segments(lines):
+            lane.store.keep(segment.rows, segment.marks, 0)
+    assert max(sizes) <= 11 and lane.tally("p07").count == 3
+
+
 def test_a_segment_ends_where_its_outputs_grow_too_big() -> None:
     records = [event("start", number, f"p{number:02}") for number in range(9)]
     idle = Tick(T, T, 500)

@@ -109,6 +109,7 @@ class Turn:
         items = [item for item in map(self._read, records) if item.incoming.offset > marks.applied]
         held: dict[bytes, _Held] = {}
         self._load(dict.fromkeys(item.key for item in items if item.key is not None), held)
+        named = frozenset(held)
         at, careful = 0, False
         while at < len(items):
             before = marks.copy()
@@ -127,7 +128,7 @@ class Turn:
                         one.commit()
             at = upto
             if at < len(items) and isinstance(items[at].record, Tick):
-                yield from self._slices(items[at], held, marks)
+                yield from self._slices(items[at], held, named, marks)
                 at += 1
                 if at == len(items):
                     yield Segment([], [[(MARKS, marks.encode())]], [], marks.copy())
@@ -246,8 +247,11 @@ class Turn:
                 rows.append(Row(row_key(kind, key), pack_value(one.applied, NEVER, body), NEVER, NEVER))
         return rows
 
-    def _slices(self, item: _Item, held: dict[bytes, _Held], marks: Marks) -> Iterator[Segment]:
-        """Wakes everybody due at this tick, in due order, SLICE people or SEGMENT_BYTES a commit. Leaves `marks` at the tick, done."""
+    def _slices(self, item: _Item, held: dict[bytes, _Held], named: frozenset[bytes], marks: Marks) -> Iterator[Segment]:
+        """Wakes everybody due at this tick, in due order, SLICE people or SEGMENT_BYTES a commit. Leaves `marks` at the tick, done.
+
+        Who is not `named` by a record of the batch is let go with her slice: everybody may be due at one tick.
+        """
         offset = item.incoming.offset
         _pass_time(marks, item.record)
         index = marks.cursor
@@ -255,22 +259,25 @@ class Turn:
         while keys := self._due(marks.low_water, offset, held):
             segment = Segment([], [], [], marks)
             groups: list[tuple[list[Row], int | None]] = []
-            woken: list[_Held] = []
+            woken: list[bytes] = []
             for key in keys:
                 if segment.weight >= SEGMENT_BYTES:
                     break  # still due: the next slice has them
                 one = held[key]
                 index = self._wake(key, one, item, segment, moment, index)
                 groups.append((self._rows(key, one), index))
-                woken.append(one)
+                woken.append(key)
             segment.woken = len(woken)
             segment.rows = [row for rows, _ in groups for row in rows]
             segment.changelog = pack_batches(groups, marks)
             marks.cursor = index
             segment.marks = marks.copy()
             yield segment
-            for one in woken:
-                one.commit()
+            for key in woken:
+                if key in named:
+                    held[key].commit()
+                else:
+                    del held[key]
         marks.applied, marks.cursor = offset, 0
 
     def _due(self, upto: int, offset: int, held: dict[bytes, _Held]) -> list[bytes]:
