@@ -83,8 +83,8 @@ TIMERS = (
 """CPU µs to schedule, cancel, fire: 1 M pending, 300 k cancelled, 700 k fired."""
 UNFAIR = (
     "Unfair to the others: Kairos's rows are msgpack with fixed fields where theirs are JSON or Java maps; its topics exist before the "
-    "start; a run of half a minute holds only two or three of their checkpoints or commits of 10 s, so most of what they would write "
-    "between two of them is never written; and of timers Kairos wakes a customer with about 14 of them at once, where they keep one "
+    "start; a run of 7 to 40 s holds at most a few of their checkpoints or commits of 10 s, so much of what they would write in a long "
+    "run is never written (a cache of 128 MB wrote a tenth of the changelog records); and of timers Kairos wakes a customer with about 14 of them at once, where they keep one "
     "entry each (one timer per customer costs about 20 to fire).",
     "Unfair to Kairos: what it counts is acked on the broker and in the changelog before the next batch, what Flink and Bytewax count is "
     "on the local disk every 10 s and replicated nowhere; Flink and Kafka Streams run two threads, Kairos one, so rates are not to be "
