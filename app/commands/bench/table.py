@@ -84,8 +84,8 @@ TIMERS = (
 UNFAIR = (
     "Unfair to the others: Kairos's rows are msgpack with fixed fields where theirs are JSON or Java maps; its topics exist before the "
     "start; a run of 7 to 40 s holds at most a few of their checkpoints or commits of 10 s, so much of what they would write in a long "
-    "run is never written (a cache of 128 MB wrote a tenth of the changelog records); and of timers Kairos wakes a customer with about 14 of them at once, where they keep one "
-    "entry each (one timer per customer costs about 20 to fire).",
+    "run is never written (a cache of 128 MB wrote a tenth of the changelog records); and of timers Kairos wakes a customer with about "
+    "14 of them at once, where they keep one entry each (one timer per customer costs about 20 to fire).",
     "Unfair to Kairos: what it counts is acked on the broker and in the changelog before the next batch, what Flink and Bytewax count is "
     "on the local disk every 10 s and replicated nowhere; Flink and Kafka Streams run two threads, Kairos one, so rates are not to be "
     "compared; and the JVMs have no price here for 600 to 1,000 MB of memory.",
