@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 from msgspec import Struct
 
+from app.commands.built import artifact
 from app.commands.outcome import No, Outage, WrongUse
 from app.edges.dossier import Dossier, candidates, of_file, of_topics
 from app.edges.events_file import Unreadable, products
 from app.edges.topic_scan import ScanFailed, scanner
-from app.policy.pack import BadPack, build
 from app.settings import Settings
 
 INPUT = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -61,14 +61,6 @@ def from_options(
             raise click.UsageError("--people, --products, --assume-consent and --assume-address go with --events FILE")
         return None
     return FromFile(events_file, people_file, products_file, assume)
-
-
-def artifact(policy: str) -> tuple[str, bytes]:
-    """The pack of a name or file, built. Raises `WrongUse`."""
-    try:
-        return build(policy)
-    except BadPack as error:
-        raise WrongUse("; ".join(map(str, error.problems))) from error
 
 
 def dossier(settings: Settings, asked: str, source: FromFile | None, until: int | None = None, after: int = 0) -> Dossier:

@@ -13,7 +13,8 @@ import msgspec
 import orjson
 
 from app import events, flow
-from app.commands.asked import OUTPUT, FromFile, artifact, dossier, file_options, from_options, write
+from app.commands.asked import OUTPUT, FromFile, dossier, file_options, from_options, write
+from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage
 from app.domain.event_types import EVENT_TYPES
@@ -155,9 +156,7 @@ def _entries(found: Dossier) -> list[Entry]:
     return list(first.values())
 
 
-def _tell(
-    title: list[str], notes: list[str], entries: list[Entry], sends: list[Send], as_json: bool, html: Path | None, last: int
-) -> None:
+def _tell(title: list[str], notes: list[str], entries: list[Entry], sends: list[Send], as_json: bool, html: Path | None, last: int) -> None:
     if html is not None:
         write(html, story_page(title, notes, entries, sends))
     if as_json:

@@ -15,7 +15,8 @@ import msgspec
 import orjson
 
 from app import events
-from app.commands.asked import OUTPUT, artifact, dossier, file_options, from_options, write
+from app.commands.asked import OUTPUT, dossier, file_options, from_options, write
+from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
 from app.domain import chain, contract, occasion

@@ -12,6 +12,7 @@ import orjson
 
 from app import events
 from app.agents.simulator import simulator
+from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
 from app.domain.person import is_stub
@@ -22,7 +23,6 @@ from app.edges.tally import Tally
 from app.engine.program import Output
 from app.engine.simulation import Simulation
 from app.flow import DAY_MS
-from app.policy.pack import BadPack, build
 from app.settings import DEMO_SECRET, load
 
 AFTER_LAST_LINE_MS = 30 * DAY_MS
@@ -76,10 +76,7 @@ def simulate(
 ) -> None:
     """What would be sent for the events of EVENTS.jsonl (.gz is read as such), in arrival order, and why."""
     settings = load(policy=policy)
-    try:
-        artifact = build(settings.policy)
-    except BadPack as error:
-        raise WrongUse("; ".join(map(str, error.problems))) from error
+    pack = artifact(settings.policy)
     tally = Tally()
     assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
     try:
@@ -91,8 +88,8 @@ def simulate(
                 tally.record(topic, output.value)
                 sinks.write(topic, output.value)
 
-            simulation = simulator(artifact, settings, on_output, assume, catalogue.get)
-            played = _play(simulation, artifact[0], events_file, people_file, until)
+            simulation = simulator(pack, settings, on_output, assume, catalogue.get)
+            played = _play(simulation, pack[0], events_file, people_file, until)
             known = 0
             for line in _profiles(simulation):
                 known += 1
@@ -100,7 +97,7 @@ def simulate(
     except Unreadable as error:
         raise WrongUse(str(error)) from error
     summary = {
-        "policy": artifact[0],
+        "policy": pack[0],
         "events_file": events_file.name,
         **played,
         "people": known,
@@ -111,7 +108,7 @@ def simulate(
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode(), file=out)
         return
-    print(f"{played['lines']:,} lines, {known:,} people, policy {artifact[0]}, until {summary['until']}", file=out)
+    print(f"{played['lines']:,} lines, {known:,} people, policy {pack[0]}, until {summary['until']}", file=out)
     if played["after_until"]:
         print(f"{played['after_until']:,} lines arrive after --until and were not played", file=out)
     if settings.secret == DEMO_SECRET:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from app.domain import lookback, repeats, scope, window
 from app.domain.effects import Keep
 from app.domain.lookback import LookBack
 from app.domain.scope import PURCHASED, PURCHASES, Subject
 from app.domain.trigger import Trigger
-from app.domain.window import Window
+from app.domain.window import Latest, Window
 
 if TYPE_CHECKING:
     from app.domain.scheduler import Scheduler
@@ -37,12 +34,7 @@ def cancel(turn: Scheduler, subject: Subject) -> None:
         row = turn.row(one)
         after = affected(one, subject)
         if holds(turn, after, row, subject):
-            turn.end(after, row, one.step + 1 if one.send_id else one.step, "cancelled", "cancelled_by_event", subject.cause)
-            place = turn.at(one.window_id)
-            if one.send_id:  # its planned message is the renderer's to end
-                turn.windows[place] = replace(after, closing=True)
-            else:
-                del turn.windows[place]
+            turn.stop(after, row, "cancelled", "cancelled_by_event", subject.cause)
         elif after is not one:
             moved = turn.restarted(after, row, subject.ts) if subject.kind == "cart_remove" else after
             turn.windows[turn.at(one.window_id)] = moved
@@ -62,30 +54,26 @@ def past(turn: Scheduler, one: Window, row: Trigger) -> list[Subject]:
     """What arrived before the opening and may end it or set it going."""
     if not (row.delivery or any([rule.before for rule in row.cancels])):
         return earlier(turn, one.event_at)
-    whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
-    since = turn.see.now - lookback.WINDOW_MS
-    known = lookback.after(turn.see.lookback, since)
-    return [past for past in known if past.ts > one.event_at or past.kind in whatever] + _blunt(turn, max(one.event_at, since))
+    return elsewhere(one, row, turn.see.lookback, turn.latest, turn.see.now)
 
 
-def elsewhere(one: Window, row: Trigger, known: LookBack, latest: Iterable[tuple[str, str, int]], now: int) -> list[Subject]:
-    """What another person did that may end the window or set it going, now that it turns out to have been she."""
+def elsewhere(one: Window, row: Trigger, known: LookBack, latest: Latest, now: int) -> list[Subject]:
+    """What is `known`, of her or of whom she turns out to be, that may end the window or set it going."""
     whatever = {kind for rule in row.cancels if rule.before for kind in rule.on} | ({DELIVERED} if row.delivery else set())
-    since = max(one.event_at, now - lookback.WINDOW_MS)
-    told = lookback.after(known, now - lookback.WINDOW_MS)
-    blunt = [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in latest if ts > since]
-    return [past for past in told if past.ts > one.event_at or past.kind in whatever] + blunt
+    since = now - lookback.WINDOW_MS
+    told = lookback.after(known, since)
+    return [past for past in told if past.ts > one.event_at or past.kind in whatever] + blunt(latest, max(one.event_at, since))
 
 
 def earlier(turn: Scheduler, ts: int) -> list[Subject]:
     """Cancel-type events that arrived before, but happened after `ts`; looked back for 48 h."""
     since = max(ts, turn.see.now - lookback.WINDOW_MS)
-    return (lookback.after(turn.see.lookback, since) if turn.part.newest_cancel > since else []) + _blunt(turn, since)
+    return (lookback.after(turn.see.lookback, since) if turn.part.newest_cancel > since else []) + blunt(turn.latest, since)
 
 
-def _blunt(turn: Scheduler, since: int) -> list[Subject]:
+def blunt(latest: Latest, since: int) -> list[Subject]:
     """The newest event of each kind that cancels whatever it is about, where that happened after `since`."""
-    return [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in turn.latest if ts > since]
+    return [Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in latest if ts > since]
 
 
 def remember(turn: Scheduler, subject: Subject) -> None:

@@ -190,9 +190,10 @@ def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:
     if not row.again:
         return
     now = turn.see.now
-    others = [old for old in turn.sent if old.until > now and not (old.trigger == one.trigger and _same_scope(old, one))]
+    others = [old for old in turn.sent if old.until > now and not (old.trigger == one.trigger and same_scope(old, one))]
     turn.sent = (*others, Sent(one.trigger, one.product, now + row.again))[-MAX_SENT:]
 
 
-def _same_scope(mark: Sent, one: Window) -> bool:
+def same_scope(mark: Sent, one: Window) -> bool:
+    """Whether a mark of the window's trigger is about what the window is about."""
     return one.scope == scope.PERSON or mark.product.same(one.product)

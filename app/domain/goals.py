@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from app.domain.days import HOUR_MS
 from app.domain.trigger import Trigger
 from app.events import Conclusion
 
 KIND = "goal_reached"
 MAX_GOALS = 50
 """Messages of a person whose goal is awaited; the oldest gives way."""
-HOUR_MS = 3_600_000
 
 
 class Awaited(Struct, frozen=True, array_like=True):

@@ -13,17 +13,15 @@ from msgspec.structs import replace
 
 from app.domain import cancels, dwell, goals, lookback, originals, repeats, scope, window
 from app.domain.cancels import MAX_LATEST
-from app.domain.chain import MAX_SENT
+from app.domain.chain import MAX_SENT, same_scope
 from app.domain.effects import Conclude, Effect, Effects, Keep
 from app.domain.lookback import LookBack
 from app.domain.scheduler import MAX_BYTES, MAX_ONCE, MAX_OPEN, Scheduler, delivered
-from app.domain.window import HELD, NEVER, Sent, Window, Windows
+from app.domain.window import HELD, NEVER, Latest, Sent, Window, Windows
 
 if TYPE_CHECKING:
     from app.domain.person import Meeting, See
     from app.domain.trigger import Trigger
-
-Latest = tuple[tuple[str, str, int], ...]
 
 
 def released(part: Windows, now: int) -> Windows:
@@ -81,7 +79,7 @@ class _Meet:
                 earlier, later = sorted((twin, turn.windows[turn.at(one.window_id)]), key=_age)
                 self.unite(earlier, later, row)
             elif len(turn.windows) > MAX_OPEN or sum([w.size for w in turn.windows]) > MAX_BYTES:
-                self.end(one, row, "not_sent", "window_limit")
+                self.turn.stop(one, row, "not_sent", "window_limit")
 
     def go_on(self, one: Window, other: Windows, past: LookBack) -> bool:
         """Whether a window outlives what the other person did after its opening, and was sent."""
@@ -92,20 +90,20 @@ class _Meet:
         for subject in cancels.elsewhere(one, row, past, other.latest, turn.see.now):
             one = cancels.affected(one, subject)
             if cancels.holds(turn, one, row, subject):
-                self.end(one, row, "cancelled", "cancelled_by_event", subject.cause)
+                self.turn.stop(one, row, "cancelled", "cancelled_by_event", subject.cause)
                 return False
             one = delivered(one, row, subject, turn.see.now)
         turn.windows[turn.at(one.window_id)] = one
         if one.step or one.send_id or not self.spoken(one, row, other):
             return True
-        self.end(one, row, "not_sent", "merged")
+        self.turn.stop(one, row, "not_sent", "merged")
         return False
 
     def spoken(self, one: Window, row: Trigger, other: Windows) -> bool:
         """Whether the other person has had this already: once ever, or less than `again` ago; as one they would not have opened it."""
         if row.once and one.trigger in other.once and not any(w.trigger == one.trigger for w in other.open):
             return True
-        return any(mark.trigger == one.trigger and self.turn.see.now < mark.until and _marked(mark, one) for mark in other.sent)
+        return any(mark.trigger == one.trigger and self.turn.see.now < mark.until and same_scope(mark, one) for mark in other.sent)
 
     def unite(self, earlier: Window, later: Window, row: Trigger) -> None:
         """Two windows of one scope: the earlier goes on with what the later gathered, and waits as long as that where its row restarts."""
@@ -122,26 +120,14 @@ class _Meet:
             wake_at = one.wake_at if due_at == one.due_at or one.wake_at == HELD else max(due_at, turn.see.now)
             one = replace(one, due_at=due_at, wake_at=wake_at, awaits=one.awaits and later.awaits)
         turn.windows[turn.at(earlier.window_id)] = one
-        self.end(later, row, "not_sent", "merged", values={"window_id": earlier.window_id})
-
-    def end(
-        self, one: Window, row: Trigger, outcome: str, reason: str, cause: str | None = None, values: dict[str, Any] | None = None
-    ) -> None:
-        """Ends what is left of a window; a planned message is the renderer's to end."""
-        turn, place = self.turn, self.turn.at(one.window_id)
-        turn.end(one, row, one.step + 1 if one.send_id else one.step, outcome, reason, cause, values)
-        if one.send_id:
-            turn.windows[place] = replace(one, closing=True)
-        else:
-            del turn.windows[place]
+        self.turn.stop(later, row, "not_sent", "merged", values={"window_id": earlier.window_id})
 
 
 def _reached(part: Windows, latest: Latest, past: LookBack, see: See, found: list[Effect]) -> Windows:
     """The part after what the other person did towards its goals."""
     left = part.goals
     if left:
-        blunt = [scope.Subject(kind, cause, ts, {}, products=()) for kind, cause, ts in latest]
-        for subject in (*lookback.after(past, 0), *blunt):
+        for subject in (*lookback.after(past, 0), *cancels.blunt(latest, 0)):
             left, conclusions = goals.reached(left, subject.kind, subject.cause, subject.ts, see.now, see.person_id)
             found += map(Conclude, conclusions)
     return part if left is part.goals else replace(part, goals=left)
@@ -155,10 +141,6 @@ def _of_one_scope(one: Window, other: Window) -> bool:
     if one.trigger != other.trigger or one.scope != other.scope:
         return False
     return one.product.same(other.product) if one.scope == scope.PRODUCT else one.key == other.key
-
-
-def _marked(mark: Sent, one: Window) -> bool:
-    return one.scope == scope.PERSON or mark.product.same(one.product)
 
 
 def _next(opened: Iterable[Window]) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from app.domain import scope
+from app.domain.days import DAY_MS
 from app.domain.product import Product
 from app.domain.scope import PRODUCT, Subject
 from app.domain.trigger import Opening
 
-DAY_MS = 86_400_000
 MAX_COUNTS = 30
 """Counts kept of a person; the one whose last event is oldest gives way."""
 MAX_TIMES = 20

@@ -260,6 +260,17 @@ class Scheduler:
             due_at = one.due_at if number == one.step else None
             self.effects.append(decide(one, self.see, outcome, number, reason, cause, due_at, values))
 
+    def stop(
+        self, one: Window, row: Trigger, outcome: str, reason: str, cause: str | None = None, values: dict[str, Any] | None = None
+    ) -> None:
+        """Ends what is left of an open window; a planned message is the renderer's to end."""
+        place = self.at(one.window_id)
+        self.end(one, row, one.step + 1 if one.send_id else one.step, outcome, reason, cause, values)
+        if one.send_id:
+            self.windows[place] = replace(one, closing=True)
+        else:
+            del self.windows[place]
+
     def at(self, window_id: str) -> int:
         return next(n for n, one in enumerate(self.windows) if one.window_id == window_id)
 

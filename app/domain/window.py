@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.domain import line, money, scope
+from app.domain.days import DAY_MS
 from app.domain.dwell import View
 from app.domain.experiments import Drawn
 from app.domain.goals import Awaited
@@ -25,7 +26,7 @@ HELD = 2**62
 """`wake_at` of a window that is due while she is merging: it waits for what is on its way to her, not for time."""
 
 CART = ("cart_add", "cart_remove")
-DELIVERY_MS = 60 * 86_400_000
+DELIVERY_MS = 60 * DAY_MS
 """An order that nobody has reported delivered by then will not be."""
 FRAME = 300
 """Bytes of a window's names, hashes and instants at most; what the shop sent is measured."""
@@ -87,6 +88,10 @@ class Sent(Struct, frozen=True, array_like=True):
     until: int
 
 
+Latest = tuple[tuple[str, str, int], ...]
+"""The newest of each kind of event, see `Windows.latest`."""
+
+
 class Windows(Struct, frozen=True, array_like=True):
     """The scheduler's part of a person's row. `next`: the earliest wake_at, or NEVER."""
 
@@ -103,7 +108,7 @@ class Windows(Struct, frozen=True, array_like=True):
     """Events on their way to an opening that needs several."""
     goals: tuple[Awaited, ...] = ()
     """Messages whose goal may still be reached."""
-    latest: tuple[tuple[str, str, int], ...] = ()
+    latest: Latest = ()
     """(kind, event id, the shop's time) of the newest event of each kind that cancels whatever it is about: no look-back need list them."""
 
 

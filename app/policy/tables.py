@@ -18,13 +18,12 @@ NONE: Mapping[str, str] = {}
 
 
 class Tables:
-    """`texts`: name → CSV, as they were read. `sends`: (message, file, line) of every row. `odd`: warnings."""
+    """`texts`: name → CSV, as they were read. `sends`: (message, file, line) of every row."""
 
     def __init__(self, texts: Mapping[str, str] = NONE, folder: Path | None = None) -> None:
         self._given, self._folder = texts, folder
         self.texts: dict[str, str] = {}
         self.sends: list[tuple[str, str, int]] = []
-        self.odd: list[Problem] = []
         self._chosen: dict[str, tuple[Choice, ...]] = {}
 
     def choices(self, name: str) -> tuple[tuple[Choice, ...], list[Problem]]:
@@ -42,7 +41,6 @@ class Tables:
         wrong = [one for one in found if not one.warning]
         if wrong:
             return (), wrong
-        self.odd += [one for one in found if one.warning]
         self.texts[name] = text
         self.sends += [(row.send, file, row.line) for row in rows]
         self._chosen[name] = tuple(Choice(conditions.condition(row.when, conditions.STEP), row.send) for row in rows)

@@ -10,6 +10,7 @@ import click
 
 from app.agents.person_program import PersonProgram
 from app.commands.bench import options, report
+from app.commands.built import artifact
 from app.commands.outcome import WrongUse
 from app.domain import gate as gates
 from app.domain import person
@@ -18,7 +19,7 @@ from app.domain.trigger import Pack, Trigger
 from app.domain.window import Window
 from app.engine.program import Moment
 from app.events import Event
-from app.policy.pack import BadPack, build, compile_artifact
+from app.policy.pack import compile_artifact
 
 START_MS = 1_772_445_600_000
 """2026-03-02T10:00:00Z."""
@@ -39,10 +40,7 @@ def gate(passes: int, policy: str, repeats: int, file: Path | None) -> None:
     A row per trigger she waits for: consent, address, condition and the rest, asked once. `wake` is all that a tick does with a due step
     of hers: gate, plan with everything its template may read, decisions, the row as it changes.
     """
-    try:
-        pack = compile_artifact(*build(policy))
-    except BadPack as error:
-        raise WrongUse("; ".join(map(str, error.problems))) from error
+    pack = compile_artifact(*artifact(policy))
     program = PersonProgram({pack.ref: pack}.__getitem__)
     group = _her(program, pack)
     if not group.person.windows.open:

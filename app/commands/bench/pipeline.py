@@ -14,10 +14,10 @@ from app.commands.bench import options, report
 from app.commands.bench.run import Run
 from app.commands.bench.shares import shares
 from app.commands.bench.spent import Spent
-from app.commands.outcome import Outage, WrongUse
+from app.commands.built import artifact
+from app.commands.outcome import Outage
 from app.edges import workload
 from app.engine.clock import wall_ms
-from app.policy.pack import BadPack, build
 from app.settings import load
 
 CORE = ("app.commands.bench.worker", "core")
@@ -52,14 +52,11 @@ def pipeline(
     --shares runs one partition's part of it in this process, the same turns over RocksDB with all that a worker does but network, Faust
     and acks, and samples where the time goes.
     """
-    try:
-        artifact = build(policy)
-    except BadPack as error:
-        raise WrongUse("; ".join(map(str, error.problems))) from error
-    told = {"policy": artifact[0], "events": events, "people": people, "partitions": partitions}
+    pack = artifact(policy)
+    told = {"policy": pack[0], "events": events, "people": people, "partitions": partitions}
     if in_process:
         mine = max(1, events // partitions), max(10, people // partitions)
-        report.tell("shares", told, [shares(artifact, load(), *mine, repeat) for repeat in range(repeats)], file)
+        report.tell("shares", told, [shares(pack, load(), *mine, repeat) for repeat in range(repeats)], file)
         return
     measured = [asyncio.run(_run(broker, events, people, partitions, policy, repeat)) for repeat in range(repeats)]
     report.tell("pipeline", told, measured, file)

@@ -10,14 +10,14 @@ import click
 from app import events
 from app.agents.renderer_program import RendererProgram
 from app.commands.bench import options, report
-from app.commands.outcome import WrongUse
+from app.commands.built import artifact
 from app.domain.trigger import Pack
 from app.engine.memory import MemoryStore
 from app.engine.simulation import Logged
 from app.engine.turn import Turn
 from app.events import Plan, derived_id
 from app.policy.messages import FULL
-from app.policy.pack import BadPack, build, compile_artifact
+from app.policy.pack import compile_artifact
 from app.settings import DEMO_SECRET
 
 AT_MS = 1_772_445_600_000
@@ -37,10 +37,7 @@ def render(messages: int, policy: str, repeats: int, file: Path | None) -> None:
     From the plan's bytes to the outputs of the turn: subject, HTML, text, signed links, the send, its decision and the answer; without
     sending them.
     """
-    try:
-        pack = compile_artifact(*build(policy))
-    except BadPack as error:
-        raise WrongUse("; ".join(map(str, error.problems))) from error
+    pack = compile_artifact(*artifact(policy))
     report.tell("render", {"policy": pack.ref, "messages": messages}, [_run(pack, messages) for _ in range(repeats)], file)
 
 
