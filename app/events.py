@@ -290,6 +290,14 @@ class Decision(Struct, frozen=True):
     send_id: str | None
 
 
+class Fact(Record, frozen=True, array_like=True, tag="fact", gc=False):
+    """Somebody moved from one bin of a population's figure to another. None: she is new to it, or leaves it. No person is named."""
+
+    figure: str
+    old: int | str | None
+    new: int | str | None
+
+
 class DeadLetter(Struct, frozen=True):
     """What could not be accepted: the bytes (base64 `value`), every reason, and where it came from."""
 

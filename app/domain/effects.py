@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.events import Conclusion, Decision, Event, Link, Moved, NotRendered, Plan, Rendered, Retry
+from app.events import Conclusion, Decision, Event, Fact, Link, Moved, NotRendered, Plan, Rendered, Retry
 
 
 class Conclude(Struct, frozen=True):
@@ -40,7 +40,17 @@ class PassOn(Struct, frozen=True):
     record: Moved | Event | Link | Rendered | NotRendered | Retry
 
 
-Effect = Conclude | PlanMessage | Decide | Keep | PassOn
+class Tell(Struct, frozen=True):
+    """A fact for the analyst."""
+
+    fact: Fact
+
+
+class PublishProfile(Struct, frozen=True):
+    """Publish her profile as it stands after this record."""
+
+
+Effect = Tell | PublishProfile | Conclude | PlanMessage | Decide | Keep | PassOn
 Effects = tuple[Effect, ...]
 
 NOTHING: Effects = ()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain import interest, mail, orders, recent, traits
+from app.domain.buying import within_limit
 from app.domain.consent import said
 from app.domain.effects import Effect, Effects, Keep
 from app.domain.interest import EXPIRY_MS, Interest
-from app.domain.profile import MAX_ANONYMOUS, Profile, reached, within_limit
+from app.domain.profile import MAX_ANONYMOUS, Profile, reached
 
 if TYPE_CHECKING:
     from app.domain.person import Meeting, See

@@ -13,8 +13,10 @@ from app.domain.intent import Intent
 from app.domain.merging import Merging
 from app.domain.orders import Orders
 from app.domain.originals import Originals
+from app.domain.population import Population
 from app.domain.profile import Profile
 from app.domain.scope import Subject, of_event
+from app.domain.standing import Standing
 from app.domain.windows import LookBack, Windows
 from app.events import Event, Moved
 
@@ -32,6 +34,7 @@ class Person(Struct, frozen=True, array_like=True):
     windows: Windows = Windows()
     merging: Merging | None = None
     """Nearly always None: only while she becomes one with somebody, and for good of whom she was before."""
+    standing: Standing = Standing()
 
 
 def faulted(person: Person, letter_id: str) -> Person:
@@ -93,7 +96,21 @@ class Meeting(NamedTuple):
 class See:
     """What a step may look at beside its own part and the record: the person as she stands at this record, time, active pack."""
 
-    __slots__ = ("_about", "_group", "_kept", "_record", "assume", "interval", "low_water", "now", "pack", "packs", "person", "person_id")
+    __slots__ = (
+        "_about",
+        "_group",
+        "_kept",
+        "_record",
+        "assume",
+        "interval",
+        "low_water",
+        "now",
+        "pack",
+        "packs",
+        "person",
+        "person_id",
+        "population",
+    )
 
     def __init__(
         self,
@@ -104,6 +121,7 @@ class See:
         pack: Any,
         packs: Callable[[str], Any],
         assume: frozenset[str] = frozenset(),
+        population: Population | None = None,
     ) -> None:
         self._group, self.person, self.person_id = group, group.person, group.person.person_id
         self.now, self.low_water, self.interval = now, low_water, interval
@@ -113,6 +131,8 @@ class See:
         """Compiled pack of a ref, for windows opened under an earlier version."""
         self.assume = assume
         """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
+        self.population = population
+        """The day's figures of everybody, or None before the first were published."""
         self._kept: dict[str, Any] = {}
         self._record: Event | None = None
         self._about: Subject

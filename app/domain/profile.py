@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain import interest, mail, orders, traits
-from app.domain.consent import allows, given, said, withdrawn
-from app.domain.effects import NOTHING, Conclude, Effects, Keep
+from app.domain import browsing, buying, channels, interest, mail, mailing, telling, traits
+from app.domain.consent import allows
+from app.domain.device import Device
+from app.domain.effects import NOTHING, Conclude, Effects
 from app.domain.interest import Interest
 from app.domain.mail import Mail
-from app.domain.money import LIMIT
-from app.domain.orders import Order
 from app.domain.profile_view import view
-from app.domain.recent import RecentProduct, viewed
+from app.domain.purchases import Purchases
+from app.domain.recent import RecentProduct
+from app.domain.signals import Signal
+from app.domain.visits import Visit
 from app.events import Conclusion, Event, JournalRecord, Rendered
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ __all__ = ["HANDLERS", "Profile", "address", "due", "step", "view", "wake"]
 NEVER = -1
 MAX_ANONYMOUS = 20
 """Anonymous ids of a person; beyond it the oldest go."""
-MAX_SPENT = LIMIT * 1_000
 
 NOT_HER = frozenset(
     ("email_sent", "email_delivered", "email_bounce", "sms_sent", "order_shipped", "order_delivered", "refund", "context_update")
@@ -69,6 +70,12 @@ class Profile(Struct, frozen=True, array_like=True):
     mail: Mail = Mail()
     interest: Interest = Interest()
     recent: tuple[RecentProduct, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    """Of the last 90 days, oldest first."""
+    purchases: Purchases = Purchases()
+    signals: dict[str, Signal] = {}
+    """Event type → how often, when last, and which kinds of it: all that no other field counts."""
+    device: Device = Device()
 
 
 Changes = dict[str, Any]
@@ -143,177 +150,5 @@ def address(profile: Profile, person: Person, assume: frozenset[str]) -> tuple[s
     return None if email is None else (email, traits.full_name(profile.traits))
 
 
-def _untracked(part: Profile) -> bool:
-    return part.consent.get("track") is False
-
-
-def _behaved(part: Profile, event: Event, changes: Changes, names: tuple[str, ...], kind: str) -> None:
-    """Interest after a behaviour of a type of A-049."""
-    if names:
-        weight = interest.WEIGHTS[kind] * interest.intensity(event.properties)
-        before = changes.get("interest", part.interest)
-        changes["interest"] = interest.behaved(before, names, weight, event.ts, kind == "product_view")
-
-
-def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Raises interest, and remembers the product."""
-    if not _untracked(part):
-        about = see.about(event)
-        _behaved(part, event, changes, about.categories, "product_view")
-        changes["recent"] = viewed(part.recent, about)
-    return NOTHING
-
-
-def on_cart_add(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Raises interest."""
-    if not _untracked(part):
-        _behaved(part, event, changes, see.about(event).categories, event.event_type)
-    return NOTHING
-
-
-on_review_write = on_cart_add
-
-
-def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Adds an order or a line of one, once; says so as `order_placed` or `order_line`."""
-    names = see.about(event).categories
-    bought = orders.purchase(see.orders, event.properties, event.event_id, event.ts, names)
-    order = bought.after
-    if order is None or bought.orders is see.orders:
-        return NOTHING
-    if part.currency is None and order.currency is not None:
-        changes["currency"] = order.currency
-    currency = part.currency or order.currency
-    changes["spent"] = within_limit(part.spent + _cost(order, currency) - _cost(bought.before, currency))
-    if order.at > part.last_order_at:
-        changes["last_order_at"] = order.at
-    elif bought.before is not None and order.at < bought.before.at == part.last_order_at:
-        changes["last_order_at"] = max(one.at for one in bought.orders.open.values())
-    if bought.kind == "order_placed":
-        changes["orders"] = part.orders + 1
-    if bought.categories and not _untracked(part):
-        _behaved(part, event, changes, bought.categories, "purchase")
-    keep = Keep("orders", bought.orders)
-    if bought.kind is None:
-        return (keep,)
-    values: dict[str, Any] = {"order_id": bought.order_id, "products": bought.products}
-    if bought.kind == "order_placed":
-        values["category"] = names[0] if names else None
-        values["orders"] = part.orders + 1
-        values["event"] = event.properties
-    found = Conclusion(event.at, see.person_id, bought.kind, bought.order_id, event.ts, event.event_id, values)
-    return keep, Conclude(found)
-
-
-on_store_purchase = on_purchase
-
-
-def on_refund(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Lowers what she spent, once per event."""
-    before = see.orders
-    after, amount, currency = orders.refund(before, event.properties, event.event_id)
-    if after is before:
-        return NOTHING
-    if currency is None or part.currency is None or currency == part.currency:
-        changes["spent"] = within_limit(part.spent - amount)
-    return (Keep("orders", after),)
-
-
-def _cost(order: Order | None, currency: str | None) -> int:
-    return order.amount if order is not None and order.currency in (None, currency) else 0
-
-
-def within_limit(amount: int) -> int:
-    """What she spent, bounded, whatever a shop may send."""
-    return max(-MAX_SPENT, min(MAX_SPENT, amount))
-
-
-def on_identify(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Traits, and among them the address. A new address has not bounced; one that cannot be written to does not replace one that can."""
-    news = event.properties.get("traits")
-    changes["traits"] = traits.told(part.traits, news)
-    if isinstance(news, dict) and "email" in news:
-        told = news["email"]
-        email = changes["email"] = None if told is None else traits.sane_address(told) or part.email
-        if email != part.email and part.suppressed == "hard_bounce":
-            changes["suppressed"] = None
-    return NOTHING
-
-
-on_profile_update = on_identify
-
-
-def on_consent_give(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """A yes per purpose; one to `email` after an unsubscribe lifts it."""
-    news = given(event.properties)
-    changes["consent"], changes["consent_at"] = said(part.consent, part.consent_at, news, event.ts)
-    if part.unsubscribed and news.get("email") and event.ts > part.unsubscribed_at:
-        changes["unsubscribed"] = False
-    return NOTHING
-
-
-def on_consent_withdraw(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """A no per purpose."""
-    changes["consent"], changes["consent_at"] = said(part.consent, part.consent_at, withdrawn(event.properties), event.ts)
-    return NOTHING
-
-
-def on_email_unsubscribe(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """No more mail, unless she said yes again after it."""
-    lifted = part.consent.get("email") is True and part.consent_at.get("email", 0) > event.ts
-    changes["unsubscribed"] = part.unsubscribed or not lifted
-    changes["unsubscribed_at"] = max(part.unsubscribed_at, event.ts)
-    return NOTHING
-
-
-def on_email_bounce(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """A hard bounce: the address takes no mail."""
-    if event.properties.get("kind") == "hard" and part.suppressed is None:
-        changes["suppressed"] = "hard_bounce"
-    return NOTHING
-
-
-def on_email_complaint(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """She called a mail spam: none ever again."""
-    changes["suppressed"] = "complaint"
-    return NOTHING
-
-
-def on_email_sent(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Counts the send, once."""
-    changes["mail"] = mail.sent(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
-    return NOTHING
-
-
-def on_email_open(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Counts the send as opened, once."""
-    changes["mail"] = mail.opened(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
-    return NOTHING
-
-
-def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Counts the send as clicked, once; raises interest in what the link was about."""
-    changes["mail"] = mail.clicked(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
-    if not _untracked(part):
-        _behaved(part, event, changes, see.about(event).categories, "email_click")
-    return NOTHING
-
-
-HANDLERS: dict[str, Handler] = {
-    "product_view": on_product_view,
-    "cart_add": on_cart_add,
-    "review_write": on_review_write,
-    "purchase": on_purchase,
-    "store_purchase": on_store_purchase,
-    "refund": on_refund,
-    "identify": on_identify,
-    "profile_update": on_profile_update,
-    "consent_give": on_consent_give,
-    "consent_withdraw": on_consent_withdraw,
-    "email_unsubscribe": on_email_unsubscribe,
-    "email_bounce": on_email_bounce,
-    "email_complaint": on_email_complaint,
-    "email_sent": on_email_sent,
-    "email_open": on_email_open,
-    "email_click": on_email_click,
-}
+HANDLERS: dict[str, Handler] = browsing.HANDLERS | buying.HANDLERS | mailing.HANDLERS | telling.HANDLERS | channels.HANDLERS
+"""By event type."""

@@ -1,0 +1,52 @@
+"""What a profile takes from her visits: interest, the products she looked at, the visits themselves (A-009–A-012)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain import interest
+from app.domain.effects import NOTHING, Effects
+from app.domain.recent import viewed
+from app.events import Event
+
+if TYPE_CHECKING:
+    from app.domain.person import See
+    from app.domain.profile import Changes, Handler, Profile
+
+
+def untracked(part: Profile) -> bool:
+    return part.consent.get("track") is False
+
+
+def behaved(part: Profile, event: Event, changes: Changes, names: tuple[str, ...], kind: str) -> None:
+    """Interest after a behaviour of a type of A-049."""
+    if names:
+        weight = interest.WEIGHTS[kind] * interest.intensity(event.properties)
+        before = changes.get("interest", part.interest)
+        changes["interest"] = interest.behaved(before, names, weight, event.ts, kind == "product_view")
+
+
+def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """Raises interest, and remembers the product."""
+    if not untracked(part):
+        about = see.about(event)
+        behaved(part, event, changes, about.categories, "product_view")
+        changes["recent"] = viewed(part.recent, about)
+    return NOTHING
+
+
+def on_cart_add(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """Raises interest."""
+    if not untracked(part):
+        behaved(part, event, changes, see.about(event).categories, event.event_type)
+    return NOTHING
+
+
+on_review_write = on_cart_add
+
+
+HANDLERS: dict[str, Handler] = {
+    "product_view": on_product_view,
+    "cart_add": on_cart_add,
+    "review_write": on_review_write,
+}

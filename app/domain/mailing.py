@@ -1,0 +1,65 @@
+"""What a profile takes from what became of her mails (A-017–A-020)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain import mail
+from app.domain.browsing import behaved, untracked
+from app.domain.effects import NOTHING, Effects
+from app.events import Event
+
+if TYPE_CHECKING:
+    from app.domain.person import See
+    from app.domain.profile import Changes, Handler, Profile
+
+
+def on_email_unsubscribe(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """No more mail, unless she said yes again after it."""
+    lifted = part.consent.get("email") is True and part.consent_at.get("email", 0) > event.ts
+    changes["unsubscribed"] = part.unsubscribed or not lifted
+    changes["unsubscribed_at"] = max(part.unsubscribed_at, event.ts)
+    return NOTHING
+
+
+def on_email_bounce(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """A hard bounce: the address takes no mail."""
+    if event.properties.get("kind") == "hard" and part.suppressed is None:
+        changes["suppressed"] = "hard_bounce"
+    return NOTHING
+
+
+def on_email_complaint(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """She called a mail spam: none ever again."""
+    changes["suppressed"] = "complaint"
+    return NOTHING
+
+
+def on_email_sent(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """Counts the send, once."""
+    changes["mail"] = mail.sent(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
+    return NOTHING
+
+
+def on_email_open(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """Counts the send as opened, once."""
+    changes["mail"] = mail.opened(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
+    return NOTHING
+
+
+def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """Counts the send as clicked, once; raises interest in what the link was about."""
+    changes["mail"] = mail.clicked(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
+    if not untracked(part):
+        behaved(part, event, changes, see.about(event).categories, "email_click")
+    return NOTHING
+
+
+HANDLERS: dict[str, Handler] = {
+    "email_unsubscribe": on_email_unsubscribe,
+    "email_bounce": on_email_bounce,
+    "email_complaint": on_email_complaint,
+    "email_sent": on_email_sent,
+    "email_open": on_email_open,
+    "email_click": on_email_click,
+}
