@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import events
-from app.edges.events_file import NO_TIME, Unreadable, arrivals, milliseconds, people, products
+from app.edges.events_file import NO_TIME, Unreadable, arrivals, milliseconds, products
+from app.edges.people_file import people
 
 NOON = milliseconds("2026-03-02T12:00:00Z") or 0
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

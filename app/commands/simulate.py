@@ -17,7 +17,8 @@ from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
 from app.domain.person import is_stub
 from app.domain.profile_view import view
-from app.edges.events_file import Arrival, Unreadable, arrivals, people, products
+from app.edges.events_file import Arrival, Unreadable, arrivals, products
+from app.edges.people_file import people
 from app.edges.progress import Bar
 from app.edges.tally import Tally
 from app.engine.program import Output
@@ -54,7 +55,7 @@ class Sinks:
 @click.option("--policy", metavar="PACK", help="A shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
 @click.option("--until", type=Instant(), help="Let time run on to here, inclusive; default: the last line + 30 days.")
 @click.option("--products", "products_file", type=INPUT, help="A catalogue, JSON Lines or CSV.")
-@click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, JSON Lines.")
+@click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, CSV or JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
 @click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
 @click.option("--sends", type=FILE, help="Write message_sends here (JSON Lines; - is stdout).")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain import browsing, buying, channels, interest, mail, mailing, telling, traits
+from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, telling, traits
 from app.domain.consent import allows
 from app.domain.device import Device
 from app.domain.effects import NOTHING, Conclude, Effects
@@ -109,7 +109,7 @@ def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:
         changes["last_event"] = ts
         if ts - part.last_event >= interest.EXPIRY_MS and part.interest.increment:
             changes["interest"] = Interest(part.interest.decayed)
-    if kind not in NOT_HER:
+    if kind not in NOT_HER and event.context.get("source") != import_row.SOURCE:
         if ts > part.last_seen:
             changes["last_seen"] = ts
         if ts < part.first_seen or not part.first_seen:

@@ -15,7 +15,8 @@ from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
 from app.domain.trigger import Pack
-from app.edges.events_file import Unreadable, arrivals, people
+from app.edges.events_file import Unreadable, arrivals
+from app.edges.people_file import people
 from app.edges.progress import Bar
 from app.edges.spectator import decode_decision, decode_send
 from app.edges.story import Story

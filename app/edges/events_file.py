@@ -1,4 +1,4 @@
-"""A file of customer events in arrival order (JSON Lines, `.gz` read as such), and the files of people and products beside it.
+"""A file of customer events in arrival order (JSON Lines, `.gz` read as such), and the file of products beside it.
 
 The file has no broker, so its own stamps are the clock: the clock at a line is the larger of the clock so far and the line's `timestamp`
 (`received_at`, if it has one). A shop's own mistakes must not move it: a line is *future* if it is more than 10 minutes after its own
@@ -22,7 +22,6 @@ from typing import IO, Any
 import orjson
 from msgspec import Struct
 
-from app import events
 from app.events import Properties
 
 AHEAD_OF_RECEIPT_MS = 10 * 60_000
@@ -71,34 +70,6 @@ def arrivals(path: Path) -> Iterator[Arrival]:
         ahead.extend(islice(lines, 1))
 
 
-def people(path: Path, at: int) -> Iterator[Arrival]:
-    """What is known of people before the first line: each as `identify` and consent events at `at`. Raises `Unreadable`.
-
-    A line: `customer_id` or `anonymous_id`, `traits` {…}, `consent` {purpose: true or false}.
-    """
-    for number, line in enumerate(_lines(path), 1):
-        person = _object(path, number, line.value)
-        who = {name: person[name] for name in ("customer_id", "anonymous_id") if person.get(name) is not None}
-        if not who or not all(isinstance(value, str) and value for value in who.values()):
-            raise Unreadable(f"{path}:{number}: needs a customer_id or an anonymous_id that is a text")
-        traits, consent = person.get("traits") or {}, person.get("consent") or {}
-        if not isinstance(traits, dict) or not isinstance(consent, dict) or not all(isinstance(given, bool) for given in consent.values()):
-            raise Unreadable(f"{path}:{number}: traits must be an object, consent an object of true and false")
-        told: list[tuple[str, Properties]] = [("identify", {"traits": traits})]
-        for event_type, given in (("consent_give", True), ("consent_withdraw", False)):
-            purposes = [purpose for purpose, value in consent.items() if value is given]
-            told += [(event_type, {"purposes": purposes})] if purposes else []
-        for event_type, properties in told:
-            event = {
-                "event_id": events.derived_id("people", str(number), event_type),
-                "event_type": event_type,
-                **who,
-                "timestamp": events.iso(at),
-                "properties": properties,
-            }
-            yield Arrival(at, line.key, orjson.dumps(event))
-
-
 def products(path: Path) -> dict[str, Properties]:
     """A catalogue: product_id → what is told of it (product_name, price, currency, image, url, category, …); JSON Lines or CSV.
 
@@ -144,7 +115,8 @@ def _stamp(line: _Line) -> int | None:
     return line.received if line.received is not None else line.ts
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def raw_lines(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Every line with its end, of at most MAX_LINE bytes, and the bytes of the file read so far. Raises `Unreadable`."""
     try:
         with path.open("rb") as raw, _unpacked(path, raw) as file:
             first = True
@@ -152,13 +124,17 @@ def _lines(path: Path) -> Iterator[_Line]:
                 if len(text) == MAX_LINE and not text.endswith(b"\n"):
                     while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                         pass
-                text = text.strip()
                 if first:
                     text, first = text.removeprefix(b"\xef\xbb\xbf"), False
-                if text:
-                    yield _line(text, raw.tell())
+                yield text, raw.tell()
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    for line, read in raw_lines(path):
+        if text := line.strip():
+            yield _line(text, read)
 
 
 def _unpacked(path: Path, raw: IO[bytes]) -> Any:
