@@ -24,6 +24,7 @@ COMMANDS = {
     "preview": "The exact message a person would get of a trigger, as of any time.",
     "people": "Load people in bulk; part an identifier from the person it was linked to.",
     "audit": "What is known of people, audited: decay, gaps, contradictions, one person as two.",
+    "train": "Learn from what people did: personas.",
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",
     "doctor": "Check the machine, broker, topics, packs and settings; say what to mend.",

@@ -28,11 +28,12 @@ def publish(pack: str) -> None:
     """Check PACK, put it on the broker and make it the active one; needs the topics, but no running worker."""
     settings = load()
     found = reviewed(pack)
-    _activate(settings, found.ref, found.data)
+    make_active(settings, found.ref, found.data)
     click.echo(f"{found.ref} is published; the workers make it active")
 
 
-def _activate(settings: Settings, ref: str, data: bytes) -> None:
+def make_active(settings: Settings, ref: str, data: bytes) -> None:
+    """Puts a version on the broker and makes it the active one. Raises `Outage`."""
     try:
         asyncio.run(_publish(settings, ref, data))
     except (KafkaError, OSError) as error:
@@ -130,5 +131,5 @@ def rollback(version: str | None) -> None:
         click.echo(f"what changes cannot be said: {error.message}")
     else:
         click.echo("\n".join(sentences(False, difference(before.pack, after.pack))))
-    _activate(settings, target.ref, target.data)
+    make_active(settings, target.ref, target.data)
     click.echo(f"{target.ref} is published again; the workers make it active")
