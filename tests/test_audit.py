@@ -75,6 +75,8 @@ ODD: tuple[tuple[dict[str, Any], dict[str, int]], ...] = (
     ({"complete": False, "missing": ["first_name"]}, {"incomplete": 1}),
     #
     ({"traits": {"email": "ada at example.com"}}, {"bad_address": 1, "consent_without_address": 1}),
+    ({"rejected": {"age": 2}}, {"rejected_traits": 1}),
+    ({"rejected": {}}, {}),
     ({"traits": {}}, {"consent_without_address": 1}),
     ({"traits": {}, "consent": {}, "email": {"sent": 0}}, {"never_reachable": 1}),
     ({"consent": {"email": False}, "email": {"sent": 0}}, {"never_reachable": 1}),

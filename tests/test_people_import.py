@@ -211,11 +211,20 @@ def test_every_reason_of_every_row_is_in_the_reject_file(tmp_path: Path, call: C
     assert refused[3]["email"] == "nobody at example.com"
 
 
-def test_mended_rejects_can_be_imported(tmp_path: Path, call: Call) -> None:
-    written(tmp_path, "customer_id,email\nc1,oops\nc2,b@example.com\n")
-    assert call("people.csv", "--dry-run", "--rejects", "left.csv")[0] == 0
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "left.csv").read_text())))
-    assert [(one["line"], one["customer_id"], one["email"]) for one in rows] == [("2", "c1", "oops")]
+def test_a_mended_reject_file_is_imported_as_it_is(tmp_path: Path) -> None:
+    wanted = [(b"c1", "profile_update", {"traits": {"email": "oops@example.com", "region": "DE"}})]
+    for name, text in (
+        ("people.csv", "customer_id,email,region\nc1,oops,DE\nc2,b@example.com,\n"),
+        ("people.jsonl", '{"customer_id":"c1","email":"oops","region":"DE"}\n{"customer_id":"c2","email":"b@example.com"}\n'),
+    ):
+        done, _ = take(written(tmp_path, text, name))
+        assert (done.people, done.rejected) == (1, 1)
+        mended = (tmp_path / "rejects").read_text().replace("oops", "oops@example.com")
+        assert told(take(written(tmp_path, mended, f"mended-{name}"))[1]) == wanted
+        again = take(written(tmp_path, (tmp_path / "rejects").read_text(), f"left-{name}"))[0]
+        assert (again.people, again.rejected) == (0, 1)
+        header = (tmp_path / "rejects").read_text().partition("\n")[0]
+        assert header.count("reasons") == 1
 
 
 LINES: dict[bytes, str] = {
@@ -231,6 +240,7 @@ LINES: dict[bytes, str] = {
     orjson.dumps({"customer_id": "c", "note": ["x" * 2_000]}): "note is too large",
     orjson.dumps({"customer_id": "c", "consent": {"": True}}): "a purpose has 0 characters",
     orjson.dumps({"customer_id": "c", "note": "x" * 300_000}): "more than 262144",
+    b'{"customer_id": "c", "note": "\\ud800"}': "not JSON",
 }
 
 

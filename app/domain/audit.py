@@ -219,6 +219,12 @@ SHARED = {"shared_email": "email", "shared_phone": "phone"}
 CHECKS: tuple[Check, ...] = (
     Check("incomplete", "a mandatory field was never told (A-245)", "customers", _lacks),
     Check("bad_address", "the e-mail address cannot be written to (A-244)", "customers", _bad("email")),
+    Check(
+        "rejected_traits",
+        "a trait that cannot be true was told, and left out (A-244)",
+        "everybody",
+        lambda record, now: any(_number(count) > 0 for count in _part(record, "rejected").values()),
+    ),
     Check("never_reachable", "never had a mail, and has no address or no consent to e-mail", "customers", _never_reachable),
     Check(
         "consent_without_address",

@@ -53,30 +53,31 @@ def objections(row: ImportRow, now: int) -> list[str]:
         found.append("email is no address that can be written to")
     if len(row.traits) > traits.MAX_TRAITS:
         found.append(f"{len(row.traits)} traits, more than {traits.MAX_TRAITS}")
-    for name, value in row.traits.items():
+    kept = traits.told({}, row.traits)
+    for name, value in row.traits.items() if kept != row.traits else ():
         if not 0 < len(name) <= traits.MAX_NAME:
             found.append(f"a trait's name has {len(name)} characters, not 1 to {traits.MAX_NAME}")
-        elif value is not None and (kept := traits.told({}, {name: value}).get(name)) != value:
-            found.append(f"{name} is too large" if kept is None else f"{name} has {len(value)} characters, more than {traits.MAX_TEXT}")
+        elif value is not None and (one := traits.told({}, {name: value}).get(name)) != value:
+            found.append(f"{name} is too large" if one is None else f"{name} has {len(value)} characters, more than {traits.MAX_TEXT}")
     if len(row.consent) > consent.MAX_PURPOSES:
         found.append(f"consent to {len(row.consent)} purposes, more than {consent.MAX_PURPOSES}")
     wrong = [len(name) for name in row.consent if not 0 < len(name) <= consent.MAX_NAME]
     return found + [f"a purpose has {length} characters, not 1 to {consent.MAX_NAME}" for length in wrong]
 
 
-def breaches(events: list[Properties], now: int) -> list[str]:
+def breaches(values: list[bytes], now: int) -> list[str]:
     """What intake would bury the row's events for."""
-    found = [] if events else ["tells nothing: neither traits nor consent"]
-    for event in events:
+    found = [] if values else ["tells nothing: neither traits nor consent"]
+    for value in values:
         try:
-            accept(encoded(event), now, "")
-        except (Broken, orjson.JSONEncodeError) as error:
+            accept(value, now, "")
+        except Broken as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
 
 
 def encoded(event: Properties) -> bytes:
-    """As `customer_events` takes it. Raises `orjson.JSONEncodeError`."""
+    """As `customer_events` takes it. Raises `orjson.JSONEncodeError`: a text that is no Unicode."""
     return orjson.dumps(event)
 
 

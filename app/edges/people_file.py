@@ -23,6 +23,8 @@ CONSENT = "consent_"
 DELIMITERS = (",", ";", "\t")
 YES, NO = frozenset(("true", "yes", "1")), frozenset(("false", "no", "0"))
 MAX_COLUMNS = 200
+REJECTED = ("line", "reasons")
+"""What a reject file has before the row: mended, it is imported as it is, and these are not hers."""
 
 
 class Columns(Struct, frozen=True):
@@ -89,8 +91,8 @@ def rows(path: Path, columns: Columns = PLAIN) -> Iterator[Row | Refused]:
 
 
 def header(path: Path) -> list[str]:
-    """The columns of a table. Raises `Unreadable`."""
-    return _header(path, next(_cells(path), None))
+    """The columns of a table, without those of a reject file. Raises `Unreadable`."""
+    return _hers(_header(path, next(_cells(path), None)))
 
 
 def people(path: Path, at: int) -> Iterator[Arrival]:
@@ -107,6 +109,7 @@ def people(path: Path, at: int) -> Iterator[Arrival]:
 def _table(path: Path, columns: Columns) -> Iterator[Row | Refused]:
     cells = _cells(path)
     names = _header(path, next(cells, None))
+    hers = _hers(names)
     if columns.id not in names and "anonymous_id" not in names:
         raise Unreadable(f"{path}: no column {columns.id}: it has {', '.join(names)}")
     if missing := sorted((columns.numbers | columns.flags) - set(names)):
@@ -119,6 +122,7 @@ def _table(path: Path, columns: Columns) -> Iterator[Row | Refused]:
             yield Refused(line, (f"{len(row)} cells where the header has {len(names)}",), some, read)
         else:
             told = dict(zip(names, row, strict=True))
+            told = {name: told[name] for name in hers}
             given = {name: text for name, cell in told.items() if (text := cell.strip())}
             yield _read(line, told, *_typed(given, columns), columns.id, read)
 
@@ -165,6 +169,10 @@ def _header(path: Path, first: tuple[int, list[str] | str, int] | None) -> list[
     return names
 
 
+def _hers(names: list[str]) -> list[str]:
+    return names[len(REJECTED) :] if tuple(names[: len(REJECTED)]) == REJECTED else names
+
+
 def _typed(given: Mapping[str, str], columns: Columns) -> tuple[dict[str, Any], list[str]]:
     told: dict[str, Any] = {}
     faults = []
@@ -199,6 +207,8 @@ def _objects(path: Path, columns: Columns) -> Iterator[Row | Refused]:
         if not isinstance(value, dict):
             yield Refused(number, ("not a JSON object",), value, read)
             continue
+        if value.keys() == {*REJECTED, "row"} and isinstance(value["row"], dict):
+            value = value["row"]
         yield _read(number, value, value, [], columns.id, read)
 
 

@@ -149,11 +149,16 @@ def checked(path: Path, columns: Columns, cause: tuple[str, ...], as_of: int, no
         if isinstance(found, Refused):
             yield found
             continue
-        events = events_of(found.row, (*cause, str(found.line)), as_of)
         reasons = [*found.faults, *objections(found.row, now)]
+        values: list[bytes] = []
         if not found.faults:
-            reasons += breaches(events, now)
+            try:
+                values = [encoded(event) for event in events_of(found.row, (*cause, str(found.line)), as_of)]
+            except orjson.JSONEncodeError as error:
+                reasons.append(str(error))
+            else:
+                reasons += breaches(values, now)
         if reasons:
             yield Refused(found.line, tuple(reasons), found.original, found.read)
         else:
-            yield found, [Output("customer_events", key(found.row), encoded(event)) for event in events]
+            yield found, [Output("customer_events", key(found.row), value) for value in values]
