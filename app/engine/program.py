@@ -72,6 +72,7 @@ class Program(Protocol):
     @property
     def row_kinds(self) -> tuple[bytes, ...]:
         """First the main row, the one that carries `due`; empty for a program that keeps only marks."""
+
     @property
     def checks_origin(self) -> bool:
         """False only where writers are outside Kairos: a forged header must not poison the marks."""

@@ -243,4 +243,3 @@ def _told(opening: Opening) -> str:
 def _short(when: Condition | None) -> str:
     text = when.text if when is not None else ""
     return text if len(text) <= 80 else f"{text[:77]}…"
-

@@ -108,9 +108,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Opening, "days"): Phrase("{who} now asks for events on {new} different days instead of {old}"),
     (Cancel, "on"): Phrase("{who} now cancels on {new} instead of {old}"),
     (Cancel, "scope"): Phrase("{who} now cancels per {new} instead of per {old}"),
-    (Cancel, "when"): Phrase(
-        "{who} only if {new} instead of if {old}", "{who} only if {new}", "{who} without asking whether {old}"
-    ),
+    (Cancel, "when"): Phrase("{who} only if {new} instead of if {old}", "{who} only if {new}", "{who} without asking whether {old}"),
     (Cancel, "before"): _flag("{who} even if it happened before the opening", "{who} only if it happened after the opening"),
     (Step, "wait"): Phrase("{who} now waits {new} instead of {old}"),
     (Step, "message"): Phrase("{who} now sends {new} instead of {old}"),
@@ -139,9 +137,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Arm, "control"): _flag("{who} now gets no message", "{who} now gets messages"),
     (Arm, "wait"): Phrase("{who} now waits {new} instead of {old}", "{who} now waits {new}", "{who} no longer waits {old}"),
     (Arm, "message"): Phrase("{who} now gets {new} instead of {old}", "{who} now gets {new}", "{who} no longer gets {old}"),
-    (Arm, "factors"): Phrase(
-        "{who} now has {key} {new} instead of {old}", "{who} now has {key} {new}", "{who} no longer has {key} {old}"
-    ),
+    (Arm, "factors"): Phrase("{who} now has {key} {new} instead of {old}", "{who} now has {key} {new}", "{who} no longer has {key} {old}"),
     (MessageSource, "name"): Phrase("message {old} is now named {new}"),
     (MessageSource, "subject"): Phrase("{who}: subject changes from “{old}” to “{new}”"),
     (MessageSource, "preheader"): Phrase("{who}: preheader changes from “{old}” to “{new}”"),
