@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from app.__main__ import main
-from app.domain.personas import BY_NAME, Branch, Question, condition, holds, is_buyer, named, narrowed, roundest
+from app.domain.personas import BY_NAME, NOBODY, Branch, Question, condition, holds, is_buyer, named, narrowed, roundest
 from app.edges.embedded import EmbeddedBroker
 from app.edges.published import published
 from app.edges.training import NothingToLearn, train
@@ -187,6 +188,19 @@ def test_the_same_people_in_any_order_give_the_same_personas(people: list[Record
 def test_a_number_of_personas_may_be_asked_for(people: list[Record]) -> None:
     found = train(people, MONDAY, k=6)
     assert len(found.personas) == 6 == len({one.name for one in found.personas}) and list(found.silhouettes) == [6]
+
+
+def test_a_wholesaler_is_no_persona(people: list[Record]) -> None:
+    rng = random.Random(1)
+    giant = {"orders": 900, "spent": {"amount": "2000000.00"}, "average_order": {"amount": "2222.22"}}
+    found = train([*people, *(somebody(rng, "big", 5000 + n) | giant for n in range(3))], MONDAY)
+    assert found.people == 403 and min(one.size for one in found.personas) > 50
+
+
+def test_a_group_that_no_condition_tells_is_no_row(trained: Any) -> None:
+    one = msgspec.structs.replace(trained.personas[0], when=NOBODY)
+    text = rows([one, trained.personas[1]], "so")
+    assert [row["name"] for row in tomllib.loads(text)["segment"]] == [trained.personas[1].name] and f"# {one.name}: " in text
 
 
 def test_there_must_be_something_to_learn(people: list[Record]) -> None:

@@ -26,6 +26,8 @@ AGE_TOLD = 0.5
 """Share of a group that must have told their age before it counts."""
 BUYER = "profile.orders >= 1"
 """Who can have a persona: without an order there is no basket, no rhythm and no spend to go by."""
+NOBODY = "false"
+"""The condition of a group that the tree cannot tell from the others."""
 
 
 class Feature(Struct, frozen=True):
@@ -250,7 +252,7 @@ def holds(branch: Branch, values: Mapping[str, float]) -> bool:
 def condition(branches: Sequence[Branch]) -> str:
     """CEL that holds for a buyer who is on one of the branches; no branch: for nobody."""
     if not branches:
-        return "false"
+        return NOBODY
     if any(not branch for branch in branches):
         return BUYER
     ways = [" && ".join(map(_test, narrowed(branch))) for branch in branches]

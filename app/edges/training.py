@@ -180,22 +180,24 @@ class _Learn:
 
     def groups(self, table: Any, k: int | None) -> tuple[dict[int, float], list[int]]:
         """How well apart groups are for each k that was tried, and the group of each row for the best."""
-        found: dict[int, tuple[float, list[int]]] = {}
+        found: dict[int, tuple[bool, float, list[int]]] = {}
         different = len(self._np.unique(table, axis=0))
         for count in range(FEWEST, MOST + 1) if k is None else (k,):
             if count >= different:
                 break
-            labels = self._grouped(table, count).labels_
-            least = min(self._np.bincount(labels, minlength=count))
-            if k is None and count > FEWEST and least < MIN_SHARE * len(labels):
-                continue
-            sample = min(SILHOUETTE_SAMPLE, len(labels))
-            score = self._silhouette(table, labels, sample_size=sample, random_state=self._seed)
-            found[count] = (float(score), [int(label) for label in labels])
+            labels = [int(label) for label in self._grouped(table, count).labels_]
+            whole = min(labels.count(n) for n in range(count)) >= MIN_SHARE * len(labels)
+            found[count] = (whole, self._apart(table, labels), labels)
         if not found:
             raise NothingToLearn(f"only {different} of the buyers differ from each other")
-        best = max(found, key=lambda count: (found[count][0], -count))
-        return {count: score for count, (score, _) in found.items()}, found[best][1]
+        best = max(found, key=lambda count: (*found[count][:2], -count))
+        return {count: score for count, (_, score, _) in found.items()}, found[best][2]
+
+    def _apart(self, table: Any, labels: Sequence[int]) -> float:
+        """The silhouette of a sample; 0 where all of that are in one group."""
+        some = self._np.random.RandomState(self._seed).permutation(len(labels))[:SILHOUETTE_SAMPLE]
+        theirs = [labels[n] for n in some]
+        return float(self._silhouette(table[some], theirs)) if 1 < len(set(theirs)) < len(theirs) else 0.0
 
     def stability(self, table: Any, k: int) -> float:
         """Groups learned from every other person, and from the rest: do both put the rest together alike?"""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 import orjson
 
-from app.domain.personas import DISTINCT, Persona
+from app.domain.personas import DISTINCT, NOBODY, Persona
 from app.policy.pack import Built, ref_of
 
 BEGIN, END = "# personas: begin", "# personas: end"
@@ -20,6 +20,9 @@ def rows(personas: Iterable[Persona], learned: str) -> str:
     """TOML: a `[[segment]]` for each persona, between two marks. `learned`: from whom and when, for whoever reads it."""
     parts = [f"{BEGIN}, {learned}"]
     for one in personas:
+        if one.when == NOBODY:
+            parts.append(f"# {one.name}: {one.size} people, whom no condition tells from the others\n")
+            continue
         why = f"A-043: {one.title}: {100 * one.share:.0f} % of buyers; {traits(one)}"
         parts.append(f"[[segment]]\nname = {_text(one.name)}\nwhy  = {_text(why)}\nwhen = {_text(one.when)}\n")
     return "\n".join((*parts, END, ""))
