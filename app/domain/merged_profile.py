@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import interest, mail, orders, recent, traits
+from app.domain import answers, channels, device, interest, mail, orders, recent, signals, telling, traits
 from app.domain.buying import within_limit
 from app.domain.consent import said
 from app.domain.effects import Effect, Effects, Keep
@@ -50,6 +50,11 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         mail=mail.union(mine.mail, theirs.mail),
         interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
         recent=recent.union(mine.recent, theirs.recent),
+        signals=signals.union(mine.signals, theirs.signals),
+        device=device.union(mine.device, theirs.device),
+        contacts=channels.union(mine.contacts, theirs.contacts),
+        answers=answers.union(mine.answers, theirs.answers),
+        rejected=telling.rejected(mine.rejected, theirs.rejected),
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved
