@@ -279,21 +279,22 @@ def rates(mail: Mail, start_ms_ago: int, end_ms_ago: int, now: int, opens: str =
 
     `opens`: `human`; `all`, machines too; `ignore`: a mail counts as opened where she clicked it (X-26).
     """
-    until, anybody = FOREVER, opens == "all"
-    counts = [0, 0, 0]
+    sent_at: list[int] = []
+    opened_at: list[int] = []
+    clicked_at: list[int] = []
     for send in sends(mail).values():
-        clicked_at = first(send, codes(send), anybody) if send.clicks else 0
-        opened_at = clicked_at if opens == "ignore" else first(send, send.opens, anybody) if send.opens else 0
-        for n, at in enumerate((send.at if send.known else 0, opened_at, clicked_at)):
-            if not at:
-                continue
-            age = now - at
-            if end_ms_ago and age < end_ms_ago:
-                until = min(until, at + end_ms_ago)
-            elif age < start_ms_ago:
-                counts[n] += 1
-                until = min(until, at + start_ms_ago)
-    return Rates(*counts), until
+        if send.known:
+            sent_at.append(send.at)
+        if send.opens and (at := first(send, send.opens, opens == "all")):
+            opened_at.append(at)
+        if send.clicks and (at := first(send, codes(send), opens == "all")):
+            clicked_at.append(at)
+    found = (sent_at, clicked_at if opens == "ignore" else opened_at, clicked_at)
+    youngest, oldest = now - end_ms_ago if end_ms_ago else FOREVER, now - start_ms_ago
+    counts = [sum([oldest < at <= youngest for at in instants]) for instants in found]
+    leave = [at + start_ms_ago for instants in found for at in instants if oldest < at <= youngest]
+    enter = [at + end_ms_ago for instants in found for at in instants if at > youngest]
+    return Rates(*counts), min(leave + enter, default=FOREVER)
 
 
 def last_open(mail: Mail) -> int:
