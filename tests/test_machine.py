@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain import mail
+from app.domain.intent import Intent
 from app.domain.machine import SCANNERS, Machines, said
 from app.domain.mail import Mail
 from app.events import Event
@@ -159,6 +160,6 @@ def test_a_machine_is_not_interested() -> None:
     her = Her("merged", frozenset({"consent"}))
     her.event("email_sent", 0, send_id="s")
     her.event("email_click", SECOND, send_id="s", category="shoes")
-    assert her.group.person.profile.interest.decayed == {}
+    assert her.group.person.profile.interest.decayed == {} and her.group.person.intent == Intent()
     her.event("email_click", HOUR, send_id="s", category="shoes")
-    assert list(her.group.person.profile.interest.decayed) == ["shoes"]
+    assert list(her.group.person.profile.interest.decayed) == ["shoes"] and her.group.person.intent != Intent()

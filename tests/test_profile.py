@@ -248,4 +248,4 @@ def test_the_view_is_the_same_bytes_whenever_it_is_made() -> None:
 
 
 def test_an_empty_profile_is_small() -> None:
-    assert len(msgspec.msgpack.encode(Profile())) < 64
+    assert len(msgspec.msgpack.encode(Profile())) < 80
