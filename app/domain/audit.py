@@ -13,12 +13,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.plausible import MAX_AGE
 from app.domain.traits import sane_address
 
 DAY_MS = 86_400_000
 MAX_NAMED = 20
 """People named with a finding; the others are counted."""
-MAX_AGE_YEARS = 120
 MAX_SPENT = 10_000_000
 """In units of the currency: more is a quantity of 10^16 rather than a customer."""
 STALE_DAYS = 32
@@ -185,7 +185,7 @@ def _impossible(record: Record, now: int) -> bool:
     first, last, bought = (_at(record, name) for name in ("first_seen", "last_seen", "last_purchase_at"))
     orders = _number(record.get("orders"))
     return (
-        (isinstance(age, int | float) and not 0 <= age <= MAX_AGE_YEARS)
+        (isinstance(age, int | float) and not 0 <= age <= MAX_AGE)
         or any(at is not None and at > now + DAY_MS for at in (first, last, bought))
         or (first is not None and last is not None and first > last)
         or orders < 0

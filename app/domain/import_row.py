@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
-from app.domain import consent, traits
+from app.domain import consent, plausible, traits
 from app.domain.contract import Broken, accept
 from app.events import Properties, derived_id, iso
 
@@ -49,8 +49,10 @@ def events_of(row: ImportRow, cause: tuple[str, ...], at: int, first: str = "pro
 def objections(row: ImportRow, now: int) -> list[str]:
     """Everything that a profile would leave out, cut short or not believe: of a row nothing goes in silence."""
     found = ["its timestamp lies in the future"] if row.at is not None and row.at > now else []
-    if row.traits.get("email") is not None and traits.sane_address(row.traits["email"]) is None:
-        found.append("email is no address that can be written to")
+    _, impossible = plausible.sorted_out(row.traits, now if row.at is None else row.at, None)
+    for name in impossible:
+        what = "is no telephone number" if name in plausible.PHONES else "cannot be true"
+        found.append("email is no address that can be written to" if name == "email" else f"{name} {what}")
     if len(row.traits) > traits.MAX_TRAITS:
         found.append(f"{len(row.traits)} traits, more than {traits.MAX_TRAITS}")
     kept = traits.told({}, row.traits)
