@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.domain.message import MessageSource
+from app.domain.scoring import Scoring
 
 Facts = dict[str, Any]
 """What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
@@ -35,6 +36,8 @@ class Condition(Struct, frozen=True):
     event_keys: tuple[str, ...] | None
     """All that it can look at of `event`; None: any of it."""
     evaluate: Callable[[Facts], Verdict]
+    profile_keys: tuple[str, ...] | None = None
+    """Likewise of `profile`."""
 
 
 class Opening(Struct, frozen=True):
@@ -215,3 +218,5 @@ class Pack(Struct, frozen=True):
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
+    scoring: Scoring = Scoring()
+    """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
