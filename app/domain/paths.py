@@ -246,6 +246,6 @@ CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
 }
 BY_NAME: dict[str, Callable[[Facts, str], Curve | None]] = {"profile.days_in_stage": _in_stage}
 
-for _table in (STEP, CONTINUOUS):
-    # The record has both parts of the lane in it; conditions may name them without it.
-    _table.update({f"profile.{path}": how for path, how in _table.items() if not path.startswith("profile.")})
+# The record has both parts of the lane in it; conditions may name them without it.
+STEP |= {f"profile.{path}": how for path, how in STEP.items() if not path.startswith("profile.")}
+CONTINUOUS |= {f"profile.{path}": how for path, how in CONTINUOUS.items() if not path.startswith("profile.")}
