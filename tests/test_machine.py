@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain import mail
+from app.domain.intent import Intent
 from app.domain.machine import SCANNERS, Machines, said
 from app.domain.mail import Mail
 from app.events import Event
@@ -133,10 +134,32 @@ def test_what_was_found_out_is_seen_by_conditions_alone() -> None:
     assert opened(her) == ["content_engagement"]
 
 
+def test_a_scanner_neither_cancels_nor_reaches_a_goal_where_people_count() -> None:
+    for pack, listens in (("merged", False), ("s1", True)):
+        her = Her(pack)
+        her.event("email_sent", 0, send_id="theirs")
+        her.event("email_open", HOUR, send_id="theirs")
+        assert "content_engagement" in opened(her)
+        her.event("email_click", 2 * HOUR, send_id="theirs", machine=True)
+        assert ("content_engagement" in opened(her)) is not listens
+        her = Her(pack)
+        her.event("email_click", HOUR, send_id="theirs", machine=True)
+        her.event("email_open", 2 * HOUR, send_id="theirs")
+        assert ("content_engagement" in opened(her)) is not listens, "nor does one that was told before the open"
+    her = Her("merged")
+    her.event("email_open", 0, send_id="theirs")
+    her.until(4 * HOUR)
+    (plan,) = [one for one in her.plans if one.trigger == "content_engagement"]
+    her.event("email_click", 4 * HOUR + SECOND, send_id=plan.send_id)
+    assert [one.kind for one in her.concluded if one.kind == "goal_reached"] == [], "a second after it went out"
+    her.event("email_click", 5 * HOUR, send_id=plan.send_id)
+    assert [one.value for one in her.concluded if one.kind == "goal_reached"] == ["content_engagement"]
+
+
 def test_a_machine_is_not_interested() -> None:
     her = Her("merged", frozenset({"consent"}))
     her.event("email_sent", 0, send_id="s")
     her.event("email_click", SECOND, send_id="s", category="shoes")
-    assert her.group.person.profile.interest.decayed == {}
+    assert her.group.person.profile.interest.decayed == {} and her.group.person.intent == Intent()
     her.event("email_click", HOUR, send_id="s", category="shoes")
-    assert list(her.group.person.profile.interest.decayed) == ["shoes"]
+    assert list(her.group.person.profile.interest.decayed) == ["shoes"] and her.group.person.intent != Intent()
