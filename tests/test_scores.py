@@ -254,6 +254,14 @@ def test_each_fault_of_it_has_its_line(old: str, new: str, said: str) -> None:
     assert any(one.startswith(f"p.toml:{at}: ") and said in one for one in found), found
 
 
+def test_interest_goes_by_the_packs_weights() -> None:
+    #
+    her = Her(pack=compile_artifact("mine@1", build_text(f"{GOOD}\n[scores.interest]\nproduct_view = 1.5\n")))
+    for n, kind in enumerate(("product_view", "cart_add")):
+        her.does(kind, n, product_id="p1", category="shoes")
+    assert her.seen(1)["interest"]["decayed"] == {"shoes": 4.5}
+
+
 def test_a_table_of_a_part_needs_no_table_above_it() -> None:
     text = f"{GOOD}\n[scores.email]\nopen_rate = 2\n"
     assert str(Source(text, "p.toml").problems[0]).startswith(f"p.toml:{len(text.splitlines())}: open_rate")

@@ -115,7 +115,7 @@ class Known(NamedTuple):
 
 def of(see: See) -> Facts:
     """Of the person as she stands at this record, by the active pack."""
-    return Facts(see.person, see.now, see.pack.scoring if see.pack is not None else DEFAULT, see.population)
+    return Facts(see.person, see.now, see.scoring, see.population)
 
 
 def known(path: str) -> Known | None:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.message import MessageSource
-from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.trigger import (
     Arm,
     Cancel,
@@ -170,7 +170,7 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"experiment {one.name}"
         case MessageSource():
             return f"message {one.name}"
-        case Scoring() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
+        case Scoring() | Behaviours() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
             return key.replace("scoring", "scores", 1)
     return who
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from app.domain import scoring, trigger
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
-from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
 from app.policy.fields import Fields
 from app.policy.phrases import duration
@@ -52,6 +52,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("experiment",): ("[[experiment]]", Experiment),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
     ("scores",): ("[scores]", Scoring),
+    ("scores", "interest"): ("[scores.interest]", Behaviours),
     ("scores", "engagement"): ("[scores.engagement]", Parts),
     ("scores", "email"): ("[scores.email]", EmailPart),
     ("scores", "website"): ("[scores.website]", WebsitePart),
@@ -116,6 +117,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
     (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
+    (("scores",), "interest"): (Behaviours, ""),
     (("scores",), "engagement"): (Parts, ""),
     (("scores",), "email"): (EmailPart, ""),
     (("scores",), "website"): (WebsitePart, ""),
