@@ -28,7 +28,9 @@ from app.domain.trigger import (
 )
 from app.policy.phrases import PHRASES, Phrase, duration, events, value
 
-DERIVED = frozenset(("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals"))
+DERIVED = frozenset(
+    ("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals", "verdicts")
+)
 """Fields of a pack that follow from its others."""
 
 

@@ -85,20 +85,25 @@ def ladders(flags: Sequence[tuple[str, Node]], schemes: Sequence[Sequence[tuple[
     return writer.done(nodes)
 
 
-def segments(rows: Sequence[tuple[str, Node]], kind: Kind) -> Judge:
-    """The names of those whose predicate holds, in order, as one function; a later row may ask for an earlier one by name."""
+def segments(rows: Sequence[tuple[str, Node]], kind: Kind, flags: Sequence[tuple[str, Node]] = ()) -> Judge:
+    """The names of those whose predicate holds, in order, as one function; a later row may ask for an earlier one by name, and for flags."""
     writer = _Writer(kind)
+    asked = {path for _, node in rows for path in paths(node)}
+    for name, node in reversed(flags):  # a flag may ask for those above it
+        asked |= set(paths(node)) if f"{FLAGS}{name}" in asked else set()
+    asking = [(name, node) for name, node in flags if f"{FLAGS}{name}" in asked]
+    writer.judge(asking, FLAGS)
     writer.line(f"return {writer.named(rows, SEGMENTS)}")
-    return writer.done([node for _, node in rows])
+    return writer.done([node for _, node in (*asking, *rows)])
 
 
 def named(node: Node) -> set[str]:
     """Segments it asks for by name."""
-    found = {name} if (name := _segment(node)) is not None else set()
+    found = {name} if (name := segment_named(node)) is not None else set()
     return found.union(*map(named, node.of))
 
 
-def _segment(node: Node) -> str | None:
+def segment_named(node: Node) -> str | None:
     """The segment that `'name' in profile.segments` asks for."""
     if node.kind == "call" and node.value == "@in" and node.of[1] == Node("path", SEGMENTS):
         name = node.of[0]
@@ -174,16 +179,21 @@ class _Writer:
 
     def named(self, rows: Sequence[tuple[str, Node]], where: str) -> str:
         """Judges rows in turn; the code of a tuple with the names of those that hold."""
+        verdicts = self.judge(rows, where)
+        self.line("held = []")
+        for name, verdict in verdicts:
+            self.line(f"if {verdict} is True: held.append({name!r})")
+        return "tuple(held)"
+
+    def judge(self, rows: Sequence[tuple[str, Node]], where: str) -> list[tuple[str, str]]:
+        """Judges rows in turn, so that later ones may ask for them by name; (name, variable) of each."""
         verdicts = []
         for name, node in rows:
             verdict = self.fresh()
             self.boolean(node, verdict)
             self._known[f"{where}{name}"] = verdict
             verdicts.append((name, verdict))
-        self.line("held = []")
-        for name, verdict in verdicts:
-            self.line(f"if {verdict} is True: held.append({name!r})")
-        return "tuple(held)"
+        return verdicts
 
     # --- verdicts ---------------------------------------------------------------------------------------------------------------
 
@@ -312,7 +322,7 @@ class _Writer:
         return False
 
     def _within(self, node: Node, into: str) -> bool:
-        name = _segment(node)
+        name = segment_named(node)
         if name is not None and (verdict := self._known.get(f"{SEGMENTS}{name}")) is not None:
             self.line(f"{into} = {verdict} is True")
             return True
