@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import interest, mail, orders, recent, traits
+from app.domain import interest, mail, merged_orders, purchases, recent, rhythm, traits, visits
 from app.domain.buying import within_limit
 from app.domain.consent import said
 from app.domain.effects import Effect, Effects, Keep
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[Profile, Effects]:
     """The profile of both, with their orders; she may have become reachable by what the other brought."""
     currency = mine.currency or theirs.currency
-    told = orders.union(meeting.mine.orders, meeting.theirs.orders)
+    told = merged_orders.union(meeting.mine.orders, meeting.theirs.orders)
     consent, consent_at = mine.consent, mine.consent_at
     for purpose, value in theirs.consent.items():
         consent, consent_at = said(consent, consent_at, {purpose: value}, theirs.consent_at.get(purpose, 0))
@@ -50,6 +50,9 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         mail=mail.union(mine.mail, theirs.mail),
         interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
         recent=recent.union(mine.recent, theirs.recent),
+        visits=visits.union(mine.visits, theirs.visits),
+        purchases=purchases.union(mine.purchases, theirs.purchases, told.orders),
+        rhythm=rhythm.union(mine.rhythm, theirs.rhythm, told),
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved

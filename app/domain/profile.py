@@ -21,8 +21,9 @@ from app.domain.mail import Mail
 from app.domain.profile_view import view
 from app.domain.purchases import Purchases
 from app.domain.recent import RecentProduct
+from app.domain.rhythm import Rhythm
 from app.domain.signals import Signal
-from app.domain.visits import Visit
+from app.domain.visits import OF_A_VISIT, Visit, visited
 from app.events import Conclusion, Event, JournalRecord, Rendered
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Profile(Struct, frozen=True, array_like=True):
     signals: dict[str, Signal] = {}
     """Event type → how often, when last, and which kinds of it: all that no other field counts."""
     device: Device = Device()
+    rhythm: Rhythm = Rhythm()
 
 
 Changes = dict[str, Any]
@@ -120,6 +122,8 @@ def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:
         changes["anonymous_ids"] = (*part.anonymous_ids, event.anonymous_id)[-MAX_ANONYMOUS:]
     if event.bot and not part.bot:
         changes["bot"] = True
+    if kind in OF_A_VISIT and part.consent.get("track") is not False:
+        changes["visits"] = visited(part.visits, event)
     handler = HANDLERS.get(kind)
     effects = handler(part, event, see, changes) if handler is not None else NOTHING
     after = replace(part, **changes)

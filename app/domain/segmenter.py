@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import facts, population, tiers
-from app.domain.days import DAY_MS
+from app.domain import population, tiers
+from app.domain.days import DAY_MS, FOREVER
 from app.domain.effects import NOTHING, Conclude, Effect, Effects, Tell
-from app.domain.facts import FOREVER, Facts
+from app.domain.facts import Facts
 from app.domain.lifecycle import held
-from app.domain.money import UNITS
 from app.domain.standing import NEVER, Standing
 from app.events import Conclusion, Event, Fact, JournalRecord, NotRendered, Rendered, derived_id
 
@@ -150,7 +149,7 @@ class _Judging:
         return after, (*self.effects, *_told(see.now, self.counted, after))
 
     def _facts(self, her: Person, at: int) -> Facts:
-        return facts.as_of(her, at, self.see)
+        return Facts(her, at, self.pack.scoring, self.see.population)
 
     def _nobody(self) -> tuple[Standing, Effects]:
         """A bot is in nothing and counted nowhere; nothing is concluded of it."""

@@ -147,6 +147,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         blunt=_blunt(triggers),
         goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
+        scoring=source.scoring,
     )
 
 

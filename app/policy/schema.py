@@ -9,11 +9,13 @@ from typing import Any
 
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
+from app.domain.scoring import Scoring
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
 from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import Problem
+from app.policy.scores import Scores
 from app.policy.standings import TABLES, Rows, Standings
 from app.policy.tables import Tables
 from app.policy.triggers import REACHABLE, Triggers
@@ -23,6 +25,7 @@ __all__ = ["REACHABLE", "Source"]
 REGIMES = ("opt_in", "opt_out")
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
+    "scores",
     *TABLES,
 )  # fmt: skip
 SENDER = ("from", "name", "reply_to")
@@ -54,6 +57,7 @@ class Source:
         self.experiments: dict[str, tuple[Experiment, bool]] = {}
         """Name → experiment, and whether it is switched on."""
         self.holdout = 0.0
+        self.scoring = Scoring()
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
@@ -96,6 +100,7 @@ class Source:
         if base.problems:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
+        self.scoring = base.scoring
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows = base.rows
 
@@ -130,6 +135,8 @@ class Source:
             self.consent = self._consent(read.table(told, (), "consent"))
         if "holdout" in told:
             self.holdout = self._holdout(read.table(told, (), "holdout"))
+        if "scores" in told:
+            self.scoring = Scores(read).scoring(read.table(told, (), "scores"), self.scoring)
         levels = [self._level(one, ("churn_level", n)) for n, one in enumerate(read.list(told, (), "churn_level", dict))]
         if levels:
             self.churn_levels = tuple(sorted((one for one in levels if one), key=lambda one: (-one.threshold, one.name)))
