@@ -28,7 +28,7 @@ class TierScheme(Struct, frozen=True):
 
 
 def tier(scheme: TierScheme, population: Population | None, bin: int) -> str | None:
-    """The tier of whoever stands in this bin: the first whose cumulative share ≥ r / n; ties share the best rank. None: nobody is counted."""
+    """The tier of whoever stands in this bin: the first whose cumulative share ≥ r / n; ties share the best. None: nobody is counted."""
     if population is None:
         return None
     r, n = ranking.rank(population, scheme.by, bin)

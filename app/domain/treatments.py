@@ -1,4 +1,4 @@
-"""How people of a stage or tier are written to: data that the gate, content and templates read (A-070, A-072, A-085, A-087, A-089–A-092)."""
+"""How people of a stage or tier are written to: data for gate, content and templates (A-070, A-072, A-085, A-087, A-089–A-092)."""
 
 from __future__ import annotations
 

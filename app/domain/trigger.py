@@ -12,13 +12,10 @@ from msgspec import Struct
 
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
-<<<<<<< HEAD
+from app.domain.scoring import Scoring
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
 from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
-=======
-from app.domain.scoring import Scoring
->>>>>>> i6-scores
 
 Facts = dict[str, Any]
 """What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
@@ -241,12 +238,9 @@ class Pack(Struct, frozen=True):
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
-<<<<<<< HEAD
+    scoring: Scoring = Scoring()
+    """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
 
     def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
         """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""
         return self.treatments.get(f"{of} {scheme}.{group}")
-=======
-    scoring: Scoring = Scoring()
-    """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
->>>>>>> i6-scores
