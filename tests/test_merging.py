@@ -394,7 +394,7 @@ def test_collections_stay_within_their_limits() -> None:
     assert len(part.profile.recent) <= 20 and len(part.profile.traits) <= 50
     assert len(part.profile.interest.decayed) <= interest.MAX_CATEGORIES and len(part.profile.interest.increment) <= interest.MAX_CATEGORIES
     assert len(part.intent.cart) <= intent.MAX_CART and len(part.intent.viewed) <= intent.MAX_VIEWED
-    assert len(part.profile.mail.sends) <= mail.MAX_SENDS and part.profile.mail.sent == 120
+    assert len(mail.sends(part.profile.mail)) <= mail.MAX_SENDS and part.profile.mail.sent == 120
     assert len(her.group.history.lookback.entries) <= lookback.MAX_ENTRIES
     assert len(part.profile.anonymous_ids) <= profile.MAX_ANONYMOUS
 

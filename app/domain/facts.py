@@ -83,11 +83,19 @@ class Facts:
 
     def curve(self, path: str) -> Curve | None:
         """How a figure moves while no event comes; None: not known. Raises KeyError for an unknown path."""
+        asked = (path,)
+        try:
+            return self._known[asked]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
         how = CONTINUOUS.get(path)
-        if how is not None:
-            return how(self)
-        base, _, name = path.rpartition(".")
-        return BY_NAME[base](self, name)
+        if how is None:
+            base, _, name = path.rpartition(".")
+            found = BY_NAME[base](self, name)
+        else:
+            found = how(self)
+        self._known[asked] = found
+        return found
 
     def _keep(self, key: Any, found: tuple[Any, int]) -> Any:
         value, until = found

@@ -5,12 +5,30 @@ A figure that is made of others says FOREVER: who asks for it has asked for thos
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import engagement, intent, interest, mail, points, price, propensity, purchases, recent, rfm, visits
+from app.domain import (
+    engagement,
+    habits,
+    intent,
+    interest,
+    mail,
+    points,
+    price,
+    propensity,
+    purchases,
+    recent,
+    relevance,
+    rfm,
+    rhythm,
+    visits,
+)
 from app.domain.days import DAY_MS, FOREVER, whole_days
+from app.domain.fingerprint import fingerprint
 from app.domain.money import UNITS
+from app.domain.sends import act
 
 if TYPE_CHECKING:
     from app.domain.facts import Facts
@@ -23,6 +41,7 @@ MONTH, QUARTER, YEAR = 30 * DAY_MS, 90 * DAY_MS, 365 * DAY_MS
 EVER = FOREVER // 2
 """A span that nothing outlives."""
 FAVOURITES = 3
+NO_RECEPTIVITY = purchases.Receptivity(0.0, None)
 CHURNED = ("churned", "dormant")
 """Stages of who has stopped buying, whatever the scheme."""
 
@@ -49,14 +68,28 @@ def mail_before(facts: Facts) -> Found:
     return mail.rates(facts.person.profile.mail, 2 * MONTH, MONTH, facts.now, facts.scoring.opens)
 
 
+def mail_90d(facts: Facts) -> Found:
+    return mail.rates(facts.person.profile.mail, QUARTER, 0, facts.now, facts.scoring.opens)
+
+
+def _clicks(facts: Facts) -> Found:
+    """When she clicked herself, in order (ms)."""
+    kept = mail.sends(facts.person.profile.mail).values()
+    return sorted(one.at for send in kept for click in send.clicks if not (one := act(send, click.code)).machine), FOREVER
+
+
 def _after_click(ago: int) -> How:
     """As of so many ms ago: orders of the 90 d before with a click before them that lay in those 90 d, too (A-054)."""
 
     def count(facts: Facts) -> Found:
         part, then = facts.person.profile, facts.now - ago
         found, until = 0, FOREVER
-        for one in part.purchases.newest.values():
-            click = mail.last_click_before(part.mail, one.at)
+        clicks = facts.once(_clicks) if part.mail.clicked and part.orders else ()
+        for one in reversed(part.purchases.newest.values()) if clicks else ():
+            if then - one.at >= QUARTER:
+                break
+            before = bisect_right(clicks, one.at)
+            click = clicks[before - 1] if before else 0
             if not click or then - click >= QUARTER:
                 continue  # the click is the older of the two, so it leaves first
             if ago and one.at > then:
@@ -175,16 +208,82 @@ def primary_interest(facts: Facts) -> Found:
 
 def favourite_categories(facts: Facts) -> Found:
     """Those she ordered from most often; of equally many, and where she has not ordered, what interests her most."""
-    cycles: dict[str, Any] = {}
     liked = facts.get("profile.interest.decayed")
-    orders = {name: cycle.orders for name, cycle in cycles.items()}
+    orders = {name: cycle.orders for name, cycle in facts.person.profile.rhythm.cycles.items()}
     ranked = sorted({*orders, *liked}, key=lambda name: (-orders.get(name, 0), -liked.get(name, 0.0), name))
     return ranked[:FAVOURITES], FOREVER
 
 
+def peak_month(facts: Facts) -> Found:
+    """1 January … 12 December (A-142)."""
+    part = facts.person.profile
+    return rhythm.peak(part.rhythm, part.purchases.first_at, part.last_order_at), FOREVER
+
+
+def cycle_days(facts: Facts) -> Found:
+    """Category → mean days between her orders of it (A-141)."""
+    cycles = facts.person.profile.rhythm.cycles
+    return {name: gap / DAY_MS for name, cycle in sorted(cycles.items()) if (gap := cycle.mean_gap)}, FOREVER
+
+
+def receptivity(facts: Facts) -> Found:
+    return purchases.receptivity(facts.person.profile.purchases) or NO_RECEPTIVITY, FOREVER
+
+
 def upsell(facts: Facts) -> Found:
-    views = [recent.told(one) for one in facts.person.profile.recent[: price.LOOKED_AT]]
-    return price.upsell([(one.category, one.price) for one in views], {}), FOREVER
+    part = facts.person.profile
+    paid: dict[int, list[int]] = {}
+    for bought in part.purchases.newest.values():
+        if bought.category and bought.dearest and bought.currency in (None, part.currency):
+            paid.setdefault(bought.category, []).append(bought.dearest)
+    views = []
+    for one in part.recent[: price.LOOKED_AT]:
+        told = recent.told(one)
+        comparable = told.currency in (None, part.currency)
+        views.append((fingerprint(told.category) if told.category else 0, told.price if comparable else None))
+    return price.upsell(views, {category: sum(prices) / len(prices) for category, prices in paid.items()}), FOREVER
+
+
+def relevance_by_category(facts: Facts) -> Found:
+    found, until = habits.categories(facts.person.profile.mail, facts.now)
+    return relevance.rates(found), until
+
+
+def content_types(facts: Facts) -> Found:
+    return habits.content_types(facts.person.profile.mail, facts.now)
+
+
+def personalisation(facts: Facts) -> Found:
+    clicks, until = habits.elements(facts.person.profile.mail, facts.now)
+    return propensity.personalisation(clicks, facts.once(mail_90d).sent, facts.scoring.elements), until
+
+
+def engagement_propensity(facts: Facts) -> Found:
+    seen = facts.once(mail_30d)
+    return propensity.engagement(seen.opened, seen.sent), FOREVER
+
+
+def preferred_content(facts: Facts) -> Found:
+    """A-018, A-069: the kind of content (images, video, text) she takes up most."""
+    return propensity.preferred({name: seen.clicked or seen.opened for name, seen in facts.once(content_types).items()}), FOREVER
+
+
+def preferred_category(facts: Facts) -> Found:
+    """A-069: of the content she is likely to click in; where no mail tells, of what interests her."""
+    return propensity.preferred(facts.get("profile.relevance")) or facts.get("profile.primary_interest"), FOREVER
+
+
+def best_hours(facts: Facts) -> Found:
+    """A-069: hours of the week in her zone, 0 is Monday 0–1 h, the best first."""
+    part = facts.person.profile
+    found, until = habits.hours(part.mail, part.device.timezone, facts.now)
+    return propensity.best_hours(found), until
+
+
+def mobile_share(facts: Facts) -> Found:
+    """Of her opens and clicks in 90 d whose device is known those on a telephone; None where none is."""
+    found, until = habits.devices(facts.person.profile.mail, facts.now)
+    return found.get("mobile", 0) / sum(found.values()) if found else None, until
 
 
 def reactivation(facts: Facts) -> Found:

@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import interest, mail, merged_orders, purchases, recent, rhythm, traits, visits
+from app.domain import (
+    answers,
+    channels,
+    device,
+    interest,
+    mail,
+    merged_orders,
+    purchases,
+    recent,
+    rhythm,
+    signals,
+    telling,
+    traits,
+    visits,
+)
 from app.domain.buying import within_limit
 from app.domain.consent import said
 from app.domain.effects import Effect, Effects, Keep
@@ -53,6 +67,11 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         visits=visits.union(mine.visits, theirs.visits),
         purchases=purchases.union(mine.purchases, theirs.purchases, told.orders),
         rhythm=rhythm.union(mine.rhythm, theirs.rhythm, told),
+        signals=signals.union(mine.signals, theirs.signals),
+        device=device.union(mine.device, theirs.device),
+        contacts=channels.union(mine.contacts, theirs.contacts),
+        answers=answers.union(mine.answers, theirs.answers),
+        rejected=telling.rejected(mine.rejected, theirs.rejected),
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved

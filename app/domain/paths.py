@@ -1,7 +1,7 @@
 """Every figure that a pack may name, by its path, in the shape of the `profiles` record (interface.md section 4).
 
-STEP figures change at instants. CONTINUOUS ones change with every ms and can only be compared. Of those in OPEN and BY_NAME the last name of
-the path is free (`profile.lifecycle.s1`, `profile.days_in_stage.merged`).
+STEP figures change at instants. CONTINUOUS ones change with every ms and can only be compared. Of those in OPEN and BY_NAME the last
+name of the path is free (`profile.lifecycle.s1`, `profile.days_in_stage.merged`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import churn, figures, intent, visits
+from app.domain import answers, channels, churn, device, figures, intent, mail, rhythm, signals, visits
 from app.domain.curves import Curve, DaysSince, Fading, Lapse
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
@@ -30,6 +30,11 @@ def _of(how: How, read: Callable[[Any], Any]) -> How:
 def _plain(read: Callable[[Any], Any]) -> How:
     """Of the profile alone; time changes nothing."""
     return lambda facts: (read(facts.person.profile), FOREVER)
+
+
+def _counted(*kinds: str) -> How:
+    """How many events of these types there were."""
+    return lambda facts: (signals.count(facts.person.profile.signals, *kinds), FOREVER)
 
 
 def _hers(read: Callable[[Any], Any]) -> How:
@@ -112,15 +117,22 @@ STEP: dict[str, How] = {
     "churn.mean_gap_days": _hers(lambda person: _days(churn.mean_gap(person.churn))),
     "profile.next_order.at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
     "profile.next_order.spread_days": _hers(lambda person: _days(churn.spread(person.churn))),
+    # A-013, A-142
+    "profile.cycle_days": figures.cycle_days,
+    "profile.peak_month": figures.peak_month,
+    "profile.category_switching": _plain(lambda part: rhythm.switching(part.purchases)),
+    "profile.value_progression": _plain(lambda part: rhythm.progression(part.purchases)),
     # A-014, A-016, A-066
     "profile.price_sensitivity": figures.price_sensitivity,
+    "profile.receptivity.cross": _of(figures.receptivity, lambda found: found.cross),
+    "profile.receptivity.up": _of(figures.receptivity, lambda found: found.up),
     "profile.upsell": figures.upsell,
     "profile.reactivation": figures.reactivation,
     # What became of her mails
     "profile.email.sent": _plain(lambda part: part.mail.sent),
     "profile.email.opened": _plain(lambda part: part.mail.opened),
     "profile.email.clicked": _plain(lambda part: part.mail.clicked),
-    "profile.email.machine_opens": _plain(lambda part: getattr(part.mail, "machine_opens", 0)),
+    "profile.email.machine_opens": _plain(lambda part: part.mail.machine_opens),
     "profile.email.last_sent_at": _plain(lambda part: _instant(part.mail.last_sent_at)),
     "profile.email.last_opened_at": _plain(lambda part: _instant(part.mail.last_opened_at)),
     "profile.email.last_clicked_at": _plain(lambda part: _instant(part.mail.last_clicked_at)),
@@ -131,17 +143,52 @@ STEP: dict[str, How] = {
     "profile.mail.clicked_30d": _of(mail_30d, lambda seen: seen.clicked),
     "profile.mail.open_rate_30d": _of(mail_30d, lambda seen: seen.open_rate),
     "profile.mail.click_rate_30d": _of(mail_30d, lambda seen: seen.click_rate),
+    "profile.opens": _plain(lambda part: part.mail.human_opens),
+    "profile.clicks": _plain(lambda part: part.mail.human_clicks),
+    "profile.forwards": _counted("email_forward"),
     "profile.mail.sent_before_30d": _of(mail_before, lambda seen: seen.sent),
+    # A-017–A-019, A-067–A-069: how she takes them
+    "profile.relevance": figures.relevance_by_category,
+    "profile.personalisation": figures.personalisation,
+    "profile.propensity.engagement": figures.engagement_propensity,
+    "profile.propensity.content": figures.preferred_content,
+    "profile.propensity.category": figures.preferred_category,
+    "profile.propensity.hours": figures.best_hours,
+    "profile.mobile_share": figures.mobile_share,
+    # A-010, A-012, A-020, A-023–A-026: what else she does
+    "profile.searches": _counted("search"),
+    "profile.downloads": _counted("content_download"),
+    "profile.contents": _counted("content_view"),
+    "profile.social": _counted(*signals.SOCIAL),
+    "profile.networks": _plain(lambda part: signals.kinds(part.signals, *signals.SOCIAL, *signals.ADS)),
+    "profile.ads": _counted(*signals.ADS),
+    "profile.referrals": _counted("referral"),
+    "profile.reviews": _counted("review_write"),
+    "profile.store_visits": _counted("store_visit"),
+    "profile.support": _counted(*signals.SUPPORT),
+    "profile.tickets_open": _plain(lambda part: channels.tickets_open(part.contacts)),
+    "profile.chat_quality": _plain(lambda part: channels.chat_quality(part.contacts)),
+    "profile.wishes": _plain(lambda part: channels.wishes(part.contacts)),
+    "profile.parcel_under_way": _plain(lambda part: signals.under_way(part.signals)),
+    "profile.unseen_orders": _plain(lambda part: part.contacts.unseen_orders),
+    # A-029, A-048
+    "profile.surveys": _plain(lambda part: answers.view(part.answers.surveys)),
+    "profile.preferences": _plain(lambda part: answers.view(part.answers.preferences)),
     # A-019, A-021
     "profile.device": _plain(lambda part: part.device.kind),
     "profile.timezone": _plain(lambda part: part.device.timezone),
     "profile.locale": _plain(lambda part: part.device.locale),
-    "profile.region": _plain(lambda part: part.device.region),
+    "profile.region": _plain(lambda part: device.region(part.device)),
     # A-245
     "profile.missing": figures.missing,
     "profile.complete": _complete,
 }
 OPEN = (
+    "profile.relevance",
+    "profile.networks",
+    "profile.cycle_days",
+    "profile.surveys",
+    "profile.preferences",
     "profile.traits",
     "profile.consent",
     "profile.interest.decayed",
@@ -183,8 +230,9 @@ CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
     "profile.days_since_order": _since(lambda part: part.last_order_at),
     "profile.days_since_first_order": _since(lambda part: part.purchases.first_at),
     "profile.days_since_web": _since_web,
-    "profile.days_since_open": _since(lambda part: part.mail.last_opened_at),
-    "profile.days_since_click": _since(lambda part: part.mail.last_clicked_at),
+    "profile.days_since_open": _since(lambda part: mail.last_open(part.mail)),
+    "profile.days_since_click": _since(lambda part: mail.last_click(part.mail)),
+    "profile.oldest_ticket_days": _since(lambda part: channels.oldest_ticket(part.contacts)),
     "profile.days_since_seen": _since(lambda part: part.last_seen),
     "intent.score": _intent,
     "churn.probability": _churn,

@@ -146,6 +146,10 @@ class See:
             self._record, self._about = event, of_event(event)
         return self._about
 
+    def note(self, event: Event, **told: Any) -> None:
+        """What an agent found out about the event: the agents after it see it among the event's properties."""
+        self._record, self._about = event, of_event(event, told)
+
     @property
     def orders(self) -> Orders:
         return self._kept.get("orders") or self._group.history.orders

@@ -17,10 +17,10 @@ def sensitivity(deals: int, orders: int, by: PriceSensitivity) -> float:
     return (deals + by.prior * by.weight) / (orders + by.weight)
 
 
-def upsell(views: Iterable[tuple[str | None, int | None]], paid: Mapping[str, int]) -> float | None:
+def upsell(views: Iterable[tuple[int, int | None]], paid: Mapping[int, float]) -> float | None:
     """Share of the views (category, price in units) that were of a pricier tier of a category bought before. None without views.
 
-    `paid`: category → what she paid in it on average, in units.
+    `paid`: category → what she paid for a piece of it on average, in units. Categories are fingerprints.
     """
     shown = list(views)[:LOOKED_AT]
     if not shown:

@@ -13,6 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import browsing, buying, channels, interest, mail, mailing, telling, traits
+from app.domain.answers import Answers
+from app.domain.channels import Contacts
 from app.domain.consent import allows
 from app.domain.device import Device
 from app.domain.effects import NOTHING, Conclude, Effects
@@ -78,6 +80,10 @@ class Profile(Struct, frozen=True, array_like=True):
     """Event type → how often, when last, and which kinds of it: all that no other field counts."""
     device: Device = Device()
     rhythm: Rhythm = Rhythm()
+    contacts: Contacts = Contacts()
+    answers: Answers = Answers()
+    rejected: dict[str, int] = {}
+    """Traits that cannot be true, by name: how often they were told. None of them was kept (A-244)."""
 
 
 Changes = dict[str, Any]
@@ -90,7 +96,7 @@ def step(part: Profile, record: JournalRecord, see: See) -> tuple[Profile, Effec
     if type(record) is Event:
         return _event(part, record, see)
     if type(record) is Rendered:
-        return replace(part, mail=mail.sent(part.mail, record.send_id, record.at)), NOTHING
+        return replace(part, mail=mail.rendered(part.mail, record.send_id, record.at)), NOTHING
     return part, NOTHING
 
 
@@ -124,6 +130,7 @@ def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:
         changes["bot"] = True
     if kind in OF_A_VISIT and part.consent.get("track") is not False:
         changes["visits"] = visited(part.visits, event)
+    channels.heard(part, event, see, changes)
     handler = HANDLERS.get(kind)
     effects = handler(part, event, see, changes) if handler is not None else NOTHING
     after = replace(part, **changes)
@@ -154,5 +161,5 @@ def address(profile: Profile, person: Person, assume: frozenset[str]) -> tuple[s
     return None if email is None else (email, traits.full_name(profile.traits))
 
 
-HANDLERS: dict[str, Handler] = browsing.HANDLERS | buying.HANDLERS | mailing.HANDLERS | telling.HANDLERS | channels.HANDLERS
+HANDLERS: dict[str, Handler] = browsing.HANDLERS | buying.HANDLERS | mailing.HANDLERS | telling.HANDLERS
 """By event type."""

@@ -135,8 +135,18 @@ RECORD: dict[str, Callable[[Facts], Any]] = {
         spread_days=_rounded("profile.next_order.spread_days"),
     ),
     "price_sensitivity": _rounded("profile.price_sensitivity"),
+    "deal_share": _rounded("profile.deal_share"),
+    "receptivity": _table(cross=_rounded("profile.receptivity.cross"), up=_rounded("profile.receptivity.up")),
+    "peak_month": _as_it_is("profile.peak_month"),
+    "cycle_days": _all_rounded("profile.cycle_days"),
     "upsell": _rounded("profile.upsell"),
     "reactivation": _rounded("profile.reactivation"),
+    "relevance": _all_rounded("profile.relevance"),
+    "personalisation": _rounded("profile.personalisation"),
+    "propensity": _table(
+        engagement=_rounded("profile.propensity.engagement"),
+        **{name: _as_it_is(f"profile.propensity.{name}") for name in ("content", "category", "hours")},
+    ),
     "email": _table(
         **{
             name: _as_it_is(f"profile.email.{name}")
@@ -146,6 +156,7 @@ RECORD: dict[str, Callable[[Facts], Any]] = {
             )
         }
     ),
-    **{name: _as_it_is(f"profile.{name}") for name in ("device", "timezone", "locale", "region", "flags", "complete", "missing", "bot")},
+    **{name: _as_it_is(f"profile.{name}") for name in ("surveys", "preferences", "tickets_open", "device", "timezone", "locale", "region")},
+    **{name: _as_it_is(f"profile.{name}") for name in ("flags", "complete", "missing", "bot")},
 }
 """Key of the record → how it is made."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from app.domain.mail import Rates
 
-def rates(sent: Mapping[str, int], clicked: Mapping[str, int]) -> dict[str, float]:
-    """Category → clicks over mails, at most 1, sorted by name. Only of categories that mails were sent of."""
-    return {name: min(1.0, clicked.get(name, 0) / count) for name, count in sorted(sent.items()) if count}
+
+def rates(mails: Mapping[str, Rates]) -> dict[str, float]:
+    """Category → share of the mails about it that she clicked in."""
+    return {name: seen.click_rate for name, seen in mails.items()}

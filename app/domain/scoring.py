@@ -91,6 +91,8 @@ class Scoring(Struct, frozen=True):
     """Bands of engagement: floor(bands × score), from 0 (A-057)."""
     mandatory: tuple[str, ...] = ("email", "first_name")
     """Traits without which a profile is flagged as incomplete (A-245)."""
+    elements: tuple[tuple[str, float], ...] = (("recommendations", 1.0), ("products", 1.0), ("offer", 1.0))
+    """Parts of mails whose content is chosen for her, and the weight of a click in one (A-067)."""
     points: tuple[tuple[str, float], ...] = (("email_open", 2.0), ("cart_add", 5.0))
     """Points for each of what she did in the last 30 days (A-058)."""
     engagement: Parts = Parts()

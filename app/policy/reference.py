@@ -131,6 +131,7 @@ KINDS = {
     ((), "consent"): "table: purpose → opt_in or opt_out",
     (("experiment",), "factors"): "table: factor → texts",
     (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
+    (("scores",), "elements"): "table: part of a mail → weight",
     (("trigger",), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "open"), "scope"): SCOPES,
@@ -144,6 +145,7 @@ DEFAULTS = {
     (("trigger", "cancel"), "scope"): PERSON,
     (("scores",), "mandatory"): ", ".join(Scoring().mandatory),
     (("scores",), "points"): ", ".join(f"{kind} = {worth:g}" for kind, worth in Scoring().points),
+    (("scores",), "elements"): ", ".join(f"{part} = {worth:g}" for part, worth in Scoring().elements),
 }
 
 

@@ -13,7 +13,7 @@ from app.domain.scoring import OPENS, Scoring
 from app.policy.fields import Fields
 from app.policy.place import Path
 
-SCORES = ("opens", "bands", "mandatory", "points", "engagement", "email", "website", "purchase", "price_sensitivity")
+SCORES = ("opens", "bands", "mandatory", "points", "elements", "engagement", "email", "website", "purchase", "price_sensitivity")
 WEIGHTS = {
     "engagement": ("email", "website", "purchase"),
     "email": ("open_rate", "click_rate", "bought"),
@@ -27,6 +27,7 @@ WEIGHTS_SUM = 1e-6
 MOST = 1_000_000
 MAX_MANDATORY = 50
 
+Worth = tuple[tuple[str, float], ...]
 P = TypeVar("P", bound=Struct)
 
 
@@ -43,7 +44,8 @@ class Scores:
             opens=read.one_of(told, at, "opens", OPENS, base.opens),
             bands=read.whole(told, at, "bands", 2, 100, base.bands),
             mandatory=self._mandatory(told, at, base.mandatory),
-            points=self._points(told, at, base.points),
+            points=self._worth(told, at, "points", COUNTED, base.points),
+            elements=self._worth(told, at, "elements", None, base.elements),
             engagement=self._part(told, "engagement", base.engagement),
             email=self._part(told, "email", base.email),
             website=self._part(told, "website", base.website),
@@ -59,15 +61,16 @@ class Scores:
             self._fields.wrong((*at, "mandatory"), f"mandatory: names of traits, each once, at most {MAX_MANDATORY}")
         return tuple(named)
 
-    def _points(self, told: dict[str, Any], at: Path, base: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
-        if "points" not in told:
+    def _worth(self, told: dict[str, Any], at: Path, field: str, names: tuple[str, ...] | None, base: Worth) -> Worth:
+        """A table of names and what each is worth; `names`: those there are, None: any."""
+        if field not in told:
             return base
-        read, place = self._fields, (*at, "points")
-        table = read.table(told, at, "points")
-        for kind in table:
-            if kind not in COUNTED:
-                read.wrong((*place, kind), f"points of {kind!r}: counted are {', '.join(COUNTED)}")
-        return tuple((kind, read.number(table, place, kind, 0, MOST, 0.0)) for kind in table if kind in COUNTED)
+        read, place = self._fields, (*at, field)
+        table = read.table(told, at, field)
+        for name in table:
+            if names is not None and name not in names:
+                read.wrong((*place, name), f"{field} of {name!r}: counted are {', '.join(names)}")
+        return tuple((name, read.number(table, place, name, 0, MOST, 0.0)) for name in table if names is None or name in names)
 
     def _part(self, told: dict[str, Any], field: str, base: P) -> P:
         read, at = self._fields, ("scores", field)
