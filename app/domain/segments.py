@@ -42,6 +42,8 @@ class Band(Struct, frozen=True):
     name: str
     least: float
     """The score from which on she is in it, up to the next."""
+    above: bool = False
+    """Not at that very score, only above it."""
 
 
 class BandScheme(Struct, frozen=True):

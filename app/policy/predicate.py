@@ -269,6 +269,9 @@ class _Writer:
         return False
 
     def _equal(self, node: Node, into: str, wanted: bool) -> bool:
+        if (moving := self._known_or_not(node)) is not None:
+            self.line(f"{into} = compare({moving!r}, '>=', 0) is {'None' if wanted else 'not None'}")
+            return True
         one, other = map(self.value, node.of)
         if one.constant:
             one, other = other, one
@@ -288,6 +291,11 @@ class _Writer:
         if not wanted:
             self.line(f"{into} = not {into}" if sure else f"if {into}.__class__ is bool: {into} = not {into}")
         return sure
+
+    def _known_or_not(self, node: Node) -> str | None:
+        """The figure that always moves of which is asked whether it is null."""
+        found = [str(one.value) for one in node.of if one.kind == "path" and self._kind(str(one.value)) == MOVES]
+        return found[0] if found and Node("constant") in node.of else None
 
     def _ordered(self, node: Node, into: str, sign: str) -> bool:
         left, right = node.of
