@@ -43,7 +43,7 @@ class Band(Struct, frozen=True):
     least: float
     """The score from which on she is in it, up to the next."""
     above: bool = False
-    """Not at that very score, only above it."""
+    """Begins above a score instead of at it; in a pack the score itself, instead of `least`."""
 
 
 class BandScheme(Struct, frozen=True):

@@ -86,7 +86,7 @@ def ladders(flags: Sequence[tuple[str, Node]], schemes: Sequence[Sequence[tuple[
 
 
 def segments(rows: Sequence[tuple[str, Node]], kind: Kind, flags: Sequence[tuple[str, Node]] = ()) -> Judge:
-    """The names of those whose predicate holds, in order, as one function; a later row may ask for an earlier one by name, and for flags."""
+    """The names of those whose predicate holds, as one function; a later row may ask for an earlier one by name, and for flags."""
     writer = _Writer(kind)
     asked = {path for _, node in rows for path in paths(node)}
     for name, node in reversed(flags):  # a flag may ask for those above it
