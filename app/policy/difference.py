@@ -103,7 +103,7 @@ class _Difference:
             if same(before, after):
                 continue
             here = f"{path}.{key}"
-            if _nested(before) and _nested(after):
+            if isinstance(before, Struct) and isinstance(after, Struct) and _nested(after):
                 self.fields(before, after, here, _who(after, key, who))
             else:
                 self.one(kind, field, before, after, here, who, key)
