@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app.domain.person import Person
 from app.domain.points import COUNTED
 from app.domain.profile_view import RECORD, tree
 from app.domain.scoring import DEFAULT, PriceSensitivity, Scoring
-from app.policy.pack import SHIPPED, compile_artifact
+from app.policy.pack import compile_artifact, load
 from app.policy.schema import Source
 from app.policy.scores import WEIGHTS
 from tests.person_story import DAY, HOUR, MINUTE, START, Her
@@ -222,9 +223,9 @@ def test_a_pack_says_what_differs() -> None:
     assert of(her._see()).scoring == compiled.scoring == source.scoring
 
 
-def test_a_pack_that_extends_another_has_its_figures_but_for_those_that_it_says() -> None:
-    base = (SHIPPED / "s1.toml").read_text("utf-8")
-    mine = Source('name = "mine"\nwhy = "x"\nextends = "s1"\n[scores]\nbands = 5\n', "p.toml", {"s1": base})
+def test_a_pack_that_extends_another_has_its_figures_but_for_those_that_it_says(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('name = "mine"\nwhy = "x"\nextends = "s1"\n[scores]\nbands = 5\n')
+    mine, _ = load(tmp_path / "p.toml")
     assert mine.problems == []
     assert (mine.scoring.opens, mine.scoring.bands) == ("all", 5)
 

@@ -107,7 +107,7 @@ STEP: dict[str, How] = {
     "profile.clv.tier": _hers(lambda person: person.standing.tiers),
     "profile.lifecycle": _hers(lambda person: {scheme: stage for scheme, (stage, _) in person.standing.stages.items()}),
     "profile.segments": _hers(lambda person: sorted(person.standing.segments)),
-    "profile.flags": _hers(lambda person: {name: name in person.standing.segments for name in FLAGS}),
+    "profile.flags": _hers(lambda person: {**dict.fromkeys(FLAGS, False), **dict.fromkeys(person.standing.flags, True)}),
     #
     "intent.level": figures.intent_level,
     "churn.level": _hers(lambda person: person.churn.level),

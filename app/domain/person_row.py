@@ -104,6 +104,7 @@ class See:
         "_record",
         "assume",
         "interval",
+        "judged",
         "low_water",
         "now",
         "pack",
@@ -134,6 +135,8 @@ class See:
         """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
         self.population = population
         """The day's figures of everybody, or None before the first were published."""
+        self.judged = group.person
+        """As she was when the segmenter last looked at her; at first, before this record."""
         self._kept: dict[str, Any] = {}
         self._record: Event | None = None
         self._about: Subject
