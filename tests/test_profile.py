@@ -207,7 +207,7 @@ def test_once_track_is_withdrawn_browsing_is_counted_not_kept() -> None:
     her.does("purchase", 3, order_id="o-1", **P1)
     her.does("email_click", 4, send_id="s-1", category="shoes")
     seen = her.seen(5)
-    assert seen["interest"] == {"decayed": {}, "increment": {}}
+    assert seen["interest"] == {"decayed": {}, "increment": {}, "points": 0.0}
     assert her.person.profile.recent == ()
     assert (seen["orders"], seen["email"]["clicked"], her.person.profile.events) == (1, 1, 5)
 

@@ -1,4 +1,4 @@
-"""The person lane's program: how the four agents' pure steps (app/domain/person.py) meet the engine.
+"""The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
 Reads journal; keeps the two rows of a person; writes message_plans, decisions, its conclusions on the journal, dead_letters.
 """

@@ -14,8 +14,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.domain import trigger
+from app.domain import lifecycle, scoring, segments, tiers, treatments, trigger
+from app.domain.lifecycle import Stage, StageScheme
+from app.domain.points import COUNTED
 from app.domain.scope import PERSON
+from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.segments import Band, BandScheme, Segment
+from app.domain.tiers import Tier, TierScheme
+from app.domain.treatments import By, Treatment
 from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
 from app.policy.fields import Fields
 from app.policy.phrases import duration
@@ -49,6 +55,22 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
+    ("goes_by",): ("[goes_by]", By),
+    ("stage_scheme",): ("[[stage_scheme]]", StageScheme),
+    ("stage_scheme", "stage"): ("[[stage_scheme.stage]]", Stage),
+    ("tier_scheme",): ("[[tier_scheme]]", TierScheme),
+    ("tier_scheme", "tier"): ("tier = [ { … } ]", Tier),
+    ("band_scheme",): ("[[band_scheme]]", BandScheme),
+    ("band_scheme", "band"): ("band = [ { … } ]", Band),
+    ("segment",): ("[[segment]]", Segment),
+    ("treatment",): ("[[treatment]]", Treatment),
+    ("scores",): ("[scores]", Scoring),
+    ("scores", "interest"): ("[scores.interest]", Behaviours),
+    ("scores", "engagement"): ("[scores.engagement]", Parts),
+    ("scores", "email"): ("[scores.email]", EmailPart),
+    ("scores", "website"): ("[scores.website]", WebsitePart),
+    ("scores", "purchase"): ("[scores.purchase]", PurchasePart),
+    ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
 }
 """Every table of a pack, in the order of the reference, and the type it becomes."""
 AS_ABOVE = {("trigger", "follow_up", "choose"): ("trigger", "choose")}
@@ -63,6 +85,33 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "group"): "Suppression groups.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
+    ((), "scores"): (Pack, "scoring"),
+    (
+        (),
+        "include",
+    ): "A shipped file of rows about people's standing, such as `guides`; rows of the same name take the place of its own.",
+    ((), "stage_scheme"): (Pack, "stage_schemes"),
+    ((), "tier_scheme"): (Pack, "tier_schemes"),
+    ((), "band_scheme"): (Pack, "band_schemes"),
+    ((), "segment"): (Pack, "segments"),
+    ((), "treatment"): (Pack, "treatments"),
+    (("goes_by",), "stage"): (By, "stage"),
+    (("goes_by",), "tier"): (By, "tier"),
+    (("stage_scheme",), "name"): "Of the scheme, in snake_case; people's stage stands in `profile.lifecycle` under it.",
+    (("stage_scheme",), "stage"): (StageScheme, "stages"),
+    (("stage_scheme",), "hold"): "A stage is left only after so long in it, except by an order.",
+    (("stage_scheme", "stage"), "name"): "Of the stage, in snake_case; a scheme may come back to one.",
+    (("tier_scheme",), "name"): "Of the scheme, in snake_case; customers' tier stands in `profile.clv.tier` under it.",
+    (("tier_scheme",), "tier"): (TierScheme, "tiers"),
+    (("tier_scheme", "tier"), "name"): "Of the tier, in snake_case.",
+    (("band_scheme",), "name"): "Of the scheme, in snake_case; the names of its segments begin with it.",
+    (("band_scheme",), "band"): (BandScheme, "bands"),
+    (("band_scheme", "band"), "name"): "Of the band, in snake_case.",
+    (("segment",), "name"): "Of the segment, in snake_case; `profile.segments` lists it, and `segment_entered` and `segment_left` say it.",
+    (("treatment",), "stage"): "The stage it is of, such as `merged.loyal`; or",
+    (("treatment",), "tier"): "the tier it is of, such as `s1.high`.",
+    (("treatment",), "mails"): "Mails a week as a range, `[5, 7]`; the upper number is the cap.",
+    (("treatment",), "every"): "How long between two messages of a programme.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
@@ -107,13 +156,28 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
     (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
+    (("scores",), "interest"): (Behaviours, ""),
+    (("scores",), "engagement"): (Parts, ""),
+    (("scores",), "email"): (EmailPart, ""),
+    (("scores",), "website"): (WebsitePart, ""),
+    (("scores",), "purchase"): (PurchasePart, ""),
+    (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
+SOURCES = (trigger, scoring, lifecycle, segments, tiers, treatments)
+"""Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
 KINDS = {
     ((), "consent"): "table: purpose → opt_in or opt_out",
     (("experiment",), "factors"): "table: factor → texts",
+    ((), "flags"): "table: flag → condition",
+    (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
+    (("band_scheme", "band"), "least"): "number",
+    (("band_scheme", "band"), "above"): "number",
+    (("treatment",), "mails"): "list of two numbers",
+    (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
+    (("scores",), "elements"): "table: part of a mail → weight",
     (("trigger",), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "open"), "scope"): SCOPES,
@@ -125,6 +189,9 @@ DEFAULTS = {
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,
+    (("scores",), "mandatory"): ", ".join(Scoring().mandatory),
+    (("scores",), "points"): ", ".join(f"{kind} = {worth:g}" for kind, worth in Scoring().points),
+    (("scores",), "elements"): ", ".join(f"{part} = {worth:g}" for part, worth in Scoring().elements),
 }
 
 
@@ -209,6 +276,10 @@ class _Listener(Fields):
         self._note(at, field, f"whole number, {least:,} to {most:,}", str(default) if default >= least else "")
         return default
 
+    def number(self, told: dict[str, Any], at: Path, field: str, least: float, most: float, default: float) -> float:
+        self._note(at, field, f"number, {least:g} to {most:,g}", f"{default:g}")
+        return default
+
     def share(self, told: dict[str, Any], at: Path, field: str) -> float | None:
         self._note(at, field, "share, 0 to 1")
         return None
@@ -253,7 +324,7 @@ def _annotated(table: Table, field: str) -> str:
 def docstrings() -> dict[str, dict[str, str]]:
     """Type → attribute → its docstring; the type's own under an empty name."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(trigger)).body:
+    for node in [node for module in SOURCES for node in ast.parse(inspect.getsource(module)).body]:
         if isinstance(node, ast.ClassDef):
             told = found[node.name] = {"": _joined(ast.get_docstring(node) or "")}
             for attribute, after in zip(node.body, node.body[1:], strict=False):
