@@ -45,6 +45,7 @@ PLANTED: dict[str, dict[str, Any]] = {
         "score": (0.4, 0.6),
         "seen": (0, 12),
         "age": (25, 44),
+        "sale": (0.6, 0.9),
     },
     "big": {
         "orders": (8, 16),
@@ -54,6 +55,7 @@ PLANTED: dict[str, dict[str, Any]] = {
         "score": (0.6, 0.9),
         "seen": (0, 20),
         "age": (45, 70),
+        "sale": (0.0, 0.1),
     },
     "lapsed": {
         "orders": (1, 1),
@@ -63,6 +65,7 @@ PLANTED: dict[str, dict[str, Any]] = {
         "score": (0.0, 0.1),
         "seen": (150, 400),
         "age": (20, 70),
+        "sale": (0.1, 0.2),
     },
     "mobile": {
         "orders": (3, 6),
@@ -72,6 +75,7 @@ PLANTED: dict[str, dict[str, Any]] = {
         "score": (0.4, 0.6),
         "seen": (0, 20),
         "age": (20, 40),
+        "sale": (0.3, 0.45),
     },
 }
 
@@ -91,6 +95,7 @@ def somebody(rng: random.Random, group: str, number: int, told_age: bool = True)
         "price_sensitivity": round(rng.uniform(*plan["price"]), 4),
         "flags": {"mobile_preferred": rng.random() < plan["mobile"]},
         "engagement": {"score": round(rng.uniform(*plan["score"]), 4)},
+        "sale_share": round(rng.uniform(*plan["sale"]), 4),
         "bot": False,
     }
 
@@ -122,14 +127,16 @@ def test_groups_are_found_again_where_they_were_planted(trained: Any) -> None:
     assert [one.size for one in trained.personas] == pytest.approx([100] * 4, abs=6)
     assert max(trained.silhouettes, key=lambda k: trained.silhouettes[k]) == 4
     assert trained.stability > 0.9
-    assert trained.not_used == {"sale_share": "too few have it"}
+    assert trained.not_used == {}
 
 
 #
 def test_the_budget_conscious_millennials_come_out(trained: Any) -> None:
     (one,) = [one for one in trained.personas if one.name == "budget_conscious_millennials"]
     assert one.title == "Budget-Conscious Millennials"
-    assert one.apart["price_sensitivity"] > 1 and one.apart["average_order"] < -1 and one.apart["mobile"] > 0.5
+    assert (
+        one.apart["sale_share"] > 1 and one.apart["price_sensitivity"] > 1 and one.apart["average_order"] < -1 and one.apart["mobile"] > 0.5
+    )
     assert one.means["recency"] < 12 and 25 <= one.age <= 44
 
 

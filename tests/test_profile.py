@@ -249,3 +249,14 @@ def test_the_view_is_the_same_bytes_whenever_it_is_made() -> None:
 
 def test_an_empty_profile_is_small() -> None:
     assert len(msgspec.msgpack.encode(Profile())) < 80
+
+
+#
+def test_of_the_products_she_looked_at_the_share_that_was_on_sale() -> None:
+    her = Her()
+    assert her.seen(0)["sale_share"] is None
+    for n in range(8):
+        her.does("product_view", n, product_id=f"p{n}", price=20, sale_price=15 if n % 4 == 0 else None)
+    assert her.seen(9)["sale_share"] == 0.25
+    her.does("product_view", 10, product_id="p0", price=20)  # full price again
+    assert her.seen(11)["sale_share"] == 0.125

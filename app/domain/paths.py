@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, channels, churn, device, figures, intent, mail, rhythm, signals, visits
+from app.domain import answers, channels, churn, device, figures, intent, mail, recent, rhythm, signals, visits
 from app.domain.curves import Curve, DaysSince, Fading, Lapse
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
@@ -77,6 +77,7 @@ STEP: dict[str, How] = {
     "profile.spent_30d": _of(figures.bought_30d, lambda bought: bought.amount / UNITS),
     "profile.spent_90d": _of(figures.bought_90d, lambda bought: bought.amount / UNITS),
     "profile.deal_share": figures.deal_share,
+    "profile.sale_share": _plain(lambda part: recent.sale_share(part.recent)),
     # what she does in the shop
     "profile.visits_30d": _of(figures.visits_30d, lambda seen: seen.visits),
     "profile.minutes_30d": _of(figures.visits_30d, lambda seen: seen.ms / MINUTE_MS),
@@ -183,6 +184,7 @@ STEP: dict[str, How] = {
     #
     "profile.missing": figures.missing,
     "profile.complete": _complete,
+    "profile.rejected": _plain(lambda part: dict(sorted(part.rejected.items()))),
 }
 OPEN = (
     "profile.relevance",

@@ -125,6 +125,7 @@ RECORD: dict[str, Callable[[Facts], Any]] = {
     "churn": lambda facts: churn.view(facts.person.churn, facts.now),
     "price_sensitivity": _rounded("profile.price_sensitivity"),
     "deal_share": _rounded("profile.deal_share"),
+    "sale_share": _rounded("profile.sale_share"),
     "receptivity": _table(cross=_rounded("profile.receptivity.cross"), up=_rounded("profile.receptivity.up")),
     "peak_month": _as_it_is("profile.peak_month"),
     "cycle_days": _all_rounded("profile.cycle_days"),
@@ -146,6 +147,6 @@ RECORD: dict[str, Callable[[Facts], Any]] = {
         }
     ),
     **{name: _as_it_is(f"profile.{name}") for name in ("surveys", "preferences", "tickets_open", "device", "timezone", "locale", "region")},
-    **{name: _as_it_is(f"profile.{name}") for name in ("flags", "complete", "missing", "bot")},
+    **{name: _as_it_is(f"profile.{name}") for name in ("flags", "complete", "missing", "rejected", "unseen_orders", "bot")},
 }
 """Key of the record → how it is made."""

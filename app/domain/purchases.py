@@ -111,10 +111,10 @@ def refunded(purchases: Purchases, order_id: str, order: Order | None, amount: i
 
 def deal(properties: dict[str, Any]) -> bool:
     """Whether a record of an order tells a coupon, a discount or a sale price, of the whole or of a line."""
-    if _cut(properties):
+    if cut(properties):
         return True
     lines = properties.get("products")
-    return isinstance(lines, list) and any(isinstance(line, dict) and _cut(line) for line in lines)
+    return isinstance(lines, list) and any(isinstance(line, dict) and cut(line) for line in lines)
 
 
 def within(purchases: Purchases, span_ms: int, now: int) -> tuple[Sum, int]:
@@ -215,7 +215,8 @@ def _dearer(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     return max(one, other, key=lambda piece: (piece[0] != 0, piece[1], piece[0]))
 
 
-def _cut(told: dict[str, Any]) -> bool:
+def cut(told: dict[str, Any]) -> bool:
+    """Whether an order, a line or a view of a product tells a coupon, a discount or a price below the usual one."""
     if not any([name in HINTS and value is not None for name, value in told.items()]):
         return False
     for name in CODES:

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from app.domain.money import units
 from app.domain.product import Product
+from app.domain.purchases import cut
 from app.domain.scope import Subject
 
 MAX_RECENT = 20
@@ -23,6 +24,8 @@ class Told(Struct, frozen=True, array_like=True):
     image: str
     url: str
     category: str | None
+    sale: bool = False
+    """It was on sale."""
 
 
 class RecentProduct(Struct, frozen=True, array_like=True):
@@ -46,6 +49,7 @@ def viewed(recent: tuple[RecentProduct, ...], about: Subject) -> tuple[RecentPro
         _link(properties, "image", "image_url"),
         _link(properties, "url", "product_url"),
         names[0] if names else None,
+        cut(properties),
     )
     ts = about.ts
     before = next((other for other in recent if other.product.same(concerned)), None) if recent else None
@@ -61,6 +65,7 @@ def viewed(recent: tuple[RecentProduct, ...], about: Subject) -> tuple[RecentPro
             newer.image or older.image,
             newer.url or older.url,
             newer.category or older.category,
+            newer.sale,
         )
         added = RecentProduct(before.product if late else concerned, max(before.at, ts), Raw(_encode(one)))
     if not others or added.at >= others[0].at:
@@ -75,6 +80,11 @@ def union(mine: tuple[RecentProduct, ...], theirs: tuple[RecentProduct, ...]) ->
         if not any(one.product.same(other.product) for other in found):
             found.append(one)
     return tuple(found[:MAX_RECENT])
+
+
+def sale_share(recent: tuple[RecentProduct, ...]) -> float | None:
+    """Of the products she looked at last those on sale (A-014, A-045); None: she looked at none."""
+    return sum(told(one).sale for one in recent) / len(recent) if recent else None
 
 
 def told(one: RecentProduct) -> Told:
