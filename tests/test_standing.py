@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import person
-from app.domain.effects import Tell
+from app.domain.effects import PassOn, Tell
 from app.domain.facts import Facts
 from app.domain.person import Group, Person, See
 from app.domain.population import Population, bin_of
 from app.domain.standing import NEVER, Standing
-from app.events import Event, Fact, derived_id
+from app.events import Event, Fact, MergeOut, derived_id
 from app.policy.pack import compile_artifact
 from tests.her import pack
 from tests.person_story import DAY, HOUR, MINUTE, SECOND, START
@@ -30,6 +30,7 @@ class Watched:
 
     def __init__(self, the: Any = MERGED, population: Population | None = None, person_id: str = "her") -> None:
         self.the, self.population = the, population
+        self.packs = {the.ref: the}
         self.group = Group(Person(person_id))
         self.now, self.count = START, 0
         self.conclusions: list[Any] = []
@@ -46,6 +47,9 @@ class Watched:
         )
         return event_id
 
+    def goes_by(self, the: Any) -> None:
+        self.the = self.packs[the.ref] = the
+
     def until(self, at: int) -> None:
         while 0 <= (due := person.due(self.group.person)) <= START + at:
             assert due > self.now or self.now == START, "a wake-up lies ahead"
@@ -54,7 +58,7 @@ class Watched:
         self.now = START + at
 
     def _see(self) -> See:
-        return See(self.group, self.now, self.now, SECOND, self.the, lambda ref: self.the, frozenset(), self.population)
+        return See(self.group, self.now, self.now, SECOND, self.the, self.packs.__getitem__, frozenset(), self.population)
 
     def _after(self, group: Group, effects: list[Any]) -> None:
         rows = dict(person.dump(group, None))
@@ -184,11 +188,11 @@ def test_a_customer_is_ranked_again_when_the_day_begins() -> None:
 def test_another_pack_looks_at_her_anew() -> None:
     her = Watched()
     her.does("purchase", 0, order_id="o-1", total=20)
-    her.the = pack("cart-timing")
+    her.goes_by(pack("cart-timing"))
     kept = her.standing
     her.does("page_view", HOUR, page_type="home")
     assert her.standing.rules == kept.rules, "the same rows under another name are the same rules"
-    her.the = compile_artifact("mine@1", build_text(GOOD))
+    her.goes_by(compile_artifact("mine@1", build_text(GOOD)))
     her.does("page_view", 2 * HOUR, page_type="home")
     assert (her.standing.stages, her.standing.segments, her.standing.flags, her.standing.due) == ({}, {}, (), NEVER)
     assert set(her.standing.counted) == {"clv", "frequency", "recency", "monetary"}, "everybody is counted, whatever the pack asks"
@@ -232,3 +236,33 @@ def look(her: Watched, since: int, until: int, rng: random.Random) -> None:
         her.until(end)
         her.agrees(her.now)
         at = end
+
+
+def test_two_people_as_one_are_counted_once_and_enter_nothing_twice() -> None:
+    # design.md 1.6: what the other was counted as is taken back; the facts of both add to those of one
+    device = Watched(person_id="device")
+    device.does("purchase", 0, known=False, order_id="o-1", total=20)
+    device.does("product_view", HOUR, known=False, product_id="p1")
+    her = Watched()
+    her.does("identify", 2 * HOUR, traits={"first_name": "Ann"})
+    device.until(2 * HOUR)
+    moved, effects = person.step(device.group, MergeOut(device.now, "device", "her", "l-1"), device._see())
+    handed = next(one.record for one in effects if isinstance(one, PassOn))
+    her._after(*person.step(her.group, handed, her._see()))
+    assert her.standing.stages["merged"] == device.standing.stages["merged"], "she came there as whom she was before"
+    assert "purchaser" in her.standing.segments
+    assert "purchaser" not in dict(her.concluded("segment_entered")), "entered on the device already"
+    her.agrees(her.now)
+    totals: dict[tuple[str, Any], int] = {}
+    for one in (*device.facts, *her.facts):
+        for value, sign in ((one.old, -1), (one.new, 1)):
+            if value is not None:
+                totals[one.figure, value] = totals.get((one.figure, value), 0) + sign
+    standing = her.standing
+    assert {place for place, n in totals.items() if n} == {
+        *standing.counted.items(),
+        *((f"stage/{scheme}", stage) for scheme, (stage, _) in standing.stages.items()),
+        *((f"segment/{name}", "in") for name in standing.segments),
+    }
+    assert set(totals.values()) <= {0, 1}
+    assert moved.person.standing == Standing()
