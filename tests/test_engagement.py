@@ -176,7 +176,8 @@ ACTS = st.one_of(
         st.fixed_dictionaries({"order_id": st.sampled_from(("o-1", "o-2", "o-3", "o-4")), "total": st.sampled_from((10, 45.5, 120))}),
     ),
 )
-WHEN = st.one_of(st.integers(1, 100 * DAY), st.integers(1, 100 * 24 * 12).map(lambda n: n * 5 * MINUTE))
+WHEN = st.one_of(st.integers(1, 80 * 24 * 60).map(lambda n: n * MINUTE), st.integers(1, 80).map(lambda n: n * DAY))
+"""No two within seconds, or a machine did it; within 90 days, or the mails before would be in the totals alone."""
 
 
 def recount(acts: list[Act], now: int) -> dict[str, float]:

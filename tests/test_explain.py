@@ -17,7 +17,7 @@ from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
 from app.edges.census import EXAMPLES, Census
-from app.edges.dossier import of_file
+from app.edges.dossier import Film, of_file
 from app.edges.events_file import encode_lines, milliseconds
 from app.edges.shop_day import shop_day
 from app.edges.spectator import decode_decision
@@ -235,6 +235,22 @@ def test_who_was_anonymous_before_has_one_story_by_whatever_name(call: Call) -> 
     assert any("Mug" in one for one in texts(by_customer, "send"))  # the anonymous view leads to the customer's mail
 
 
+def test_a_device_that_was_hers_from_its_first_event_on_finds_her(call: Call) -> None:
+    both = view(0) | {"anonymous_id": "dev-2"}
+    lines = [*known(), both, view(HOUR, "Lamp") | {"customer_id": None, "anonymous_id": "dev-2"}]
+    by_device = told(call, lines, who="dev-2")
+    assert by_device == told(call, lines) and any("Lamp" in one for one in texts(by_device, "event"))
+
+
+def test_a_trigger_over_everybody_in_a_file(call: Call) -> None:
+    file = written([*known(), view(HOUR)])
+    code, out, _ = call("explain", "--trigger", "product_page_abandonment", "--events", file, "--policy", "s1")
+    assert code == 0 and "opened" in out and "c1" in out
+    code, _, err = call("explain", "--trigger", "product_page_abandonmint", "--events", file, "--policy", "s1")
+    assert code == 1 and "did you mean product_page_abandonment?" in err
+    assert call("explain", "--trigger", "welcome", "--events", file, "--policy", "merged", "--since", "2027-01-01")[0] == 1
+
+
 def test_hostile_names_come_out_as_text(call: Call, tmp_path: Path) -> None:
     lines = [*known(first_name=EVIL), view(HOUR, EVIL, category=EVIL), event("search", 2 * HOUR, query=EVIL)]
     file, page = written(lines), tmp_path / "story.html"
@@ -297,7 +313,7 @@ def test_whom_nobody_knows_is_a_no(call: Call) -> None:
         (["--person", "c1", "--send", "s"], "one of"),
         (["--trigger", "welcome", "--html", "x.html"], "--html"),
         (["--send", "s", "--since", "2d"], "--since"),
-        (["--trigger", "welcome", "--events", "events.jsonl"], "--events"),
+        (["--send", "s", "--events", "events.jsonl"], "--events"),
         (["--person", "c1", "--policy", "s1"], "--policy"),
         (["--person", "c1", "--assume-consent"], "--events"),
         (["--person", "c1", "--events", "missing.jsonl"], "missing.jsonl"),
@@ -318,9 +334,10 @@ def test_an_empty_file_is_unreadable_input(call: Call) -> None:
 def test_somebody_anonymous_and_somebody_by_her_person_id_are_found(tmp_path: Path) -> None:
     artifact, file = build("merged"), tmp_path / "events.jsonl"
     file.write_bytes(encode_lines([{**view(0), "customer_id": None, "anonymous_id": "dev-1"}]))
-    by_name = of_file(file, None, artifact, Settings(), "dev-1", None, frozenset(), {}.get)
+    film = Film(file, None, artifact, Settings(), None, frozenset(), {}.get, 0)
+    by_name = of_file(film, Settings(), "dev-1")
     assert by_name is not None and by_name.name == "dev-1"
-    by_id = of_file(file, None, artifact, Settings(), by_name.person_id, None, frozenset(), {}.get)
+    by_id = of_file(film, Settings(), by_name.person_id)
     assert by_id is not None and by_id.person_id == by_name.person_id
 
 

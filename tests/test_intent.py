@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import intent
+from app.domain.days import FOREVER
 from tests.person_story import DAY, HOUR, MINUTE, START, Her
 
 P1 = {"product_id": "p1", "category": "shoes"}
@@ -100,6 +103,8 @@ def test_the_third_product_of_one_category_within_a_day_is_high() -> None:
         ("page_view", {"page_type": "blog"}),
         ("content_view", {}),
         ("social_engagement", {"network": "instagram"}),
+        ("ad_video_complete", {"network": "tiktok"}),
+        ("email_forward", {"send_id": "s-1"}),
         ("email_click", {"send_id": "s-1"}),
         ("search", {"query": "shoes"}),
     ],
@@ -118,6 +123,41 @@ def test_passing_by_is_low(event_type: str, properties: dict[str, str]) -> None:
     assert (level(her, 0), score(her, 0)) == ("low", 0.0)
     her.does(event_type, 0, **properties)
     assert (level(her, 0), score(her, 0)) == ("low", 1.0)
+
+
+@pytest.mark.parametrize("hours", [(0, 20, 30), (30, 0, 20), (20, 30, 0), (30, 20, 0)])
+def test_a_late_compare_is_as_fresh_as_the_pair(hours: tuple[int, ...]) -> None:
+    # the second of a pair is high for a day, whichever of the two arrives first
+    her = Her()
+    for hour in hours:
+        her.does("product_compare", hour * HOUR, product_ids=["p1", "p2"])
+    assert (level(her, 54 * HOUR - 1), level(her, 54 * HOUR)) == ("high", "medium")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize(("hours", "until"), [((0, 10, 23), 47), ((0, 23, 46), None)])
+def test_a_late_product_is_the_third_of_a_day_or_not(order: tuple[int, ...], hours: tuple[int, ...], until: int | None) -> None:
+    # ≥ 3 products of one category within 24 h
+    her = Her()
+    for n in order:
+        her.does("product_view", hours[n] * HOUR, product_id=f"p{n}", category="shoes")
+    if until is None:
+        assert level(her, 46 * HOUR) == "medium"
+    else:
+        assert (level(her, until * HOUR - 1), level(her, until * HOUR)) == ("high", "medium")
+
+
+def test_a_level_says_when_time_alone_ends_it() -> None:
+    her = Her()
+    assert intent.level_until(her.person.intent, START) == ("low", FOREVER)
+    her.does("search", 0)
+    assert intent.level_until(her.person.intent, START) == ("medium", START + 7 * DAY)
+    her.does("page_view", DAY, page_type="pricing")
+    her.does("cart_add", DAY + HOUR, **P1)
+    assert intent.level_until(her.person.intent, START + DAY + HOUR) == ("high", START + 2 * DAY + HOUR)
+    for now in (START + 2 * DAY + HOUR, START + 7 * DAY - 1):
+        assert intent.level_until(her.person.intent, now) == ("medium", START + 7 * DAY)
+    assert intent.level_until(her.person.intent, START + 7 * DAY) == ("low", FOREVER)
 
 
 def test_the_score_ends_at_100() -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from app.commands.built import artifact
 from app.commands.outcome import No, Outage, WrongUse
-from app.edges.dossier import Dossier, candidates, of_file, of_topics
+from app.edges.dossier import Dossier, Film, candidates, of_file, of_topics
 from app.edges.events_file import Unreadable, products
 from app.edges.topic_scan import ScanFailed, scanner
 from app.settings import Settings
@@ -63,14 +63,17 @@ def from_options(
     return FromFile(events_file, people_file, products_file, assume)
 
 
+def film(settings: Settings, source: FromFile, until: int | None = None, after: int = 0) -> Film:
+    """The file, ready to be simulated. Raises `WrongUse`."""
+    catalogue = source.catalogue()
+    return Film(source.events, source.people, artifact(settings.policy), settings, until, source.assume, catalogue.get, after)
+
+
 def dossier(settings: Settings, asked: str, source: FromFile | None, until: int | None = None, after: int = 0) -> Dossier:
     """The person that `asked` means. Raises `No`, `Outage`, `WrongUse`. `after`: ms that a file's time runs on behind its last line."""
     if source is not None:
-        catalogue = source.catalogue()
         try:
-            found = of_file(
-                source.events, source.people, artifact(settings.policy), settings, asked, until, source.assume, catalogue.get, after
-            )
+            found = of_file(film(settings, source, until, after), settings, asked)
         except Unreadable as error:
             raise WrongUse(str(error)) from error
     else:

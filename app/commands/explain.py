@@ -13,14 +13,15 @@ import msgspec
 import orjson
 
 from app import events, flow
-from app.commands.asked import OUTPUT, FromFile, dossier, file_options, from_options, write
+from app.commands.asked import OUTPUT, FromFile, dossier, file_options, film, from_options, write
 from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
-from app.commands.outcome import No, Outage
+from app.commands.outcome import No, Outage, WrongUse
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
 from app.edges.census import Census
 from app.edges.dossier import Dossier, of_topics
+from app.edges.events_file import Unreadable
 from app.edges.progress import Bar
 from app.edges.spectator import decode_decision
 from app.edges.story_page import story_page
@@ -83,7 +84,10 @@ def explain(
             told = walk(event_type, settings.policy)
             click.echo(orjson.dumps({"walk": told}, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(told))
         elif trigger is not None:
-            census = asyncio.run(_census(settings, trigger, since))
+            census = asyncio.run(_census(settings, trigger, since)) if file is None else _census_of(settings, file, trigger, since)
+            if not census.counts:
+                known = {*census.triggers, *compile_artifact(*artifact(settings.policy)).by_name}
+                raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else _meant(trigger, known)))
             click.echo(orjson.dumps(census.summary(), option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(census.lines()))
         elif person is not None:
             found = dossier(settings, person, file, after=AFTER_FILE_MS)
@@ -113,8 +117,8 @@ def _fits(
     file: FromFile | None,
 ) -> None:
     """Raises `UsageError` for an option that would do nothing."""
-    if (file is not None and person is None) or (policy is not None and file is None and event_type is None):
-        raise click.UsageError("--events FILE goes with --person, --policy with --events or an EVENT_TYPE")
+    if (file is not None and person is None and trigger is None) or (policy is not None and file is None and event_type is None):
+        raise click.UsageError("--events FILE goes with --person or --trigger, --policy with --events or an EVENT_TYPE")
     if since is not None and person is None and trigger is None:
         raise click.UsageError("--since goes with --person or --trigger")
     if (html is not None or last is not None) and (event_type is not None or trigger is not None):
@@ -222,9 +226,20 @@ async def _census(settings: Settings, trigger: str, since: Since | None) -> Cens
         with Bar("reading decisions", 0) as bar:
             async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
                 census.see(record.value)
-    if not census.counts:
-        known = {*census.triggers, *compile_artifact(*artifact(settings.policy)).by_name}
-        raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else _meant(trigger, known)))
+    return census
+
+
+def _census_of(settings: Settings, file: FromFile, trigger: str, since: Since | None) -> Census:
+    decided: list[bytes] = []
+    try:
+        ends = film(settings, file, after=AFTER_FILE_MS).play(
+            lambda topic, output: decided.append(output.value) if topic == "decisions" else None
+        )
+    except Unreadable as error:
+        raise WrongUse(str(error)) from error
+    census = Census(trigger, "" if since is None else events.iso(since.instant(ends)))
+    for value in decided:
+        census.see(value)
     return census
 
 

@@ -18,10 +18,10 @@ def untracked(part: Profile) -> bool:
     return part.consent.get("track") is False
 
 
-def behaved(part: Profile, event: Event, changes: Changes, names: tuple[str, ...], kind: str) -> None:
-    """Interest after a behaviour of a type of A-049."""
+def behaved(part: Profile, event: Event, see: See, changes: Changes, names: tuple[str, ...], kind: str) -> None:
+    """Interest after a behaviour of a type of A-049; `store_purchase` counts as a purchase (interface.md section 3)."""
     if names:
-        weight = interest.WEIGHTS[kind] * interest.intensity(event.properties)
+        weight = getattr(see.scoring.interest, kind) * interest.intensity(event.properties)
         before = changes.get("interest", part.interest)
         changes["interest"] = interest.behaved(before, names, weight, event.ts, kind == "product_view")
 
@@ -30,7 +30,7 @@ def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> 
     """Raises interest, and remembers the product."""
     if not untracked(part):
         about = see.about(event)
-        behaved(part, event, changes, about.categories, "product_view")
+        behaved(part, event, see, changes, about.categories, "product_view")
         changes["recent"] = viewed(part.recent, about)
     return NOTHING
 
@@ -38,7 +38,7 @@ def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> 
 def on_cart_add(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Raises interest."""
     if not untracked(part):
-        behaved(part, event, changes, see.about(event).categories, event.event_type)
+        behaved(part, event, see, changes, see.about(event).categories, event.event_type)
     return NOTHING
 
 

@@ -47,7 +47,7 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         changes["orders"] = part.orders + 1
     changes["rhythm"] = rhythm.ordered(part.rhythm, before, order, () if untracked(part) else bought.categories)
     if bought.categories and not untracked(part):
-        behaved(part, event, changes, bought.categories, "purchase")
+        behaved(part, event, see, changes, bought.categories, "purchase")
     keep = Keep("orders", bought.orders)
     if bought.kind is None:
         return (keep,)

@@ -42,6 +42,8 @@ def cancel(turn: Scheduler, subject: Subject) -> None:
 
 def holds(turn: Scheduler, one: Window, row: Trigger, subject: Subject) -> bool:
     """Whether `subject` cancels the window as it stands after it."""
+    if subject.machine and row.human:
+        return False
     for rule in row.cancels:
         if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
             orders = turn.see.orders if one.scope == scope.ORDER else None

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from app.domain.days import DAY_MS, FOREVER
 
+LEAST = 1e-300
+"""Less than it is too little to divide by."""
+
 
 class Curve(Protocol):
     """`at`: its value at an instant (ms), never turning back. `when`: about the ms at which it has a value."""
@@ -48,7 +51,9 @@ class Fading:
     def when(self, value: float) -> int:
         newest = max((since for since, _ in self.scores), default=0)
         total = sum(score * 0.5 ** ((newest - since) / self.half_life) for since, score in self.scores)
-        return newest + round(self.half_life * math.log2(total / value)) if total > 0 and value > 0 else FOREVER
+        if total <= 0 or value < LEAST:
+            return FOREVER
+        return newest + round(self.half_life * math.log2(total / value))
 
 
 class Lapse:

@@ -131,10 +131,18 @@ def timezone(properties: dict[str, Any], context: dict[str, Any]) -> str | None:
 def locale(properties: dict[str, Any], context: dict[str, Any]) -> str | None:
     """The language tag, as `de-DE`."""
     for told in (properties.get("locale"), context.get("locale"), properties.get("language")):
-        if isinstance(told, str) and (match := _LOCALE.fullmatch(told.strip())):
-            language, script, place = match.groups()
-            return "-".join(filter(None, (language.lower(), script and script.title(), place and place.upper())))
+        if isinstance(told, str) and (found := _tag(told[:40])) is not None:
+            return found
     return None
+
+
+@lru_cache(maxsize=4_096)
+def _tag(told: str) -> str | None:
+    match = _LOCALE.fullmatch(told.strip())
+    if match is None:
+        return None
+    language, script, place = match.groups()
+    return "-".join(filter(None, (language.lower(), script and script.title(), place and place.upper())))
 
 
 def country(properties: dict[str, Any], context: dict[str, Any]) -> str | None:

@@ -53,8 +53,13 @@ _WEB: tuple[_Row, ...] = (
         {"filter": "size", "value": "42", "category": "shoes"},
     ),
     ("product_compare", done.ProductCompare, "Choosing between products tells intent.", {"product_ids": ["0017", "0018"]}),
-    ("content_view", done.ContentView, "Reading before buying.", {"content_id": "care-guide", "url": "https://shop.example/care"}),
-    ("content_download", done.ContentDownload, "A lead worth nurturing.", {"content_id": "size-chart"}),
+    (
+        "content_view",
+        done.ContentView,
+        "Reading before buying.",
+        {"content_id": "care-guide", "content_type": "video", "url": "https://shop.example/care"},
+    ),
+    ("content_download", done.ContentDownload, "A lead worth nurturing.", {"content_id": "size-chart", "content_type": "pdf"}),
 )
 _SHOP: tuple[_Row, ...] = (
     ("cart_add", done.CartAdd, "Opens the cart's window and ends those of the product's page.", {**_SHOE, "quantity": 1}),
@@ -70,17 +75,17 @@ _SHOP: tuple[_Row, ...] = (
     ("review_write", done.ReviewWrite, "Cares enough to write.", {"product_id": "0017", "rating": 5}),
 )
 _MAILS: tuple[_Row, ...] = (
-    ("email_sent", told.EmailSent, "The base of every mail rate.", _MAIL),
+    ("email_sent", told.EmailSent, "The base of every mail rate.", {**_MAIL, "content_type": "images", "category": "shoes"}),
     ("email_delivered", told.EmailDelivered, "It arrived.", _MAIL),
-    ("email_open", told.EmailOpen, "It was seen.", _MAIL),
-    ("email_click", told.EmailClick, "It worked.", {**_MAIL, "link": "https://shop.example/p/0017"}),
+    ("email_open", told.EmailOpen, "It was seen.", {**_MAIL, "machine": False, "device": "mobile"}),
+    ("email_click", told.EmailClick, "It worked.", {**_MAIL, "link": "https://shop.example/p/0017", "element": "recommendations"}),
     ("email_bounce", told.EmailBounce, "A hard one ends mail to the address.", {**_MAIL, "kind": "hard"}),
     ("email_complaint", told.EmailComplaint, "Ends mail to the address.", _MAIL),
     ("email_unsubscribe", told.EmailUnsubscribe, "Ends mail to the person.", _MAIL),
     ("email_forward", told.EmailForward, "It was worth passing on.", _MAIL),
 )
 _CHANNELS: tuple[_Row, ...] = (
-    ("social_engagement", told.SocialEngagement, "Interest shown elsewhere.", {"network": "instagram", "campaign": "spring"}),
+    ("social_engagement", told.SocialEngagement, "Interest shown elsewhere.", {"network": "instagram", "action": "story"}),
     ("ad_view", told.AdView, "What she was shown.", _AD),
     ("ad_click", told.AdClick, "What brought her.", _AD),
     ("ad_conversion", told.AdConversion, "What it was worth.", _AD),
@@ -90,7 +95,7 @@ _CHANNELS: tuple[_Row, ...] = (
     ("support_call", told.SupportCall, "How often she had to ask.", {"seconds": 310}),
     ("store_visit", told.StoreVisit, "She exists outside the site too.", {"store_id": "berlin-1"}),
     ("store_purchase", told.StorePurchase, "A purchase like any other.", {**_ORDER, "store_id": "berlin-1"}),
-    ("referral", told.Referral, "The strongest sign of loyalty.", {"referred_id": "c-77"}),
+    ("referral", told.Referral, "The strongest sign of loyalty.", {"referred_id": "c-77", "network": "whatsapp"}),
     ("sms_sent", told.SmsSent, "The base of every SMS rate.", _MAIL),
     ("sms_click", told.SmsClick, "It worked.", {**_MAIL, "link": "https://shop.example/p/0017"}),
     ("push_open", told.PushOpen, "It was seen.", _MAIL),

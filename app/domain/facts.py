@@ -22,6 +22,8 @@ __all__ = ["CONTINUOUS", "FOREVER", "STEP", "Facts", "known", "of"]
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
+UNASKED: Any = object()
+
 
 class Facts:
     """Of `person` as of `now` (ms). `until`: the earliest ms > now at which something asked for so far changes by time alone."""
@@ -35,13 +37,16 @@ class Facts:
 
     def get(self, path: str) -> Any:
         """A step fact's exact value; None: not known. Raises KeyError for an unknown path, and for one that is never still."""
-        try:
-            return self._known[path]
-        except KeyError:
-            pass
+        known = self._known.get(path, UNASKED)
+        if known is not UNASKED:
+            return known
         how = STEP.get(path)
         if how is not None:
-            return self._keep(path, how(self))
+            value, until = how(self)
+            if until < self.until:
+                self.until = until
+            self._known[path] = value
+            return value
         base, _, name = path.rpartition(".")
         if base not in OPEN:
             raise KeyError(path)
@@ -49,18 +54,15 @@ class Facts:
 
     def once(self, how: Callable[[Facts], tuple[Any, int]]) -> Any:
         """What several facts are made of, computed once, too."""
-        try:
-            return self._known[how]
-        except KeyError:
-            return self._keep(how, how(self))
+        known = self._known.get(how, UNASKED)
+        return self._keep(how, how(self)) if known is UNASKED else known
 
     def compare(self, path: str, op: str, value: float) -> bool | None:
         """How a figure stands to a number; None: it is not known. Of one that moves all the time `until` is the ms at which this flips."""
         asked = (path, op, value)
-        try:
-            return self._known[asked]  # type: ignore[no-any-return]
-        except KeyError:
-            pass
+        known: bool | None = self._known.get(asked, UNASKED)
+        if known is not UNASKED:
+            return known
         holds = OPERATORS[op]
         if path in STEP:
             step = self.get(path)
@@ -84,10 +86,9 @@ class Facts:
     def curve(self, path: str) -> Curve | None:
         """How a figure moves while no event comes; None: not known. Raises KeyError for an unknown path."""
         asked = (path,)
-        try:
-            return self._known[asked]  # type: ignore[no-any-return]
-        except KeyError:
-            pass
+        known: Curve | None = self._known.get(asked, UNASKED)
+        if known is not UNASKED:
+            return known
         how = CONTINUOUS.get(path)
         if how is None:
             base, _, name = path.rpartition(".")
@@ -114,7 +115,7 @@ class Known(NamedTuple):
 
 def of(see: See) -> Facts:
     """Of the person as she stands at this record, by the active pack."""
-    return Facts(see.person, see.now, see.pack.scoring if see.pack is not None else DEFAULT, see.population)
+    return Facts(see.person, see.now, see.scoring, see.population)
 
 
 def known(path: str) -> Known | None:

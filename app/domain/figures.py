@@ -5,7 +5,6 @@ A figure that is made of others says FOREVER: who asks for it has asked for thos
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,6 @@ from app.domain import (
 from app.domain.days import DAY_MS, FOREVER, whole_days
 from app.domain.fingerprint import fingerprint
 from app.domain.money import UNITS
-from app.domain.sends import act
 
 if TYPE_CHECKING:
     from app.domain.facts import Facts
@@ -72,24 +70,16 @@ def mail_90d(facts: Facts) -> Found:
     return mail.rates(facts.person.profile.mail, QUARTER, 0, facts.now, facts.scoring.opens)
 
 
-def _clicks(facts: Facts) -> Found:
-    """When she clicked herself, in order (ms)."""
-    kept = mail.sends(facts.person.profile.mail).values()
-    return sorted(one.at for send in kept for click in send.clicks if not (one := act(send, click.code)).machine), FOREVER
-
-
 def _after_click(ago: int) -> How:
     """As of so many ms ago: orders of the 90 d before with a click before them that lay in those 90 d, too (A-054)."""
 
     def count(facts: Facts) -> Found:
         part, then = facts.person.profile, facts.now - ago
         found, until = 0, FOREVER
-        clicks = facts.once(_clicks) if part.mail.clicked and part.orders else ()
-        for one in reversed(part.purchases.newest.values()) if clicks else ():
+        for one in reversed(part.purchases.newest.values()) if part.mail.clicked else ():
             if then - one.at >= QUARTER:
                 break
-            before = bisect_right(clicks, one.at)
-            click = clicks[before - 1] if before else 0
+            click = mail.last_click_before(part.mail, one.at)
             if not click or then - click >= QUARTER:
                 continue  # the click is the older of the two, so it leaves first
             if ago and one.at > then:
@@ -141,7 +131,8 @@ def purchase_part(facts: Facts) -> Found:
 
 
 def engagement_score(facts: Facts) -> Found:
-    email, website, purchase = (facts.get(f"profile.engagement.{part}") for part in ("email", "website", "purchase"))
+    get = facts.get
+    email, website, purchase = get("profile.engagement.email"), get("profile.engagement.website"), get("profile.engagement.purchase")
     return engagement.score(email, website, purchase, facts.scoring.engagement), FOREVER
 
 
@@ -294,9 +285,7 @@ def reactivation(facts: Facts) -> Found:
 
 
 def intent_level(facts: Facts) -> Found:
-    part, now = facts.person.intent, facts.now
-    fades = intent.fades(part, now, FOREVER)
-    return intent.level(part, now), fades[0][0] if fades else FOREVER
+    return intent.level_until(facts.person.intent, facts.now)
 
 
 def average_order(facts: Facts) -> Found:

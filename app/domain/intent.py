@@ -53,6 +53,8 @@ WEIGHTS = {
     **dict.fromkeys(("email_open", "push_open", "ad_view"), LOW),
 }
 """Event types whose signal does not depend on what else she did."""
+MAILS = frozenset(("email_open", "email_click"))
+"""A machine may be behind them."""
 
 
 class CartLine(Struct, frozen=True, array_like=True):
@@ -88,6 +90,8 @@ def step(part: Intent, record: JournalRecord, see: See) -> tuple[Intent, Effects
         return part, NOTHING
     if see.person.profile.consent.get("track") is False and kind not in ENDS_CART:
         return part, NOTHING
+    if kind in MAILS and see.about(record).machine:
+        return part, NOTHING  # X-26: it tells nothing of her
     if handler is not None:
         return handler(part, see.about(record)), NOTHING
     return _signal(part, weight or LOW, record.ts), NOTHING

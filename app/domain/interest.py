@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from app.domain.days import DAY_MS, HOUR_MS, whole_days
 
-WEIGHTS = {"product_view": 1.0, "cart_add": 3.0, "purchase": 5.0, "email_click": 2.0, "review_write": 4.0}
-"""A-049, `behavior_weights`; `store_purchase` counts as a purchase (interface.md section 3)."""
 DECAY = 0.1
 """A-050, `decay_rate` per whole elapsed day."""
 CAP = 100.0

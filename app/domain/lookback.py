@@ -15,8 +15,8 @@ WINDOW_MS = 48 * 3_600_000
 MAX_ENTRIES = 500
 MAX_BYTES = 64 * 1024
 """Of all entries, as encoded: the second row may have 256 KiB. The oldest entries give way."""
-KEPT = ("quantity", "amount")
-"""Properties that tell how much was taken back."""
+KEPT = ("quantity", "amount", "machine")
+"""Properties that tell how much was taken back, and whether a machine did it."""
 
 
 class Entry(Struct, frozen=True, array_like=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -69,7 +70,12 @@ def said(properties: dict[str, Any], context: dict[str, Any]) -> bool:
             if value is True or (isinstance(value, str) and value.strip().lower() not in NOT_MACHINES):
                 return True
     agent = user_agent(properties, context)
-    return agent == APPLE or (agent != "" and _SCANNER.search(agent.lower()) is not None)
+    return agent != "" and _is_machine(agent)
+
+
+@lru_cache(maxsize=4_096)  # few clients, many mails
+def _is_machine(agent: str) -> bool:
+    return agent == APPLE or _SCANNER.search(agent.lower()) is not None
 
 
 def user_agent(properties: dict[str, Any], context: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> E
     if machine:
         see.note(event, machine=True)
     elif not untracked(part):
-        behaved(part, event, changes, see.about(event).categories, "email_click")
+        behaved(part, event, see, changes, see.about(event).categories, "email_click")
     return NOTHING
 
 

@@ -65,7 +65,7 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
         recent=recent.union(mine.recent, theirs.recent),
         visits=visits.union(mine.visits, theirs.visits),
-        purchases=purchases.union(mine.purchases, theirs.purchases, told.orders),
+        purchases=purchases.union(mine.purchases, theirs.purchases, told),
         rhythm=rhythm.union(mine.rhythm, theirs.rhythm, told),
         signals=signals.union(mine.signals, theirs.signals),
         device=device.union(mine.device, theirs.device),

@@ -115,6 +115,7 @@ STEP: dict[str, How] = {
     "churn.next_purchase_at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
     #
     "churn.mean_gap_days": _hers(lambda person: _days(churn.mean_gap(person.churn))),
+    "churn.spread_days": _hers(lambda person: _days(churn.spread(person.churn))),
     "profile.next_order.at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
     "profile.next_order.spread_days": _hers(lambda person: _days(churn.spread(person.churn))),
     #
@@ -221,6 +222,11 @@ def _churn(facts: Facts) -> Curve | None:
     return Lapse(part.instants[-1], mean) if mean and part.orders >= churn.MIN_ORDERS else None
 
 
+def _since_last(facts: Facts) -> Curve | None:
+    last = churn.last_at(facts.person.churn)
+    return None if last is None else DaysSince(last)
+
+
 def _in_stage(facts: Facts, scheme: str) -> Curve | None:
     known = facts.person.standing.stages.get(scheme)
     return None if known is None else DaysSince(known[1])
@@ -236,9 +242,10 @@ CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
     "profile.days_since_seen": _since(lambda part: part.last_seen),
     "intent.score": _intent,
     "churn.probability": _churn,
+    "churn.days_since_last": _since_last,
 }
 BY_NAME: dict[str, Callable[[Facts, str], Curve | None]] = {"profile.days_in_stage": _in_stage}
 
-for _table in (STEP, CONTINUOUS):
-    # The record has both parts of the lane in it; conditions may name them without it.
-    _table.update({f"profile.{path}": how for path, how in _table.items() if not path.startswith("profile.")})
+# The record has both parts of the lane in it; conditions may name them without it.
+STEP |= {f"profile.{path}": how for path, how in STEP.items() if not path.startswith("profile.")}
+CONTINUOUS |= {f"profile.{path}": how for path, how in CONTINUOUS.items() if not path.startswith("profile.")}

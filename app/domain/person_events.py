@@ -14,9 +14,25 @@ from app.events import Personal
 
 
 class Mail(Behaviour, frozen=True):
-    """An event of a mail that was sent; `send_id` is that of `message_sends`."""
+    """An event of a message that was sent; `send_id` is that of `message_sends`."""
 
     send_id: Text = None
+
+
+class Seen(Mail, frozen=True):
+    """An event of a mail that was sent. `content_type` of the mail: images, video, text (A-018)."""
+
+    content_type: Text = None
+
+
+class Acted(Seen, frozen=True):
+    """What was done with it, by her or by a machine: `machine`, `proxy`, `bot` are the provider's word (X-26); `device` as mobile."""
+
+    machine: bool | None = None
+    proxy: bool | str | None = None
+    bot: bool | str | None = None
+    user_agent: Text = None
+    device: str | dict[str, Any] | None = None
 
 
 class Campaign(Behaviour, frozen=True):
@@ -37,22 +53,24 @@ class Traits(Struct, frozen=True):
 # --- mail ---------------------------------------------------------------------------------------------------------------------
 
 
-class EmailSent(Mail, frozen=True):
+class EmailSent(Seen, frozen=True):
     """Handed to the provider."""
 
 
-class EmailDelivered(Mail, frozen=True):
+class EmailDelivered(Seen, frozen=True):
     """Taken by the recipient's server."""
 
 
-class EmailOpen(Mail, frozen=True):
+class EmailOpen(Acted, frozen=True):
     """Opened, by her or by a machine."""
 
 
-class EmailClick(Mail, frozen=True):
-    """`link`: where it led."""
+class EmailClick(Acted, frozen=True):
+    """`link`: where it led; `element` or `block`: the part of the mail it stood in (A-067)."""
 
     link: Text = None
+    element: Text = None
+    block: Text = None
 
 
 class EmailBounce(Mail, frozen=True):
@@ -70,14 +88,18 @@ class EmailUnsubscribe(Mail, frozen=True):
 
 
 class EmailForward(Mail, frozen=True):
-    """Passed on to somebody."""
+    """Passed on to somebody, or shared on a `network` (A-020)."""
+
+    network: Text = None
 
 
 # --- channels -----------------------------------------------------------------------------------------------------------------
 
 
 class SocialEngagement(Campaign, frozen=True):
-    """A like, a share, a comment."""
+    """`action`: story, like, share, comment (A-024)."""
+
+    action: Text = None
 
 
 class AdView(Campaign, frozen=True):
@@ -97,7 +119,7 @@ class AdVideoComplete(Campaign, frozen=True):
 
 
 class SupportTicket(Behaviour, frozen=True):
-    """`status`: open, closed, or the help desk's own."""
+    """`status`: open, closed (or solved, resolved, done), or the help desk's own; without a `ticket_id` it is counted, never open."""
 
     ticket_id: Text = None
     status: Text = None
@@ -127,8 +149,8 @@ class StorePurchase(Order, frozen=True):
     store_id: Text = None
 
 
-class Referral(Behaviour, frozen=True):
-    """She brought somebody."""
+class Referral(Campaign, frozen=True):
+    """She brought somebody; by a `network` or `campaign`, if told."""
 
     referred_id: Text = None
 

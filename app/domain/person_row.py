@@ -16,6 +16,7 @@ from app.domain.originals import Originals
 from app.domain.population import Population
 from app.domain.profile import Profile
 from app.domain.scope import Subject, of_event
+from app.domain.scoring import DEFAULT, Scoring
 from app.domain.standing import Standing
 from app.domain.windows import LookBack, Windows
 from app.events import Event, Moved
@@ -149,6 +150,11 @@ class See:
     def note(self, event: Event, **told: Any) -> None:
         """What an agent found out about the event: the agents after it see it among the event's properties."""
         self._record, self._about = event, of_event(event, told)
+
+    @property
+    def scoring(self) -> Scoring:
+        """The active pack's figures of scores."""
+        return self.pack.scoring if self.pack is not None else DEFAULT
 
     @property
     def orders(self) -> Orders:

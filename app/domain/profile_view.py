@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from app.domain import churn, intent
 from app.domain.facts import Facts
 from app.domain.money import UNITS, text
 from app.domain.paths import BY_NAME, CONTINUOUS, STEP
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 CENT = UNITS // 100
 PLACES = 4
-PROBABLE = 6
-"""Decimal places of a probability."""
 Tree = dict[str, Any]
 """Name → its path, or a tree of further names."""
 
@@ -65,13 +64,13 @@ def _grown(facts: Facts, branch: Any) -> Any:
 
 
 def _as_it_is(path: str) -> Callable[[Facts], Any]:
-    return lambda facts: facts.peek(path)
+    return lambda facts: facts.get(path)
 
 
-def _rounded(path: str, places: int = PLACES) -> Callable[[Facts], Any]:
+def _rounded(path: str) -> Callable[[Facts], Any]:
     def build(facts: Facts) -> Any:
-        value = facts.peek(path)
-        return None if value is None else round(value, places)
+        value = facts.get(path)
+        return None if value is None else round(value, PLACES)
 
     return build
 
@@ -122,18 +121,8 @@ RECORD: dict[str, Callable[[Facts], Any]] = {
     "clv": _table(value=_spent, tier=_as_it_is("profile.clv.tier")),
     "lifecycle": _as_it_is("profile.lifecycle"),
     "segments": _as_it_is("profile.segments"),
-    "intent": _table(level=_as_it_is("intent.level"), score=_rounded("intent.score")),
-    "churn": _table(
-        probability=_rounded("churn.probability", PROBABLE),
-        horizon_days=_as_it_is("churn.horizon_days"),
-        level=_as_it_is("churn.level"),
-        next_purchase_at=_as_it_is("churn.next_purchase_at"),
-    ),
-    "next_order": _table(
-        at=_as_it_is("profile.next_order.at"),
-        mean_gap_days=_rounded("churn.mean_gap_days"),
-        spread_days=_rounded("profile.next_order.spread_days"),
-    ),
+    "intent": lambda facts: intent.view(facts.person.intent, facts.now),
+    "churn": lambda facts: churn.view(facts.person.churn, facts.now),
     "price_sensitivity": _rounded("profile.price_sensitivity"),
     "deal_share": _rounded("profile.deal_share"),
     "receptivity": _table(cross=_rounded("profile.receptivity.cross"), up=_rounded("profile.receptivity.up")),

@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from app.domain.days import FOREVER
 from app.domain.fingerprint import fingerprint
 from app.domain.interest import categories
+from app.domain.merged_orders import Union
 from app.domain.money import units
-from app.domain.orders import MAX_LINES, Order, Orders
+from app.domain.orders import MAX_LINES, Order
 
 MAX_NEWEST = 60
 
@@ -87,7 +88,14 @@ def told(
     first = min(purchases.first_at, order.at) if purchases.first_at else order.at
     if after == before and currency == purchases.currency and first == purchases.first_at:
         return purchases
-    return Purchases(_bounded({**newest, key: after}), first, currency)
+    known = {**newest, key: after}
+    # In the usual case it is her newest, or a further line of one.
+    in_order = after.at == before.at if before is not None else not newest or after.at > newest[next(reversed(newest))].at
+    if not in_order:
+        known = _sorted(known)
+    if len(known) > MAX_NEWEST:
+        del known[next(iter(known))]
+    return Purchases(known, first, currency)
 
 
 def refunded(purchases: Purchases, order_id: str, order: Order | None, amount: int, currency: str | None) -> Purchases:
@@ -103,10 +111,10 @@ def refunded(purchases: Purchases, order_id: str, order: Order | None, amount: i
 
 def deal(properties: dict[str, Any]) -> bool:
     """Whether a record of an order tells a coupon, a discount or a sale price, of the whole or of a line."""
-    if not HINTS.isdisjoint(properties) and _cut(properties):
+    if _cut(properties):
         return True
     lines = properties.get("products")
-    return isinstance(lines, list) and any(isinstance(line, dict) and not HINTS.isdisjoint(line) and _cut(line) for line in lines)
+    return isinstance(lines, list) and any(isinstance(line, dict) and _cut(line) for line in lines)
 
 
 def within(purchases: Purchases, span_ms: int, now: int) -> tuple[Sum, int]:
@@ -155,9 +163,9 @@ def amounts(purchases: Purchases) -> list[int]:
     return [one.amount for one in purchases.newest.values() if _hers(one, purchases)]
 
 
-def union(mine: Purchases, theirs: Purchases, orders: Orders) -> Purchases:
-    """Of two people as one; `orders`: those of both. An order that both have counts once, as both together know it."""
-    if not theirs.first_at:
+def union(mine: Purchases, theirs: Purchases, told: Union) -> Purchases:
+    """Of two people as one; `told`: their orders as one. An order that both have counts once, as both together know it."""
+    if not theirs.first_at and not told.settled:
         return mine
     both = dict(theirs.newest)
     for key, one in mine.newest.items():
@@ -169,20 +177,20 @@ def union(mine: Purchases, theirs: Purchases, orders: Orders) -> Purchases:
             one = Bought(at, amount, one.deal or other.deal, currency, category, dearest, one.mixed or other.mixed)
         both[key] = one
     for key, one in both.items():
-        if (order := orders.open.get(key)) is not None:
+        if (order := told.orders.open.get(key)) is not None:
             mixed = one.mixed or len(order.categories) > 1
             both[key] = replace(one, at=order.at, amount=order.net, currency=order.currency, mixed=mixed)
-    first = min(mine.first_at, theirs.first_at) if mine.first_at else theirs.first_at
-    return Purchases(_bounded(both), first, mine.currency or theirs.currency)
+    first = min(mine.first_at or theirs.first_at, theirs.first_at or mine.first_at)
+    newest = dict(tuple(_sorted(both).items())[-MAX_NEWEST:])
+    return Purchases(newest, first, mine.currency or theirs.currency)
 
 
 def _hers(one: Bought, purchases: Purchases) -> bool:
     return one.currency is None or one.currency == purchases.currency
 
 
-def _bounded(newest: dict[int, Bought]) -> dict[int, Bought]:
-    entries = sorted(newest.items(), key=_instant)
-    return dict(entries[-MAX_NEWEST:])
+def _sorted(newest: dict[int, Bought]) -> dict[int, Bought]:
+    return dict(sorted(newest.items(), key=_instant))
 
 
 def _instant(entry: tuple[int, Bought]) -> tuple[int, int]:
@@ -208,6 +216,8 @@ def _dearer(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 
 
 def _cut(told: dict[str, Any]) -> bool:
+    if not any([name in HINTS and value is not None for name, value in told.items()]):
+        return False
     for name in CODES:
         code = told.get(name)
         if isinstance(code, str) and "${" not in code and code.strip().lower() not in NO_CODE:
@@ -217,6 +227,6 @@ def _cut(told: dict[str, Any]) -> bool:
     if any(units(told.get(name)) for name in CUTS) or any(told.get(name) is True for name in FLAGS):
         return True
     price, sale = units(told.get("price")), units(told.get("sale_price"))
-    if sale and (price is None or sale < price):
+    if sale is not None and sale > 0 and (price is None or sale < price):
         return True
     return price is not None and any((before := units(told.get(name))) is not None and before > price for name in BEFORE)

@@ -239,8 +239,16 @@ class Scheduler:
 
     def reach(self, subject: Subject) -> None:
         """Goals that the event reaches; a conclusion each."""
-        self.goals, found = goals.reached(self.goals, subject.kind, subject.cause, subject.ts, self.see.now, self.see.person_id)
+        deaf = tuple([one for one in self.goals if self._human(one.trigger)]) if subject.machine else ()
+        asked = tuple([one for one in self.goals if one not in deaf]) if deaf else self.goals
+        left, found = goals.reached(asked, subject.kind, subject.cause, subject.ts, self.see.now, self.see.person_id)
+        if found:
+            self.goals = (*deaf, *left)
         self.effects += [Conclude(one) for one in found]
+
+    def _human(self, trigger: str) -> bool:
+        row = self.pack.by_name.get(trigger)
+        return row is not None and row.human
 
     def end(
         self,

@@ -89,6 +89,11 @@ class Subject:
         return found
 
     @property
+    def machine(self) -> bool:
+        """Whether a machine did it."""
+        return self.properties.get("machine") is True
+
+    @property
     def categories(self) -> tuple[str, ...]:
         """The categories it concerns (`interest.categories`)."""
         found = self._categories

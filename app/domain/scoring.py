@@ -73,6 +73,21 @@ class PurchasePart(Struct, frozen=True):
     """An average order, in the pack's currency, that counts in full."""
 
 
+class Behaviours(Struct, frozen=True):
+    """What a behaviour adds to the interest in its categories, before it fades (A-049, A-051)."""
+
+    product_view: float = 1.0
+    """Weight of a look at a product."""
+    cart_add: float = 3.0
+    """Weight of a product put into the cart."""
+    purchase: float = 5.0
+    """Weight of an order, online or in a store."""
+    email_click: float = 2.0
+    """Weight of a click in a mail about the category."""
+    review_write: float = 4.0
+    """Weight of a review."""
+
+
 class PriceSensitivity(Struct, frozen=True):
     """How the share of orders with a coupon or a sale price is shrunk while there are few (A-066, X-16)."""
 
@@ -95,6 +110,7 @@ class Scoring(Struct, frozen=True):
     """Parts of mails whose content is chosen for her, and the weight of a click in one (A-067)."""
     points: tuple[tuple[str, float], ...] = (("email_open", 2.0), ("cart_add", 5.0))
     """Points for each of what she did in the last 30 days (A-058)."""
+    interest: Behaviours = Behaviours()
     engagement: Parts = Parts()
     email: EmailPart = EmailPart()
     website: WebsitePart = WebsitePart()

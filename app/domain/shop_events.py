@@ -118,9 +118,10 @@ class ProductCompare(Behaviour, frozen=True):
 
 
 class ContentView(Behaviour, frozen=True):
-    """An article, a guide, a video."""
+    """An article, a guide, a video; `content_type` says which."""
 
     content_id: Text = None
+    content_type: Text = None
     url: Text = None
 
 

@@ -140,6 +140,11 @@ class Trigger(Struct, frozen=True):
     delivery: bool = False
     """Of an order's window: its first wait counts from the delivery."""
 
+    @property
+    def human(self) -> bool:
+        """Whether it opens on what people do alone: then no machine's click cancels it or reaches its goal either (X-26)."""
+        return self.opening.when is not None and "event.machine" in self.opening.when.paths
+
 
 class Group(Struct, frozen=True):
     """A suppression group and what it protects: the person, or person and product (X-11)."""

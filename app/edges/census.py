@@ -101,7 +101,7 @@ class Census:
 
     def lines(self) -> list[str]:
         """For people."""
-        lines = [f"{self.trigger}{self.span}: {len(self.people):,} people"]
+        lines = [f"{self.trigger}{self.span}: {len(self.people):,} {'person' if len(self.people) == 1 else 'people'}"]
         totals: Counter[tuple[str, str]] = Counter()
         for (outcome, why, _), count in self.counts.items():
             totals[outcome, why] += count

@@ -24,8 +24,7 @@ from app.engine.artifacts import Artifacts
 from app.engine.partition import partition_of
 from app.engine.past import POLICY, Past
 from app.engine.program import Output
-from app.engine.simulation import Simulation
-from app.events import Decision, Event, Send
+from app.events import Decision, Event, Send, Undecodable
 from app.policy.pack import BadPack, compile_artifact
 from app.settings import Settings
 
@@ -111,13 +110,38 @@ async def of_topics(scan: Scanner, settings: Settings, asked: str, persons: list
         if (one := await _read(scan, packs, asked, candidate, until)) is not None:
             found[candidate] = one
             break
+    if (
+        not found
+        and (owner := await _owner(scan, asked)) is not None
+        and (one := await _read(scan, packs, asked, owner, until)) is not None
+    ):
+        found[owner] = one
     while more := _related(found):
         for person in more:
             one = await _read(scan, packs, asked, person, until)
             if one is None:
-                return _whole(persons, found)
+                return _whole([*persons, *found], found)
             found[person] = one
-    return _whole(persons, found)
+    return _whole([*persons, *found], found)
+
+
+async def _owner(scan: Scanner, asked: str) -> str | None:
+    """Whose events name the identifier: a device that was hers from its first event on has nothing under an id of its own."""
+    owner = None
+    with Bar(f"looking for {asked} in everybody's journal", 0) as bar:
+        async for record in scan.read("journal", None, lambda done, total: bar.at(done, f"{done} of {total}")):
+            if asked.encode() in (record.value or b""):
+                owner = _names(record.value, asked) or owner
+    return owner
+
+
+def _names(value: bytes, asked: str) -> str | None:
+    """Whose event it is, if it names the identifier."""
+    try:
+        one = events.journal.decode(value)
+    except Undecodable:
+        return None
+    return one.person_id if isinstance(one, Event) and asked in (one.anonymous_id, one.customer_id) else None
 
 
 def _related(found: dict[str, Dossier]) -> list[str]:
@@ -183,21 +207,10 @@ def _ref(decision: Decision) -> str:
     return f"{decision.policy.name}@{decision.policy.version}"
 
 
-def of_file(
-    path: Path,
-    people_file: Path | None,
-    artifact: tuple[str, bytes],
-    settings: Settings,
-    asked: str,
-    until: int | None,
-    assume: frozenset[str],
-    products: Callable[[str], dict[str, Any] | None],
-    after: int = 0,
-) -> Dossier | None:
-    """The same from a file of events, simulated under one pack up to `until` (ms; default: `after` its last line). Raises `Unreadable`."""
+def of_file(film: Film, settings: Settings, asked: str) -> Dossier | None:
+    """The same from a file of events. Raises `Unreadable`."""
     persons = candidates(settings, asked)
-    film = _Film(path, people_file, artifact, settings, until, assume, products, after)
-    first = next(iter(film.seen(asked, persons)), None)
+    first = next(iter(film.seen(asked, persons)), None) or next(iter(film.seen(asked, film.owners[-1:])), None)
     if first is None:
         return None
     found = {first.person_id: first}
@@ -206,11 +219,13 @@ def of_file(
         found |= {one.person_id: one for one in news}
         if len(news) < len(more):
             break
-    return _whole(persons, found)
+    return _whole([*persons, *found], found)
 
 
-class _Film:
-    """A file that is simulated as often as there are people to look at: who somebody becomes shows only at the end."""
+class Film:
+    """A file of events, simulated under one pack up to `until` (ms; default: `after` its last line), as often as there are people to
+    look at: who somebody becomes shows only at the end.
+    """
 
     def __init__(
         self,
@@ -226,6 +241,8 @@ class _Film:
         self._path, self._people, self._artifact, self._settings = path, people_file, artifact, settings
         self._until, self._assume, self._products, self._after = until, assume, products, after
         self._packs = {artifact[0]: compile_artifact(*artifact)}
+        self.owners: list[str] = []
+        """Whose events named what was asked for, in the last showing."""
 
     def seen(self, asked: str, persons: list[str]) -> list[Dossier]:
         """Those of the people of whom there is a record, in their order."""
@@ -244,14 +261,20 @@ class _Film:
             elif one is not None and topic == "message_sends":
                 one.sends.append(decode_send(output.value))
 
+        self.owners, mark = [], asked.encode()
+
         def on_line(line: Any) -> None:
+            if mark in (line.value or b"") and (owner := _names(line.value, asked)) is not None:
+                self.owners.append(owner)
             for one in watched:
                 one.past.take(line)
 
-        self._play(simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line))
+        self.play(on_output, on_line)
         return [one.closed() for one in watched if one.past.records]
 
-    def _play(self, simulation: Simulation) -> None:
+    def play(self, on_output: Callable[[str, Output], None], on_line: Callable[[Any], None] | None = None) -> int:
+        """One showing; the instant it ends at (ms). Raises `Unreadable`."""
+        simulation = simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line)
         started = False
         with Bar("simulating", self._path.stat().st_size) as bar:
             for arrival in arrivals(self._path):
@@ -267,3 +290,4 @@ class _Film:
         if not started and self._until is None:
             raise Unreadable(f"{self._path}: no events in it")
         simulation.run_until(simulation.now + self._after if self._until is None else max(self._until, simulation.now))
+        return simulation.now

@@ -127,7 +127,7 @@ class Story:
 
     def _identity(self, record: Link | MergeOut | Moved | Unlink, before: Person, after: Person) -> None:
         if isinstance(record, Link):
-            self._move("identity", f"{record.identifier} turned out to be the same person")
+            self._move("identity", f"{_said(record.identifier)} turned out to be the same person")
         elif isinstance(record, Unlink):
             self._move("identity", "was parted again from whom she had become")
         elif isinstance(record, Moved) and record.state and not is_stub(after):
@@ -171,3 +171,9 @@ class Story:
 
 def _name(one: Decision) -> str:
     return f"{one.trigger} {step_name(one.step)} {one.outcome.replace('_', ' ')} of {moment(one.at)}"
+
+
+def _said(identifier: str) -> str:
+    """An identifier without its prefix (`identity.identifier`)."""
+    kind, _, name = identifier.partition(":")
+    return f"{'customer' if kind == 'c' else 'device'} {name}"

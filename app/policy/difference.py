@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
-from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Predicate, Segment
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import Treatment
@@ -193,7 +193,7 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"experiment {one.name}"
         case MessageSource():
             return f"message {one.name}"
-        case Scoring() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
+        case Scoring() | Behaviours() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
             return key.replace("scoring", "scores", 1)
         case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
             return f"{KINDS[type(one)]} {one.name}"

@@ -43,6 +43,9 @@ class Places:
             start = marks[min(number, len(marks) - 1)]
             end = next((at for at in self._headers if at > start), len(self._text))
             return self._nested(name, start, rest) or (start, end)
+        if (inner := self._nested(name, -1, rest[1:])) is not None:  # [table.inner] without a [table] before it
+            del rest[:2]
+            return inner
         return 0, self._headers[0] if self._headers else len(self._text)
 
     def _nested(self, name: str, start: int, rest: list[str | int]) -> tuple[int, int] | None:

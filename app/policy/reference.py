@@ -18,7 +18,7 @@ from app.domain import lifecycle, scoring, segments, tiers, treatments, trigger
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
-from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Segment
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
@@ -65,6 +65,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("segment",): ("[[segment]]", Segment),
     ("treatment",): ("[[treatment]]", Treatment),
     ("scores",): ("[scores]", Scoring),
+    ("scores", "interest"): ("[scores.interest]", Behaviours),
     ("scores", "engagement"): ("[scores.engagement]", Parts),
     ("scores", "email"): ("[scores.email]", EmailPart),
     ("scores", "website"): ("[scores.website]", WebsitePart),
@@ -155,6 +156,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
     (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
+    (("scores",), "interest"): (Behaviours, ""),
     (("scores",), "engagement"): (Parts, ""),
     (("scores",), "email"): (EmailPart, ""),
     (("scores",), "website"): (WebsitePart, ""),

@@ -13,7 +13,19 @@ from app.domain.scoring import OPENS, Scoring
 from app.policy.fields import Fields
 from app.policy.place import Path
 
-SCORES = ("opens", "bands", "mandatory", "points", "elements", "engagement", "email", "website", "purchase", "price_sensitivity")
+SCORES = (
+    "opens",
+    "bands",
+    "mandatory",
+    "points",
+    "elements",
+    "interest",
+    "engagement",
+    "email",
+    "website",
+    "purchase",
+    "price_sensitivity",
+)
 WEIGHTS = {
     "engagement": ("email", "website", "purchase"),
     "email": ("open_rate", "click_rate", "bought"),
@@ -22,6 +34,8 @@ WEIGHTS = {
 }
 """Of each part the fields that are weights and add to 1; its others are figures at which a component is full."""
 SHARES = ("prior",)
+FULL = "_full_at"
+"""How fields end by which something is divided."""
 WEIGHTS_SUM = 1e-6
 """By so much weights may miss 1: 0.1 ten times over does."""
 MOST = 1_000_000
@@ -46,6 +60,7 @@ class Scores:
             mandatory=self._mandatory(told, at, base.mandatory),
             points=self._worth(told, at, "points", COUNTED, base.points),
             elements=self._worth(told, at, "elements", None, base.elements),
+            interest=self._part(told, "interest", base.interest),
             engagement=self._part(told, "engagement", base.engagement),
             email=self._part(told, "email", base.email),
             website=self._part(told, "website", base.website),
@@ -84,7 +99,7 @@ class Scores:
                 found[name] = read.whole(table, at, name, 1, MOST, before)
             else:
                 share = name in weights or name in SHARES
-                found[name] = read.number(table, at, name, 0 if share else 0.001, 1 if share else MOST, before)
+                found[name] = read.number(table, at, name, 0.001 if name.endswith(FULL) else 0, 1 if share else MOST, before)
         total = sum(found[name] for name in weights)
         if weights and abs(total - 1) > WEIGHTS_SUM:
             read.wrong(at, f"{', '.join(weights)} are weights: they add to {total:g}, not to 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -223,7 +224,9 @@ class Triggers:
         on = self._fields.text(told, at, "on")
         if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE or on in STANDING:
             return on
-        self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types")
+        near = difflib.get_close_matches(on, [*EVENT_TYPES, *self._own_events], 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types{meant}")
         return None
 
     def _condition(self, told: dict[str, Any], at: Path, roots: tuple[str, ...]) -> Condition | None:
