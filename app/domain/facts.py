@@ -71,6 +71,9 @@ class Facts:
         if curve is None:
             return self._keep(asked, (None, FOREVER))  # type: ignore[no-any-return]
         verdict = holds(curve.at(self.now), value)
+        if holds(curve.at(self.until), value) is verdict:  # it flips once at most, and not before something else changes
+            self._known[asked] = verdict
+            return verdict
         return self._keep(asked, (verdict, _flip(curve, holds, value, self.now, verdict)))  # type: ignore[no-any-return]
 
     def peek(self, path: str) -> Any:

@@ -105,6 +105,8 @@ def views_24h(facts: Facts) -> Found:
 
 def email_part(rates: How, bought: How) -> How:
     def part(facts: Facts) -> Found:
+        if not facts.person.profile.mail.kept:
+            return 0.0, FOREVER
         seen = facts.once(rates)
         return engagement.email(seen.open_rate, seen.click_rate, facts.once(bought), facts.scoring.email), FOREVER
 
@@ -126,6 +128,8 @@ def days_since_order(facts: Facts) -> Found:
 
 
 def purchase_part(facts: Facts) -> Found:
+    if not facts.person.profile.orders:
+        return 0.0, FOREVER
     days, orders = facts.once(days_since_order), facts.once(bought_365d).orders
     return engagement.purchase(days, orders, facts.get("profile.average_order") or 0.0, facts.scoring.purchase), FOREVER
 

@@ -83,6 +83,9 @@ class Rates(NamedTuple):
         return min(1.0, self.clicked / self.sent) if self.sent else float(self.clicked > 0)
 
 
+NO_RATES = Rates(0, 0, 0)
+
+
 def sends(mail: Mail) -> dict[int, Send]:
     """The sends kept; not to be changed."""
     return unpacked(mail.kept)
@@ -281,6 +284,8 @@ def rates(mail: Mail, start_ms_ago: int, end_ms_ago: int, now: int, opens: str =
 
     `opens`: `human`; `all`, machines too; `ignore`: a mail counts as opened where she clicked it (X-26).
     """
+    if not mail.kept:
+        return NO_RATES, FOREVER
     until, counts = FOREVER, []
     for instants in _firsts(mail.kept, opens):
         old = bisect_right(instants, now - start_ms_ago)

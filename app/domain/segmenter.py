@@ -140,7 +140,7 @@ class _Judging:
             her = replace(her, standing=replace(her.standing, stages=stages, flags=flags))
             known = self._facts(her, at)
         segments = self._segments(verdicts.segments(known))
-        until = min(self.until, known.until)
+        until = min(self.until, known.until)  # a stage that is held may end before what was read of her turns
         due = until if until < FOREVER else NEVER
         same = stages is part.stages and segments is part.segments and ranks == part.tiers and flags == part.flags
         if same and bins == part.counted and due == part.due and verdicts.rules == part.rules and part is self.counted:
@@ -149,7 +149,9 @@ class _Judging:
         return after, (*self.effects, *_told(see.now, self.counted, after))
 
     def _facts(self, her: Person, at: int) -> Facts:
-        return Facts(her, at, self.pack.scoring, self.see.population)
+        known = Facts(her, at, self.pack.scoring, self.see.population)
+        known.until = self.until
+        return known
 
     def _nobody(self) -> tuple[Standing, Effects]:
         """A bot is in nothing and counted nowhere; nothing is concluded of it."""
