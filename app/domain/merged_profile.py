@@ -50,6 +50,8 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         mail=mail.union(mine.mail, theirs.mail),
         interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
         recent=recent.union(mine.recent, theirs.recent),
+        told_at=mine.told_at,
+        untold=mine.untold,
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved

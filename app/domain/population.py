@@ -30,6 +30,8 @@ MOVE_DAYS = 35
 """Days of which migrations are kept: as long as the journal."""
 MAX_NAMES = 200
 """Stages, tiers or segments told apart in one figure; any further one is OTHER."""
+MAX_PAIRS = 40
+"""Migrations told apart on one day of one figure; any further one is from OTHER to OTHER."""
 OTHER = "other"
 NOWHERE = "-"
 """In a migration: before she was first counted, or after she left."""
@@ -169,6 +171,8 @@ def migrated(moves: Moves, names: Names, fact: Fact) -> Moves:
     old, new = _known(names, fact.old) or NOWHERE, _known(names, fact.new) or NOWHERE
     kept = {one: pairs for one, pairs in moves.items() if one > max(day, max(moves, default=day)) - MOVE_DAYS}
     today = kept.get(day, {})
+    if new not in today.get(old, {}) and sum(map(len, today.values())) >= MAX_PAIRS:
+        old = new = OTHER
     row = today.get(old, {})
     return {**kept, day: {**today, old: {**row, new: row.get(new, 0) + 1}}}
 

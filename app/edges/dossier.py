@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app import events
+from app.agents.kinds import COMPILERS
 from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
@@ -26,7 +27,7 @@ from app.engine.past import POLICY, Past
 from app.engine.program import Output
 from app.engine.simulation import Simulation
 from app.events import Decision, Event, Send
-from app.policy.pack import BadPack, compile_artifact
+from app.policy.pack import compile_artifact
 from app.settings import Settings
 
 MAX_MERGES = 20
@@ -45,21 +46,21 @@ class Shelf:
         return self._artifacts.active.get(POLICY)
 
     def pack(self, ref: str) -> Pack:
-        """Raises KeyError if it was never published, BadPack if this version of Kairos cannot run it."""
+        """Raises KeyError if it was never published, ValueError if this version of Kairos cannot run it."""
         found: Pack = self._artifacts.packs(ref)
         return found
 
     def has(self, ref: str) -> bool:
         try:
             self.pack(ref)
-        except (KeyError, BadPack):
+        except (KeyError, ValueError):
             return False
         return True
 
 
 async def shelf(scan: Scanner, settings: Settings) -> Shelf:
     """The artifacts topic as it stands."""
-    artifacts = Artifacts(settings.topic("artifacts"), {}, compile_artifact)
+    artifacts = Artifacts(settings.topic("artifacts"), {}, COMPILERS)
     async for record in scan.read("artifacts"):
         artifacts.take(record.key, record.value)
     return Shelf(artifacts)
@@ -225,7 +226,8 @@ class _Film:
     ) -> None:
         self._path, self._people, self._artifact, self._settings = path, people_file, artifact, settings
         self._until, self._assume, self._products, self._after = until, assume, products, after
-        self._packs = {artifact[0]: compile_artifact(*artifact)}
+        self._packs: dict[str, Any] = {artifact[0]: compile_artifact(*artifact)}
+        """And the figures of everybody, which come up as it is simulated."""
 
     def seen(self, asked: str, persons: list[str]) -> list[Dossier]:
         """Those of the people of whom there is a record, in their order."""
@@ -248,7 +250,7 @@ class _Film:
             for one in watched:
                 one.past.take(line)
 
-        self._play(simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line))
+        self._play(simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line, self._packs))
         return [one.closed() for one in watched if one.past.records]
 
     def _play(self, simulation: Simulation) -> None:
