@@ -15,6 +15,9 @@ DAY_MS = 86_400_000
 INTAKE_EDGE = "producers"
 """Writers outside Kairos."""
 
+LANE_AGENTS = ("profile_updater", "intent_scorer", "churn_watcher", "segmenter", "trigger_scheduler")
+"""The person lane, in the order in which it steps its agents at each record."""
+
 
 class Stage(IntEnum):
     """Who derived a record: the first byte of its origin header. Numbers are on disk and on the wire: never reuse one."""
@@ -121,8 +124,8 @@ TOPICS: dict[str, Topic] = {
             "journal",
             "person id",
             "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
-            ("intake", "clock", "profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "renderer", "replay"),
-            ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler", "explain", "preview"),
+            ("intake", "clock", *LANE_AGENTS, "renderer", "replay"),
+            (*LANE_AGENTS, "explain", "preview"),
             _kept(35),
         ),
         Topic(
@@ -162,7 +165,7 @@ TOPICS: dict[str, Topic] = {
             "facts",
             "figure",
             "-old/+new changes of figures of everybody, nobody named; a tick a day",
-            ("clock", "replay"),
+            ("segmenter", "clock", "replay"),
             ("analyst", "population"),
             _kept(7),
             # They come with orders and changes of stage, not with every event, and what they add up to has to meet in one place anyway.
@@ -201,8 +204,8 @@ TABLES: dict[str, Table] = {
             "people",
             "one row per person, a part per agent, written by that agent alone",
             b"l",
-            {"p": "profile, intent, churn, windows", "h": "big and seldom changing: orders, look-back"},
-            ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler"),
+            {"p": "profile, intent, churn, standing, windows", "h": "big and seldom changing: orders, look-back"},
+            LANE_AGENTS,
         ),
         Table("renders", "which plans were answered (origin marks only)", b"r", {}, ("renderer",)),
         Table(
@@ -245,11 +248,19 @@ AGENTS: dict[str, Agent] = {
         Agent("intent_scorer", "how close she is to buying", "journal", "intent", ("profile",), ("journal",)),
         Agent("churn_watcher", "whether she is overdue by her own rhythm", "journal", "churn", ("profile",), ("journal",)),
         Agent(
+            "segmenter",
+            "which stage, tier and segments she is in",
+            "journal",
+            "standing",
+            ("profile", "intent", "churn"),
+            ("journal", "facts"),
+        ),
+        Agent(
             "trigger_scheduler",
             "which windows are open, which message is due, and whether it may go",
             "journal",
             "windows",
-            ("profile", "intent", "churn"),
+            ("profile", "intent", "churn", "standing"),
             ("message_plans", "decisions", "journal"),
         ),
         Agent(
@@ -278,9 +289,6 @@ AGENTS: dict[str, Agent] = {
         ),
     )
 }
-
-LANE_AGENTS = ("profile_updater", "intent_scorer", "churn_watcher", "trigger_scheduler")
-"""The person lane, in the order in which it steps its agents at each record."""
 
 ROLES: dict[str, Role] = {
     role.name: role

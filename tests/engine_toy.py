@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 
-from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, trigger_scheduler
+from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, segmenter, trigger_scheduler
 from app.engine.quiet import quiet
 from app.engine.worker import Refusal, Wiring, Worker
 from app.settings import load
@@ -14,7 +14,7 @@ from tests import toy
 
 WAIT_MS = 1500
 PROGRAMS = {"customer_events": toy.ToyIntake(), "journal": toy.ToyLane(), "message_plans": toy.ToyRenderer()}
-AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, trigger_scheduler, renderer, clock)
+AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock)
 
 
 def wiring() -> Wiring:

@@ -55,7 +55,15 @@ def test_three_orders_tell_a_rhythm() -> None:
     her = Her()
     for n in range(2):
         her.does("purchase", n * 10 * DAY, order_id=f"o-{n}", total=1)
-    assert her.seen(50 * DAY)["churn"] == {"probability": None, "horizon_days": None, "level": None, "next_purchase_at": None}
+    assert her.seen(50 * DAY)["churn"] == {
+        "probability": None,
+        "horizon_days": None,
+        "level": None,
+        "next_purchase_at": None,
+        "mean_gap_days": 10.0,
+        "spread_days": None,
+        "days_since_last": 40.0,
+    }
     her.does("purchase", 20 * DAY, order_id="o-2", total=1)
     seen = her.seen(30 * DAY)["churn"]
     assert (seen["probability"], seen["next_purchase_at"]) == (0.0, "2026-04-01T00:00:00.000Z")

@@ -171,7 +171,7 @@ def test_a_change_of_any_field_is_told_in_a_sentence(kind: type[Struct], field: 
 
 def test_no_kind_and_no_number_of_a_pack_is_forgotten() -> None:
     structs = {name for name, one in vars(trigger).items() if isinstance(one, type) and issubclass(one, Struct)}
-    assert structs - {"Struct", "Condition", "Verdict"} == {kind.__name__ for kind in KINDS}
+    assert structs - {"Struct", "Condition", "Verdict", "Scoring"} == {kind.__name__ for kind in KINDS}
     numbers = {
         (kind, field.name)
         for kind in KINDS

@@ -103,10 +103,12 @@ _ATOMS = st.builds(
 ) | st.sampled_from(["has(event.a)", "event.b in [1, 2]", "event.a == 'x'", "true", "false", "event.a"])
 _CONDITIONS = st.recursive(
     _ATOMS,
-    lambda inner: st.builds("({} && {})".format, inner, inner)
-    | st.builds("({} || {})".format, inner, inner)
-    | st.builds("!({})".format, inner)
-    | st.builds("({} ? {} : {})".format, inner, inner, inner),
+    lambda inner: (
+        st.builds("({} && {})".format, inner, inner)
+        | st.builds("({} || {})".format, inner, inner)
+        | st.builds("!({})".format, inner)
+        | st.builds("({} ? {} : {})".format, inner, inner, inner)
+    ),
     max_leaves=5,
 )
 _MISSING = object()

@@ -9,7 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import churn, intent, interest, lookback, mail, merged_windows, merging, orders, person, profile, scheduler, window
+from app.domain import (
+    churn,
+    intent,
+    interest,
+    lookback,
+    mail,
+    merged_orders,
+    merged_windows,
+    merging,
+    orders,
+    person,
+    profile,
+    scheduler,
+    window,
+)
 from app.domain.effects import PassOn
 from app.domain.fingerprint import fingerprint
 from app.domain.merging import MAX_AWAITED, MAX_EARLY, MAX_VIA, Merging
@@ -302,7 +316,7 @@ def test_orders_of_two_people_are_those_of_one(told: list[tuple[bool, int, int, 
             if device is which:
                 line = {"order_id": f"o{order}", "product_id": f"p{product}", "price": price, "quantity": 1}
                 one = orders.purchase(one, line, "e", order, ()).orders
-    found = orders.union(both[0], both[1])
+    found = merged_orders.union(both[0], both[1])
     assert {key: (order.lines, order.amount) for key, order in found.orders.open.items()} == {
         key: (order.lines, order.amount) for key, order in one.open.items()
     }
@@ -319,7 +333,7 @@ def test_order_limits_hold_and_old_ones_count_once() -> None:
         return found
 
     mine, theirs = many(0, 400), many(300, 400)
-    found = orders.union(mine, theirs)
+    found = merged_orders.union(mine, theirs)
     assert found.twice == 100
     assert len(found.orders.open) == orders.MAX_OPEN and len(found.orders.open) + len(found.orders.closed) == 700
 
@@ -380,7 +394,7 @@ def test_collections_stay_within_their_limits() -> None:
     assert len(part.profile.recent) <= 20 and len(part.profile.traits) <= 50
     assert len(part.profile.interest.decayed) <= interest.MAX_CATEGORIES and len(part.profile.interest.increment) <= interest.MAX_CATEGORIES
     assert len(part.intent.cart) <= intent.MAX_CART and len(part.intent.viewed) <= intent.MAX_VIEWED
-    assert len(part.profile.mail.sends) <= mail.MAX_SENDS and part.profile.mail.sent == 120
+    assert len(mail.sends(part.profile.mail)) <= mail.MAX_SENDS and part.profile.mail.sent == 120
     assert len(her.group.history.lookback.entries) <= lookback.MAX_ENTRIES
     assert len(part.profile.anonymous_ids) <= profile.MAX_ANONYMOUS
 

@@ -184,7 +184,7 @@ def test_a_pack_may_put_its_own_footer_in_place_of_the_shipped_one(tmp_path: Pat
 
 
 def test_liquid_comes_through_mjml_whole(tmp_path: Path) -> None:
-    body = "{% if window.views < 5 and event.product_name != \"a<b>&'c\" %}{{ event.product_name }}{% endif %}"
+    body = '{% if window.views < 5 and event.product_name != "a<b>&\'c" %}{{ event.product_name }}{% endif %}'
     (tmp_path / "note.mjml").write_text(MJML.format(body=body), "utf-8")
     (tmp_path / "note.txt").write_text(TEXT, "utf-8")
     built, problems = build_messages(["note"], [tmp_path])

@@ -6,11 +6,10 @@ import tomllib
 
 import pytest
 
-from app.domain import trigger
 from app.domain.trigger import Condition, Pack, Verdict
 from app.policy.difference import DERIVED
 from app.policy.pack import SHIPPED, shipped
-from app.policy.reference import AS_ABOVE, HEADS, MEANS, docstrings, fields, markdown, meaning
+from app.policy.reference import AS_ABOVE, HEADS, MEANS, SOURCES, docstrings, fields, markdown, meaning
 from app.policy.triggers import CANCEL, CHOICE, FOLLOW_UP, GOAL, OPEN, TRIGGER
 
 
@@ -44,7 +43,7 @@ def test_what_the_types_hold_can_be_said_in_a_pack() -> None:
     """An attribute whose docstring nobody can look up is either derived, or its TOML name is missing here."""
     looked_up = {told for told in MEANS.values() if isinstance(told, tuple)}
     named = {(HEADS[table][1], field) for table, names in fields().items() for field in names}
-    kinds = {getattr(trigger, name) for name in docstrings()} - {Condition, Verdict}
+    kinds = {getattr(module, name) for module in SOURCES for name in docstrings() if hasattr(module, name)} - {Condition, Verdict}
     for kind in kinds:
         for attribute in docstrings()[kind.__name__]:
             if attribute and not (kind is Pack and attribute in DERIVED):

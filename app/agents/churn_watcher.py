@@ -3,7 +3,7 @@
 Reads journal, as the third of the person lane; sees `profile` as of the same record.
 Keeps its part `churn` of the person's row.
 Writes journal (conclusions).
-Its decisions are in app/domain/churn.py; the lane steps it with the other three (person_program.py).
+Its decisions are in app/domain/churn.py; the lane steps it with the other four (person_program.py).
 """
 
 from __future__ import annotations

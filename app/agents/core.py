@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, trigger_scheduler
+from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, segmenter, trigger_scheduler
 from app.agents.intake_program import IntakeProgram, place_on_broker
 from app.agents.kinds import COMPILERS
 from app.agents.person_program import PersonProgram
@@ -18,7 +18,7 @@ from app.engine.worker import Wiring, Worker
 from app.policy.pack import build
 from app.settings import Settings
 
-AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, trigger_scheduler, renderer, clock)
+AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock)
 
 
 def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:

@@ -3,7 +3,7 @@
 Reads journal, as the second of the person lane; sees `profile` as of the same record.
 Keeps its part `intent` of the person's row.
 Writes journal (conclusions).
-Its decisions are in app/domain/intent.py; the lane steps it with the other three (person_program.py).
+Its decisions are in app/domain/intent.py; the lane steps it with the other four (person_program.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The person lane's program: how the four agents' pure steps (app/domain/person.py) meet the engine.
+"""The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
 Reads journal; keeps the two rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
 dead_letters.
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app import events
-from app.domain import person
+from app.domain import facts, person
 from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell
 from app.domain.person import Group, See
-from app.domain.profile_view import view
+from app.domain.profile_view import record
 from app.engine.artifacts import POLICY, POPULATION
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
@@ -109,8 +109,8 @@ class PersonProgram:
                 self._counts.decided(effect.decision)
                 outputs.append(Output("decisions", effect.decision.person_id.encode(), events.encode_json(effect.decision)))
             elif isinstance(effect, Conclude):
-                record = effect.conclusion
-                outputs.append(Output("journal", record.person_id.encode(), events.encode(record), stage=Stage.HANDED))
+                drawn = effect.conclusion
+                outputs.append(Output("journal", drawn.person_id.encode(), events.encode(drawn), stage=Stage.HANDED))
             elif isinstance(effect, PassOn):
                 outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
             elif isinstance(effect, Tell):
@@ -128,5 +128,5 @@ def _letter_id(incoming: Incoming, partition: int) -> str:
 
 def _profile(group: Group, see: See) -> Output:
     """Her profile as it stands now; of who has become somebody else a tombstone."""
-    value = b"" if person.is_stub(group.person) else events.encode_json(view(group.person, see.now))
+    value = b"" if person.is_stub(group.person) else events.encode_json(record(facts.of(see)))
     return Output("profiles", group.person.person_id.encode(), value)

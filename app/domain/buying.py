@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain import orders
+from app.domain import orders, purchases, rhythm
 from app.domain.browsing import behaved, untracked
 from app.domain.effects import NOTHING, Conclude, Effects, Keep
 from app.domain.money import LIMIT
-from app.domain.orders import Order
+from app.domain.orders import Order, alike
 from app.events import Conclusion, Event
 
 MAX_SPENT = LIMIT * 1_000
@@ -23,18 +23,29 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
     names = see.about(event).categories
     bought = orders.purchase(see.orders, event.properties, event.event_id, event.ts, names)
     order = bought.after
-    if order is None or bought.orders is see.orders:
+    if order is None:
         return NOTHING
-    if part.currency is None and order.currency is not None:
-        changes["currency"] = order.currency
-    currency = part.currency or order.currency
-    changes["spent"] = within_limit(part.spent + _cost(order, currency) - _cost(bought.before, currency))
+    currency, before = part.currency or order.currency, bought.before
+    liked = () if untracked(part) else names
+    short = purchases.told(part.purchases, bought.order_id, order, event.properties, liked, currency)
+    if short is not part.purchases:
+        changes["purchases"] = short  # a repeat may be the first to tell the coupon
+    if bought.orders is see.orders:
+        return NOTHING
+    gained = _net(order, currency) - _net(before, currency)
+    if bought.early is not None and alike(bought.early[1], currency):
+        gained += bought.early[0]
+    if currency != part.currency:
+        changes["currency"] = currency
+        gained += sum(amount for amount, told in bought.orders.early.values() if not alike(told, currency))
+    changes["spent"] = within_limit(part.spent + gained)
     if order.at > part.last_order_at:
         changes["last_order_at"] = order.at
-    elif bought.before is not None and order.at < bought.before.at == part.last_order_at:
+    elif before is not None and order.at < before.at == part.last_order_at:
         changes["last_order_at"] = max(one.at for one in bought.orders.open.values())
     if bought.kind == "order_placed":
         changes["orders"] = part.orders + 1
+    changes["rhythm"] = rhythm.ordered(part.rhythm, before, order, () if untracked(part) else bought.categories)
     if bought.categories and not untracked(part):
         behaved(part, event, changes, bought.categories, "purchase")
     keep = Keep("orders", bought.orders)
@@ -54,17 +65,23 @@ on_store_purchase = on_purchase
 
 def on_refund(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Lowers what she spent, once per event."""
-    before = see.orders
-    after, amount, currency = orders.refund(before, event.properties, event.event_id)
-    if after is before:
+    kept = see.orders
+    back = orders.refund(kept, event.properties, event.event_id)
+    if back.orders is kept:
         return NOTHING
-    if currency is None or part.currency is None or currency == part.currency:
-        changes["spent"] = within_limit(part.spent - amount)
-    return (Keep("orders", after),)
+    lost = back.loose if alike(back.currency, part.currency) else 0
+    if back.after is not None:
+        lost += _net(back.before, part.currency) - _net(back.after, part.currency)
+    if lost:
+        changes["spent"] = within_limit(part.spent - lost)
+    short = purchases.refunded(part.purchases, back.order_id, back.after, back.loose, back.currency)
+    if short is not part.purchases:
+        changes["purchases"] = short
+    return (Keep("orders", back.orders),)
 
 
-def _cost(order: Order | None, currency: str | None) -> int:
-    return order.amount if order is not None and order.currency in (None, currency) else 0
+def _net(order: Order | None, currency: str | None) -> int:
+    return order.net if order is not None and order.currency in (None, currency) else 0
 
 
 def within_limit(amount: int) -> int:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from app.domain.days import DAY_MS
 from app.domain.effects import NOTHING, Conclude, Effects
-from app.domain.orders import union
+from app.domain.merged_orders import union
 from app.domain.trigger import ChurnLevel
 from app.events import Conclusion, JournalRecord, derived_id, iso
 
@@ -129,15 +130,27 @@ def due(part: Churn) -> int:
     return part.due
 
 
+def last_at(part: Churn) -> int | None:
+    """Her last order (ms)."""
+    return part.instants[-1] if part.instants else None
+
+
 def view(part: Churn, now: int) -> dict[str, Any]:
-    """`profiles.churn` as of `now`."""
-    likely, again = probability(part, now), next_purchase_at(part)
+    """`profiles.churn` as of `now`. `spread_days`: standard deviation of her gaps, thus of `next_purchase_at` (interface.md section 8)."""
+    likely, again, last = probability(part, now), next_purchase_at(part), last_at(part)
     return {
         "probability": None if likely is None else round(likely, 6),
         "horizon_days": part.horizon_days,
         "level": part.level,
         "next_purchase_at": None if again is None else iso(again),
+        "mean_gap_days": _days(mean_gap(part)),
+        "spread_days": _days(spread(part)),
+        "days_since_last": None if last is None else _days(max(0, now - last)),
     }
+
+
+def _days(ms: float | None) -> float | None:
+    return None if ms is None else round(ms / DAY_MS, 4)
 
 
 def _levels(see: See) -> tuple[ChurnLevel, ...]:

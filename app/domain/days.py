@@ -4,6 +4,8 @@ from __future__ import annotations
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+FOREVER = 2**62
+"""Later than any instant: what is so until then never changes by the passing of time alone."""
 
 
 def whole_days(since: int, now: int) -> int:

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from app.domain import churn, intent, profile, window
+from app.domain import facts as known
+from app.domain import profile, window
 from app.domain.consent import allows
+from app.domain.facts import Facts as Known
+from app.domain.profile_view import named
 from app.domain.scope import ORDER
 from app.domain.trigger import Choice, Condition, Facts, Pack, Step, Trigger
 from app.domain.window import Window
 
 if TYPE_CHECKING:
     from app.domain.person import See
+
+PLACES = 6
+"""To which a decision tells what the gate saw."""
+HERS = frozenset(("profile", "intent", "churn"))
+"""Roots that are made of facts."""
 
 
 class Answer(Struct, frozen=True):
@@ -43,31 +51,34 @@ def gather(condition: Condition, event: dict[str, Any], see: See, open_window: W
     """The facts a condition reads, and only those."""
     keys = condition.event_keys  # handing CEL the whole event costs more than asking it
     about = event if keys is None else {key: event[key] for key in keys if key in event}
-    return {root: fact for root in condition.reads if (fact := _fact(root, about, see, open_window)) is not None}
+    told: Facts = {}
+    hers = None if condition.reads.isdisjoint(HERS) else known.of(see)  # most openings ask about the event alone
+    _add(told, condition, about, see, open_window, hers)
+    return told
 
 
 def choose(choices: Iterable[Choice], open_window: Window, see: See) -> Choice | None:
     """The first choice that holds; what several look at is gathered once."""
-    facts: Facts = {}
-    event = window.properties(open_window)
+    told: Facts = {}
+    event, hers = window.properties(open_window), known.of(see)
     for one in choices:
-        for root in one.when.reads - facts.keys():
-            facts[root] = _fact(root, event, see, open_window)
-        if one.when.evaluate(facts).holds:
+        _add(told, one.when, event, see, open_window, hers)
+        if one.when.evaluate(told).holds:
             return one
     return None
 
 
-def _fact(root: str, event: dict[str, Any], see: See, open_window: Window | None) -> dict[str, Any] | None:
-    if root == "event":
-        return event
-    if root == "profile":
-        return profile.view(see.person, see.now)
-    if root == "intent":
-        return intent.view(see.person.intent, see.now)
-    if root == "churn":
-        return churn.view(see.person.churn, see.now)
-    return None if open_window is None else window.facts(open_window, see.orders if open_window.scope == ORDER else None)
+def _add(told: Facts, condition: Condition, event: dict[str, Any], see: See, open_window: Window | None, hers: Known | None) -> None:
+    """What the condition reads and nobody before it did."""
+    for root in condition.reads:
+        if root == "event":
+            told[root] = event
+        elif root == "window":
+            if root not in told and open_window is not None:
+                told[root] = window.facts(open_window, see.orders if open_window.scope == ORDER else None)
+        elif hers is not None:
+            names = condition.profile_keys if root == "profile" else None
+            told[root] = told.get(root, {}) | named(hers, root, names)
 
 
 def _late(open_window: Window, trigger: Trigger, see: See, values: dict[str, Any]) -> str | None:
@@ -114,4 +125,4 @@ def _holds(condition: Condition, open_window: Window, see: See, values: dict[str
 def _at(facts: Facts, path: str) -> Any:
     root, _, key = path.partition(".")
     seen = facts.get(root, {}).get(key)
-    return seen if isinstance(seen, str | int | float) else None
+    return round(seen, PLACES) if isinstance(seen, float) else seen if isinstance(seen, str | int) else None

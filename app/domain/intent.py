@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain.days import DAY_MS, HOUR_MS
+from app.domain.days import DAY_MS, FOREVER, HOUR_MS
 from app.domain.effects import NOTHING, Effects
 from app.domain.fingerprint import fingerprint
 from app.domain.product import Product
@@ -44,8 +44,9 @@ WEIGHTS = {
     **dict.fromkeys(("category_view", "filter_use", "cart_view", "wishlist_add"), MEDIUM),
     # blog engagement
     **dict.fromkeys(("content_view", "content_download"), MEDIUM),
-    # social interactions, e-mail click-throughs and their like
-    **dict.fromkeys(("social_engagement", "ad_click", "email_click", "sms_click"), MEDIUM),
+    # social interactions (a video watched to its end is one, A-024; so is a mail passed on, A-020), e-mail click-throughs and their like
+    **dict.fromkeys(("social_engagement", "ad_video_complete", "email_forward"), MEDIUM),
+    **dict.fromkeys(("ad_click", "email_click", "sms_click"), MEDIUM),
     # search query patterns
     **dict.fromkeys(("search", "search_click"), MEDIUM),
     # A-064: passive consumption
@@ -140,8 +141,12 @@ def due(part: Intent) -> int:
 
 def view(part: Intent, now: int) -> dict[str, Any]:
     """`profiles.intent` as of `now`."""
-    cart = sum(line.score * _fade(line.at, now) for line in part.cart)
-    return {"level": level(part, now), "score": round(min(CAP, part.score * _fade(part.at, now) + cart), 4)}
+    return {"level": level(part, now), "score": round(score(part, now), 4)}
+
+
+def score(part: Intent, now: int) -> float:
+    """0–100 as of `now`: Σ weight × 2^(−hours / 24), capped; it only falls while no event comes."""
+    return min(CAP, part.score * _fade(part.at, now) + sum(line.score * _fade(line.at, now) for line in part.cart))
 
 
 def level(part: Intent, now: int) -> str:
@@ -149,6 +154,14 @@ def level(part: Intent, now: int) -> str:
     if _within(part.high_at, now, HIGH_MS) or any(_within(line.at, now, HIGH_MS) for line in part.cart):
         return "high"
     return "medium" if _within(part.medium_at, now, MEDIUM_MS) else "low"
+
+
+def level_until(part: Intent, now: int) -> tuple[str, int]:
+    """The level as of `now`, and the ms at which time alone ends it; FOREVER of `low`."""
+    found = level(part, now)
+    if found == "high":
+        return found, max(part.high_at, *(line.at for line in part.cart), 0) + HIGH_MS
+    return found, part.medium_at + MEDIUM_MS if found == "medium" else FOREVER
 
 
 def fades(part: Intent, since: int, until: int) -> list[tuple[int, str]]:
@@ -171,29 +184,46 @@ def on_page_view(part: Intent, about: Subject) -> Intent:
 def on_product_view(part: Intent, about: Subject) -> Intent:
     """MEDIUM as browsing; HIGH once it is the third product of one category within 24 h (A-062: multiple product comparisons)."""
     ts, concerned, names = about.ts, about.product, about.categories
-    viewed, deep = part.viewed, False
+    viewed, deep_at = part.viewed, 0
     if concerned is not None and names:
         family, category = fingerprint(concerned.group_id or concerned.product_id or concerned.name), fingerprint(names[0])
         newest = max(ts, viewed[-1][2]) if viewed else ts
-        others, instant, beside = [], ts, 1
+        others, instant, beside = [], ts, [ts]
         for one in viewed:
             if one[1] == family:
                 instant = max(instant, one[2])
             elif newest - one[2] < HIGH_MS:
                 others.append(one)
-                beside += one[0] == category and abs(ts - one[2]) < HIGH_MS
-        deep = beside >= PRODUCTS_OF_CATEGORY
+                if one[0] == category and abs(ts - one[2]) < HIGH_MS:
+                    beside.append(one[2])
+        if len(beside) >= PRODUCTS_OF_CATEGORY:
+            deep_at = _third(sorted(beside), ts)
         others.append((category, family, instant))
         if instant < newest:
             others.sort(key=_instant)
         viewed = tuple(others[-MAX_VIEWED:])
-    return _signal(part, HIGH if deep else MEDIUM, ts, medium_at=max(part.medium_at, ts), viewed=viewed)
+    changes: dict[str, Any] = {"medium_at": max(part.medium_at, ts), "viewed": viewed}
+    if not deep_at:
+        return _signal(part, MEDIUM, ts, **changes)
+    return _signal(part, HIGH, ts, high_at=max(part.high_at, deep_at), **changes)
+
+
+def _third(instants: list[int], ts: int) -> int:
+    """When the newest third product of a day came, that one which came at `ts` is among; 0: never three within a day."""
+    for n in range(len(instants) - 1, PRODUCTS_OF_CATEGORY - 2, -1):
+        newest = instants[n]
+        if newest >= ts and newest - min(ts, instants[n - PRODUCTS_OF_CATEGORY + 1]) < HIGH_MS:
+            return newest
+    return 0
 
 
 def on_product_compare(part: Intent, about: Subject) -> Intent:
     """HIGH from the second within 24 h."""
-    again = part.compared_at and abs(about.ts - part.compared_at) < HIGH_MS
-    return _signal(part, HIGH if again else MEDIUM, about.ts, compared_at=max(part.compared_at, about.ts))
+    ts, compared_at = about.ts, max(part.compared_at, about.ts)
+    if not part.compared_at or abs(ts - part.compared_at) >= HIGH_MS:
+        return _signal(part, MEDIUM, ts, compared_at=compared_at)
+    # Of a pair the later is the second, whichever arrives first; a pair in which the first was late is as fresh as its second.
+    return _signal(part, HIGH, ts, high_at=max(part.high_at, compared_at), compared_at=compared_at)
 
 
 def on_cart_add(part: Intent, about: Subject) -> Intent:
@@ -250,13 +280,13 @@ HANDLERS: dict[str, Callable[[Intent, Subject], Intent]] = {
 
 
 def _signal(part: Intent, weight: float, ts: int, **changes: Any) -> Intent:
-    """Adds a signal; one that arrives late has faded by as much."""
+    """Adds a signal; one that arrives late has faded by as much. `changes` may know better than `ts` since when she is near."""
     at = max(ts, part.at)
     changes["at"], changes["score"] = at, part.score * _fade(part.at, at) + weight * _fade(ts, at)
     if weight == HIGH:
-        changes["high_at"] = max(part.high_at, ts)
+        changes.setdefault("high_at", max(part.high_at, ts))
     elif weight == MEDIUM:
-        changes["medium_at"] = max(part.medium_at, ts)
+        changes.setdefault("medium_at", max(part.medium_at, ts))
     return replace(part, **changes)
 
 

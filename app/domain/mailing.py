@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import mail
+from app.domain import device, mail
 from app.domain.browsing import behaved, untracked
 from app.domain.effects import NOTHING, Effects
 from app.events import Event
@@ -37,20 +37,30 @@ def on_email_complaint(part: Profile, event: Event, see: See, changes: Changes) 
 
 def on_email_sent(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Counts the send, once."""
-    changes["mail"] = mail.sent(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
+    changes["mail"] = mail.sent(part.mail, event)
+    return NOTHING
+
+
+def on_email_delivered(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """What is opened within seconds of it was opened by a machine."""
+    changes["mail"] = mail.delivered(part.mail, event)
     return NOTHING
 
 
 def on_email_open(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Counts the send as opened, once."""
-    changes["mail"] = mail.opened(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
+    """Counts the send as opened, once; says whether a machine did it."""
+    changes["mail"], machine = mail.opened(part.mail, event, device.kind(event.properties, event.context))
+    if machine:
+        see.note(event, machine=True)
     return NOTHING
 
 
 def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Counts the send as clicked, once; raises interest in what the link was about."""
-    changes["mail"] = mail.clicked(part.mail, mail.send_id(event.properties, event.event_id), event.ts)
-    if not untracked(part):
+    """Counts the send as clicked, once; says whether a machine did it; if she did, raises interest in what the link was about."""
+    changes["mail"], machine = mail.clicked(part.mail, event, device.kind(event.properties, event.context))
+    if machine:
+        see.note(event, machine=True)
+    elif not untracked(part):
         behaved(part, event, changes, see.about(event).categories, "email_click")
     return NOTHING
 
@@ -60,6 +70,7 @@ HANDLERS: dict[str, Handler] = {
     "email_bounce": on_email_bounce,
     "email_complaint": on_email_complaint,
     "email_sent": on_email_sent,
+    "email_delivered": on_email_delivered,
     "email_open": on_email_open,
     "email_click": on_email_click,
 }

@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import interest, mail, orders, recent, traits
+from app.domain import (
+    answers,
+    channels,
+    device,
+    interest,
+    mail,
+    merged_orders,
+    purchases,
+    recent,
+    rhythm,
+    signals,
+    telling,
+    traits,
+    visits,
+)
 from app.domain.buying import within_limit
 from app.domain.consent import said
 from app.domain.effects import Effect, Effects, Keep
@@ -22,7 +36,7 @@ if TYPE_CHECKING:
 def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[Profile, Effects]:
     """The profile of both, with their orders; she may have become reachable by what the other brought."""
     currency = mine.currency or theirs.currency
-    told = orders.union(meeting.mine.orders, meeting.theirs.orders)
+    told = merged_orders.union(meeting.mine.orders, meeting.theirs.orders)
     consent, consent_at = mine.consent, mine.consent_at
     for purpose, value in theirs.consent.items():
         consent, consent_at = said(consent, consent_at, {purpose: value}, theirs.consent_at.get(purpose, 0))
@@ -50,6 +64,14 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         mail=mail.union(mine.mail, theirs.mail),
         interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
         recent=recent.union(mine.recent, theirs.recent),
+        visits=visits.union(mine.visits, theirs.visits),
+        purchases=purchases.union(mine.purchases, theirs.purchases, told.orders),
+        rhythm=rhythm.union(mine.rhythm, theirs.rhythm, told),
+        signals=signals.union(mine.signals, theirs.signals),
+        device=device.union(mine.device, theirs.device),
+        contacts=channels.union(mine.contacts, theirs.contacts),
+        answers=answers.union(mine.answers, theirs.answers),
+        rejected=telling.rejected(mine.rejected, theirs.rejected),
         told_at=mine.told_at,
         untold=mine.untold,
     )

@@ -90,7 +90,7 @@ SHAPE = _map(
         lifecycle=_map("s0", "s1", "merged"),
         segments=Shape(items=VALUE),
         intent=_map("level", "score"),
-        churn=_map("probability", "horizon_days", "level", "next_purchase_at"),
+        churn=_map("probability", "horizon_days", "level", "next_purchase_at", "mean_gap_days", "spread_days", "days_since_last"),
         email=ANY,
         flags=_map("high_value", "price_sensitive", "mobile_preferred"),
     ),

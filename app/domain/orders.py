@@ -6,7 +6,7 @@ their id, by which a repeat is known and changes nothing more.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +23,8 @@ MAX_LINES = 1_000
 MAX_OPEN_LINES = 2_500
 """Lines of all open orders together: about 70 KB of the 256 KiB a row may have, beside the look-back."""
 MAX_REFUNDS = 500
+MAX_EARLY = 50
+"""Orders unheard of that had a refund."""
 MAX_CATEGORIES = 8
 MAX_QUANTITY = 1_000_000
 """Beyond it a quantity is a data error (a real shop sent 10^16) and counts as not told."""
@@ -32,6 +34,7 @@ TOLD = ("product_id", "item_group_id", "product_name", "name", "category", "pric
 Quantity = int | float
 Line = tuple[int | None, Quantity | None]
 """Unit price and quantity, None where not told."""
+Early = tuple[int, str | None]
 
 
 class Order(Struct, frozen=True, array_like=True):
@@ -52,13 +55,22 @@ class Order(Struct, frozen=True, array_like=True):
     def amount(self) -> int:
         return min(self.sum if self.total is None else self.total, LIMIT)
 
+    @property
+    def net(self) -> int:
+        """Of refunds; nobody gets back more than it cost, whatever a shop tells."""
+        return max(0, self.amount - self.refunded)
+
 
 class Orders(Struct, frozen=True, array_like=True):
-    """Second row: fingerprint of an order id → order, in order of arrival; fingerprints of older ones; of refund events."""
+    """Second row: fingerprint of an order id → order, in order of arrival; fingerprints of older ones; of refund events.
+
+    `early`: of an order unheard of → what was given back for it (units, currency); such an order may come later, or be older than Kairos.
+    """
 
     open: dict[int, Order] = {}
     closed: tuple[int, ...] = ()
     refunds: tuple[int, ...] = ()
+    early: dict[int, Early] = {}
 
 
 class Purchase(Struct, frozen=True):
@@ -72,6 +84,22 @@ class Purchase(Struct, frozen=True):
     products: list[dict[str, Any]]
     categories: tuple[str, ...] = ()
     """Those of `categories` that this order had not raised before."""
+    early: Early | None = None
+    """What was given back for the order before anybody heard of it: part of `after.refunded` now."""
+
+
+class Refund(Struct, frozen=True):
+    """What a refund changed. `order`: a known one, before and after it.
+
+    `loose` (units): given back for nothing that is known any more, or not yet. `currency`: None: the order's or the person's own.
+    """
+
+    orders: Orders
+    order_id: str = ""
+    before: Order | None = None
+    after: Order | None = None
+    loose: int = 0
+    currency: str | None = None
 
 
 def find(orders: Orders, order_id: str) -> Order | None:
@@ -109,110 +137,64 @@ def purchase(orders: Orders, properties: dict[str, Any], event_id: str, ts: int,
     )
     if order == before:
         return Purchase(orders, order_id, None, before, before, [])
+    early = orders.early.get(key)
+    if (after := settled(order, early)) is None:
+        early = None
+    else:
+        order, orders = after, replace(orders, early={one: told for one, told in orders.early.items() if one != key})
     kind = "order_placed" if before is None else "order_line" if new else None
-    kept = _bounded(replace(orders, open={**orders.open, key: order}))
-    return Purchase(kept, order_id, kind, before, order, [_line(line) for line in new], raised)
+    kept = bounded(replace(orders, open={**orders.open, key: order}))
+    return Purchase(kept, order_id, kind, before, order, [_line(line) for line in new], raised, early)
 
 
-def refund(orders: Orders, properties: dict[str, Any], event_id: str) -> tuple[Orders, int, str | None]:
-    """Orders after a refund, its amount in units and its currency (None: the order's or the person's own).
+def refund(orders: Orders, properties: dict[str, Any], event_id: str) -> Refund:
+    """A `refund` record; the same event counts once.
 
-    Without an amount it is what is left of a known order. The same event counts once; an unknown order's refund counts all the same,
-    since it may have arrived first.
+    Without an amount it is what is left of a known order. In another currency than the order's it changes nothing: there are no rates here.
+    An unknown order's counts all the same, since it may have arrived first.
     """
     mark = fingerprint(event_id)
     if mark in orders.refunds:
-        return orders, 0, None
-    order_id = _id(properties)
+        return Refund(orders)
+    refunds = (*orders.refunds, mark)[-MAX_REFUNDS:]
+    order_id, amount, currency = _id(properties), _amount(properties, "amount"), _currency(properties)
     key = fingerprint(order_id) if order_id else None
     order = orders.open.get(key) if key is not None else None
-    amount = _amount(properties, "amount")
-    if amount is None:
-        amount = max(0, order.amount - order.refunded) if order is not None else 0
-    known = orders.open
-    if order is not None and key is not None:
-        known = {**known, key: replace(order, refunded=min(LIMIT, order.refunded + amount))}
-    currency = _currency(properties) or (order.currency if order is not None else None)
-    return Orders(known, orders.closed, (*orders.refunds, mark)[-MAX_REFUNDS:]), amount, currency
+    if order is None or key is None:
+        early = orders.early
+        if key is not None and key not in orders.closed and amount:
+            early = with_early(early, key, (amount, currency))
+        return Refund(replace(orders, refunds=refunds, early=early), order_id, None, None, amount or 0, currency)
+    if not alike(currency, order.currency):
+        return Refund(replace(orders, refunds=refunds))
+    after = replace(order, refunded=min(LIMIT, order.refunded + (order.net if amount is None else amount)))
+    known = replace(orders, open={**orders.open, key: after}, refunds=refunds)
+    return Refund(known, order_id, order, after, 0, currency or order.currency)
 
 
-class Union(NamedTuple):
-    """Orders of two people as one. `overlap`: of each order that both have, (hers, the other's, both as one); None: lines are gone."""
-
-    orders: Orders
-    overlap: list[tuple[Order | None, Order | None, Order | None]]
-
-    @property
-    def twice(self) -> int:
-        """Orders that both have counted."""
-        return len(self.overlap)
-
-    def spent_twice(self, currency: str | None) -> int:
-        """What both have added up for the same orders, in units. Of an order whose lines are gone on both sides nobody knows any more."""
-        total = 0
-        for mine, theirs, one in self.overlap:
-            if mine is None or theirs is None:
-                total += _net(mine or theirs, currency)
-            else:
-                total += _net(mine, currency) + _net(theirs, currency) - _net(one, currency)
-        return total
+def with_early(early: dict[int, Early], key: int, told: Early) -> dict[int, Early]:
+    """With one more refund of an order unheard of. Of one order in two currencies the first counts."""
+    before = early.get(key)
+    if before is not None:
+        if not alike(before[1], told[1]):
+            return early
+        told = (min(LIMIT, before[0] + told[0]), before[1] or told[1])
+    kept = {**early, key: told}
+    if len(kept) > MAX_EARLY:
+        del kept[next(iter(kept))]
+    return kept
 
 
-def union(mine: Orders, theirs: Orders) -> Union:
-    """Every order of both once; the lines of one that both have add up, as if one record of it had come after the other."""
-    if theirs == Orders():
-        return Union(mine, [])
-    overlap: list[tuple[Order | None, Order | None, Order | None]] = []
-    known = dict(theirs.open)
-    closed = dict.fromkeys(theirs.closed)
-    again = not set(mine.refunds).isdisjoint(theirs.refunds)
-    for key, order in mine.open.items():
-        other = known.pop(key, None)
-        if other is not None:
-            one = _one(order, other, again)
-            overlap.append((order, other, one))
-            known[key] = one
-        elif key in closed:
-            overlap.append((order, None, None))
-        else:
-            known[key] = order
-    for key in mine.closed:
-        other = known.pop(key, None)
-        if other is not None or key in closed:
-            overlap.append((None, other, None))
-        closed[key] = None
-    newest = dict(sorted(known.items(), key=lambda entry: entry[1].at))
-    kept = Orders(newest, tuple(closed)[-(MAX_ORDERS - MAX_OPEN) :], tuple(dict.fromkeys((*theirs.refunds, *mine.refunds)))[-MAX_REFUNDS:])
-    return Union(_bounded(kept), overlap)
+def settled(order: Order, early: Early | None) -> Order | None:
+    """The order after what was given back before it came; None: nothing was, or in another currency."""
+    if early is None or not alike(early[1], order.currency):
+        return None
+    return replace(order, refunded=min(LIMIT, order.refunded + early[0]))
 
 
-def _one(mine: Order, theirs: Order, refunded_in_both: bool) -> Order:
-    """One order that was told to two people."""
-    lines, total = dict(mine.lines), mine.sum
-    for key, line in theirs.lines.items():
-        before = lines.get(key)
-        after = line if before is None else (line[0] if before[0] is None else before[0], line[1] if before[1] is None else before[1])
-        if before is None and len(lines) >= MAX_LINES:
-            total += _value(after)
-            continue
-        total += _value(after) - (_value(before) if before is not None else 0)
-        lines[key] = after
-    together = (*mine.categories, *(one for one in theirs.categories if one not in mine.categories))
-    # One refund that came to both is one; which amount it had is not kept.
-    back = max(mine.refunded, theirs.refunded) if refunded_in_both else min(LIMIT, mine.refunded + theirs.refunded)
-    return Order(
-        min(mine.at, theirs.at),
-        lines,
-        min(total, LIMIT * MAX_LINES),
-        mine.total if mine.total is not None else theirs.total,
-        mine.currency or theirs.currency,
-        back,
-        together[:MAX_CATEGORIES],
-    )
-
-
-def _net(order: Order | None, currency: str | None) -> int:
-    return order.amount - order.refunded if order is not None and order.currency in (None, currency) else 0
+def alike(one: str | None, other: str | None) -> bool:
+    """Whether two currencies may be the same: one that is not told is any."""
+    return one is None or other is None or one == other
 
 
 def _add_lines(order: Order, told: list[dict[str, Any]], is_line: bool) -> tuple[Order, list[dict[str, Any]]]:
@@ -235,19 +217,19 @@ def _add_lines(order: Order, told: list[dict[str, Any]], is_line: bool) -> tuple
             new.append(line)
             after: Line = (price, quantity)
             if len(lines) >= MAX_LINES:
-                total += _value(after)
+                total += line_value(after)
                 continue
         else:
             after = (price if before[0] is None else before[0], quantity if before[1] is None else before[1])
             if after == before:
                 continue
-            total -= _value(before)
+            total -= line_value(before)
         lines[key] = after
-        total += _value(after)
+        total += line_value(after)
     return replace(order, lines=lines, sum=min(total, LIMIT * MAX_LINES)), new
 
 
-def _bounded(orders: Orders) -> Orders:
+def bounded(orders: Orders) -> Orders:
     lines = sum(len(order.lines) for order in orders.open.values())
     if len(orders.open) <= MAX_OPEN and lines <= MAX_OPEN_LINES:
         return orders
@@ -256,14 +238,14 @@ def _bounded(orders: Orders) -> Orders:
         oldest = next(iter(still))
         lines -= len(still.pop(oldest).lines)
         closed.append(oldest)
-    return Orders(still, tuple(closed[-(MAX_ORDERS - MAX_OPEN) :]), orders.refunds)
+    return Orders(still, tuple(closed[-(MAX_ORDERS - MAX_OPEN) :]), orders.refunds, orders.early)
 
 
 def _key(line: Product | None) -> str:
     return (line.product_id or line.group_id or line.name) if line is not None else ""
 
 
-def _value(line: Line) -> int:
+def line_value(line: Line) -> int:
     """An untold quantity is one."""
     price, quantity = line
     value = round((price or 0) * (1 if quantity is None else quantity))

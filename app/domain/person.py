@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, publishing, windows
+from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, publishing, segmenter, windows
 from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn, PublishProfile
 from app.domain.person_row import (
     MAX_FAULTS,
@@ -69,6 +69,7 @@ LANE = (
     Concern("profile_updater", "profile", profile.step, profile.wake, profile.due, merged_profile.merge),
     Concern("intent_scorer", "intent", intent.step, intent.wake, intent.due, intent.merge),
     Concern("churn_watcher", "churn", churn.step, churn.wake, churn.due, churn.merge),
+    Concern("segmenter", "standing", segmenter.step, segmenter.wake, segmenter.due, segmenter.merge),
     Concern("trigger_scheduler", "windows", windows.step, windows.wake, windows.due, merged_windows.merge),
 )
 """In the order in which the lane steps them; a later one sees what an earlier one wrote at this record."""

@@ -103,6 +103,7 @@ class See:
         "_record",
         "assume",
         "interval",
+        "judged",
         "low_water",
         "now",
         "pack",
@@ -137,6 +138,8 @@ class See:
         """The day's figures of everybody, or None before the first were published."""
         self.publishes = publishes
         """Whether profiles go to their topic; nothing is decided by it."""
+        self.judged = group.person
+        """As she was when the segmenter last looked at her; at first, before this record."""
         self._kept: dict[str, Any] = {}
         self._record: Event | None = None
         self._about: Subject
@@ -146,6 +149,10 @@ class See:
         if self._record is not event:
             self._record, self._about = event, of_event(event)
         return self._about
+
+    def note(self, event: Event, **told: Any) -> None:
+        """What an agent found out about the event: the agents after it see it among the event's properties."""
+        self._record, self._about = event, of_event(event, told)
 
     @property
     def orders(self) -> Orders:

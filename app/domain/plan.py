@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import line, money, profile, recent, window
+from app.domain import facts, line, money, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer
 from app.domain.product import Product
+from app.domain.profile_view import record
 from app.domain.recent import RecentProduct
 from app.domain.scope import ORDER, PURCHASED
 from app.domain.trigger import Trigger
@@ -69,7 +70,7 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
             "last_name": traits.get("last_name") or traits.get("lastName"),
             "email": email,
         },
-        "profile": profile.view(see.person, see.now),
+        "profile": record(facts.of(see)),
         "event": _event(open_window, lines),
         "window": {
             "views": open_window.views,

@@ -13,6 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import browsing, buying, channels, interest, mail, mailing, publishing, telling, traits
+from app.domain.answers import Answers
+from app.domain.channels import Contacts
 from app.domain.consent import allows
 from app.domain.device import Device
 from app.domain.effects import NOTHING, Conclude, Effects, PublishProfile
@@ -21,8 +23,9 @@ from app.domain.mail import Mail
 from app.domain.profile_view import view
 from app.domain.purchases import Purchases
 from app.domain.recent import RecentProduct
+from app.domain.rhythm import Rhythm
 from app.domain.signals import Signal
-from app.domain.visits import Visit
+from app.domain.visits import OF_A_VISIT, Visit, visited
 from app.events import Conclusion, Event, JournalRecord, Rendered
 
 if TYPE_CHECKING:
@@ -75,6 +78,11 @@ class Profile(Struct, frozen=True, array_like=True):
     signals: dict[str, Signal] = {}
     """Event type → how often, when last, and which kinds of it: all that no other field counts."""
     device: Device = Device()
+    rhythm: Rhythm = Rhythm()
+    contacts: Contacts = Contacts()
+    answers: Answers = Answers()
+    rejected: dict[str, int] = {}
+    """Traits that cannot be true, by name: how often they were told. None of them was kept (A-244)."""
     told_at: int = 0
     """When her profile was last published."""
     untold: bool = False
@@ -91,7 +99,7 @@ def step(part: Profile, record: JournalRecord, see: See) -> tuple[Profile, Effec
     if type(record) is Event:
         return _event(part, record, see)
     if type(record) is Rendered:
-        return replace(part, mail=mail.sent(part.mail, record.send_id, record.at)), NOTHING
+        return replace(part, mail=mail.rendered(part.mail, record.send_id, record.at)), NOTHING
     return part, NOTHING
 
 
@@ -123,6 +131,9 @@ def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:
         changes["anonymous_ids"] = (*part.anonymous_ids, event.anonymous_id)[-MAX_ANONYMOUS:]
     if event.bot and not part.bot:
         changes["bot"] = True
+    if kind in OF_A_VISIT and part.consent.get("track") is not False:
+        changes["visits"] = visited(part.visits, event)
+    channels.heard(part, event, see, changes)
     handler = HANDLERS.get(kind)
     effects = handler(part, event, see, changes) if handler is not None else NOTHING
     after = replace(part, **changes)
@@ -153,5 +164,5 @@ def address(profile: Profile, person: Person, assume: frozenset[str]) -> tuple[s
     return None if email is None else (email, traits.full_name(profile.traits))
 
 
-HANDLERS: dict[str, Handler] = browsing.HANDLERS | buying.HANDLERS | mailing.HANDLERS | telling.HANDLERS | channels.HANDLERS
+HANDLERS: dict[str, Handler] = browsing.HANDLERS | buying.HANDLERS | mailing.HANDLERS | telling.HANDLERS
 """By event type."""

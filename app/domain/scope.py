@@ -111,9 +111,10 @@ class Subject:
         return self._told
 
 
-def of_event(record: Event) -> Subject:
-    """The subject of an event."""
-    return Subject(record.event_type, record.event_id, record.ts, record.properties, bot=record.bot)
+def of_event(record: Event, found: dict[str, Any] | None = None) -> Subject:
+    """The subject of an event. `found`: what an agent found out about it, beside what the shop told."""
+    properties = {**record.properties, **found} if found else record.properties
+    return Subject(record.event_type, record.event_id, record.ts, properties, bot=record.bot)
 
 
 def of_conclusion(record: Conclusion, bot: bool) -> Subject:

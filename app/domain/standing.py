@@ -19,3 +19,7 @@ class Standing(Struct, frozen=True, array_like=True):
     counted: dict[str, int] = {}
     due: int = NEVER
     """When one of them changes by time alone, at the earliest."""
+    flags: tuple[str, ...] = ()
+    """Flags that hold."""
+    rules: int = 0
+    """Fingerprint of the pack's rows she was judged by."""

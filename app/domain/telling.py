@@ -1,10 +1,10 @@
-"""What a profile takes from what she and her shop tell of her: traits, address, consent."""
+"""What a profile takes from what she and her shop tell of her: traits, address, consent; and what is still missing (A-244, A-245)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import traits
+from app.domain import plausible, traits
 from app.domain.consent import given, said, withdrawn
 from app.domain.effects import NOTHING, Effects
 from app.events import Event
@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     from app.domain.profile import Changes, Handler, Profile
 
 
+MANDATORY = ("email", "first_name")
+"""Traits without which a profile is incomplete, unless a pack names others."""
+MAX_REJECTED = 20
+
+
 def on_identify(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Traits, and among them the address. A new address has not bounced; one that cannot be written to does not replace one that can."""
     news = event.properties.get("traits")
-    changes["traits"] = traits.told(part.traits, news)
-    if isinstance(news, dict) and "email" in news:
+    if not isinstance(news, dict):
+        return NOTHING
+    country = changes.get("device", part.device).country
+    kept, impossible = plausible.sorted_out(news, event.ts, country)
+    changes["traits"] = traits.told(part.traits, kept)
+    if impossible:
+        changes["rejected"] = rejected(part.rejected, dict.fromkeys(impossible, 1))
+    if "email" in news:
         told = news["email"]
         email = changes["email"] = None if told is None else traits.sane_address(told) or part.email
         if email != part.email and part.suppressed == "hard_bounce":
@@ -42,6 +53,36 @@ def on_consent_withdraw(part: Profile, event: Event, see: See, changes: Changes)
     """A no per purpose."""
     changes["consent"], changes["consent_at"] = said(part.consent, part.consent_at, withdrawn(event.properties), event.ts)
     return NOTHING
+
+
+def rejected(before: dict[str, int], news: dict[str, int]) -> dict[str, int]:
+    """How often each trait was told that cannot be true; beyond MAX_REJECTED names the rarest go."""
+    found = dict(before)
+    for name, times in news.items():
+        found[name] = found.get(name, 0) + times
+    while len(found) > MAX_REJECTED:
+        del found[min(found, key=lambda name: (found[name], name))]
+    return found
+
+
+def missing(part: Profile, mandatory: tuple[str, ...] = MANDATORY) -> tuple[str, ...]:
+    """What every profile should have and hers has not, neither as a trait nor as an answer or preference (A-245, A-029)."""
+    return tuple([name for name in mandatory if not _known(part, name)])
+
+
+def _known(part: Profile, name: str) -> bool:
+    if name == "email":
+        return part.email is not None
+    names = (name, _camel(name))
+    if any(part.traits.get(one) not in (None, "") for one in names):
+        return True
+    return any(one in told for one in names for told in (part.answers.surveys, part.answers.preferences))
+
+
+def _camel(name: str) -> str:
+    """As Segment spells it: `firstName`."""
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -10,7 +10,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
+from app.domain.scoring import Scoring
+from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
+from app.domain.tiers import TierScheme
+from app.domain.treatments import By, Treatment
 
 Facts = dict[str, Any]
 """What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
@@ -35,6 +40,8 @@ class Condition(Struct, frozen=True):
     event_keys: tuple[str, ...] | None
     """All that it can look at of `event`; None: any of it."""
     evaluate: Callable[[Facts], Verdict]
+    profile_keys: tuple[str, ...] | None = None
+    """Likewise of `profile`."""
 
 
 class Opening(Struct, frozen=True):
@@ -198,6 +205,22 @@ class Pack(Struct, frozen=True):
     """Trigger → experiments that are switched on for it."""
     holdout: float
     """Share of people who get no behaviour-triggered message at all, so that what the messages are worth can be told."""
+    stage_schemes: dict[str, StageScheme]
+    """Ladders of stages; a person is in one stage of each."""
+    tier_schemes: dict[str, TierScheme]
+    """Shares of the customers by what they are worth; a customer is in one tier of each."""
+    band_schemes: dict[str, BandScheme]
+    """Bands of a score, each a segment."""
+    segments: dict[str, Segment]
+    """Named groups of people; one may ask for those above it."""
+    flags: dict[str, Predicate]
+    """Flag → who has it, shown as `profile.flags`; stages, segments and templates ask for it by name."""
+    treatments: dict[str, Treatment]
+    """How people of a stage or tier are written to."""
+    goes_by: By
+    """Which of its schemes the policy goes by."""
+    verdicts: Verdicts | None
+    """All predicates compiled as one."""
     by_name: dict[str, Trigger]
     opens: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it opens or joins."""
@@ -215,3 +238,9 @@ class Pack(Struct, frozen=True):
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
+    scoring: Scoring = Scoring()
+    """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
+
+    def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
+        """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""
+        return self.treatments.get(f"{of} {scheme}.{group}")

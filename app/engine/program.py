@@ -64,7 +64,7 @@ class TooLarge(ValueError):
 
 
 class Program(Protocol):
-    """What a lane does with its source: decoding, state and steps of one agent, or of the lane's four.
+    """What a lane does with its source: decoding, state and steps of one agent, or of the lane's five.
 
     A group is all rows of one key (a person, an identifier); it is replaced, never mutated, so a step that raises is rolled back by
     keeping the old one.

@@ -11,10 +11,8 @@ from functools import cache
 
 from cel_expr_python import cel
 
-from app.domain import churn, intent, profile, window
-from app.domain.churn import Churn
-from app.domain.intent import Intent
-from app.domain.person import Person
+from app.domain import window
+from app.domain.profile_view import tree
 from app.domain.trigger import Condition, Facts, Verdict
 
 OPENING = ("event", "profile", "intent", "churn")
@@ -50,9 +48,12 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
         known = _known().get(root)
         if known is not None and key not in known:
             raise BadCondition(f"{root} has no {key!r}: it has {', '.join(sorted(known))}")
-    of_event = [key for root, key in _PATH.findall(bare) if root == "event"]
     named = _ROOT.findall(bare)
-    keys = tuple(dict.fromkeys(of_event)) if named.count("event") == len(of_event) else None  # else by index, or as a whole
+
+    def keys(root: str) -> tuple[str, ...] | None:
+        found = [key for one, key in _PATH.findall(bare) if one == root]
+        return tuple(dict.fromkeys(found)) if named.count(root) == len(found) else None  # else by index, or as a whole
+
     reads = frozenset(name for name in named if name in roots)
 
     def evaluate(facts: Facts) -> Verdict:
@@ -69,7 +70,7 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
         missing = _MISSING.search(said)
         return Verdict(False, missing[1] if missing else _short(said))
 
-    return Condition(text, reads, paths, keys, evaluate)
+    return Condition(text, reads, paths, keys("event"), evaluate, keys("profile"))
 
 
 YES, NO = Verdict(True), Verdict(False)
@@ -85,9 +86,7 @@ def _known() -> Mapping[str, frozenset[str]]:
     """Keys of the roots that we fill ourselves; an event has what its shop sends."""
     return {
         "window": window.FACTS,
-        "profile": frozenset(profile.view(Person(""), 0)),
-        "intent": frozenset(intent.view(Intent(), 0)),
-        "churn": frozenset(churn.view(Churn(), 0)),
+        **{root: frozenset(names) for root, names in tree().items()},
     }
 
 

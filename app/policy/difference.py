@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.message import MessageSource
+from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.trigger import (
     Arm,
     Cancel,
@@ -28,7 +29,9 @@ from app.domain.trigger import (
 )
 from app.policy.phrases import PHRASES, Phrase, duration, events, value
 
-DERIVED = frozenset(("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals"))
+DERIVED = frozenset(
+    ("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals", "verdicts")
+)
 """Fields of a pack that follow from its others."""
 
 
@@ -69,7 +72,7 @@ class _Difference:
                 self.named(kind, field.name, _keyed(before), _keyed(after), here, who)
                 self.order(before, after, here, who)
             elif _nested(before) and _nested(after):
-                self.fields(before, after, here, who)
+                self.fields(before, after, here, _who(after, here, who))
             else:
                 self.one(kind, field.name, before, after, here, who)
 
@@ -87,7 +90,7 @@ class _Difference:
 
     def one(self, kind: type[Struct], field: str, old: Any, new: Any, path: str, who: str, key: str = "") -> None:
         before, after = _words(kind, field, old), _words(kind, field, new)
-        phrase = PHRASES.get((kind, field), Phrase(f"{{who}}: {field} is now {{new}} instead of {{old}}"))
+        phrase = PHRASES.get((kind, field), Phrase(f"{{who}}: {field}{' {key}' if key else ''} is now {{new}} instead of {{old}}"))
         chosen = phrase.changed
         if _absent(new) and phrase.taken:
             chosen = phrase.taken
@@ -169,6 +172,8 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"experiment {one.name}"
         case MessageSource():
             return f"message {one.name}"
+        case Scoring() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
+            return key.replace("scoring", "scores", 1)
     return who
 
 

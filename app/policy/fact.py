@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain import churn, intent, profile, window
-from app.domain.churn import Churn
+from app.domain import facts as known_facts
+from app.domain import profile_view, window
 from app.domain.event_types import EVENT_TYPES
-from app.domain.intent import Intent
 from app.domain.person import Person
 from app.domain.scope import PURCHASED, PURCHASES
 
@@ -34,6 +33,9 @@ class Fact(Struct, frozen=True):
 ANY = Fact()
 COUNT = Fact("whole", 0, always=True)
 SUM = Fact("number", 0, always=True)
+SHARE = Fact("number", 0, 1, always=True)
+ANY_SUM = Fact("number", always=True)
+"""Refunds may come before what they refund."""
 _RANGES = {
     "window.views": Fact("whole", 1, always=True),
     "window.seconds": SUM,
@@ -48,6 +50,12 @@ _RANGES = {
     "profile.intent.level": Fact("text", values=("high", "medium", "low"), always=True),
     "profile.intent.score": Fact("number", 0, 100, always=True),
     "profile.churn.probability": Fact("number", 0, 1),
+    "profile.spent": ANY_SUM,
+    "profile.clv.value": ANY_SUM,
+    **{f"profile.engagement.{part}": SHARE for part in ("score", "email", "website", "purchase", "email_before")},
+    "profile.price_sensitivity": SHARE,
+    "profile.mail.open_rate_30d": SHARE,
+    "profile.mail.click_rate_30d": SHARE,
 }
 """Ranges that no type tells (the formulas are in the modules of the views)."""
 
@@ -122,9 +130,8 @@ def _of_view(root: str, names: tuple[str, ...]) -> Fact:
 
 @cache
 def _views() -> dict[str, Any]:
+    facts = known_facts.Facts(Person(""), 0)
     return {
         "window": dict.fromkeys(window.FACTS),
-        "profile": profile.view(Person(""), 0),
-        "intent": intent.view(Intent(), 0),
-        "churn": churn.view(Churn(), 0),
+        **{root: profile_view.named(facts, root) for root in profile_view.tree()},
     }

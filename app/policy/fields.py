@@ -71,6 +71,13 @@ class Fields:
             return default
         return value
 
+    def number(self, told: dict[str, Any], at: Path, field: str, least: float, most: float, default: float) -> float:
+        value = told.get(field, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            self.wrong((*at, field), f"{field}: a number, {least:g} to {most:g}, not {value!r}")
+            return default
+        return float(value)
+
     def share(self, told: dict[str, Any], at: Path, field: str) -> float | None:
         """Between 0 and 1, both included; None if it is not told, or wrong."""
         value = told.get(field)

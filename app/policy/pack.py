@@ -16,9 +16,12 @@ from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
 from app.policy.problem import Problem
 from app.policy.schema import Source
+from app.policy.standings import verdicts
 from app.policy.tables import Tables
 
 SHIPPED = Path(__file__).parent / "packs"
+INCLUDED = Path(__file__).parent / "included"
+"""Files of rows that packs share."""
 MAX_SOURCE = 500_000
 """Bytes of a pack's TOML."""
 
@@ -38,7 +41,7 @@ class Built(Struct, frozen=True, omit_defaults=True):
     """The TOML text."""
     messages: dict[str, MessageSource]
     bases: dict[str, str] = {}
-    """The text of the pack that it extends."""
+    """The texts of the pack that it extends and of the files that are included, by name."""
     tables: dict[str, str] = {}
     """Its decision tables, by file name."""
 
@@ -71,6 +74,7 @@ def load(path: Path) -> tuple[Source, str]:
         raise BadPack([Problem(str(path), 0, f"{len(raw)} bytes; a pack has at most {MAX_SOURCE}")])
     text = text.replace("\r\n", "\n")
     bases = {one: (SHIPPED / f"{one}.toml").read_text("utf-8") for one in shipped() if path != SHIPPED / f"{one}.toml"}
+    bases |= {file.stem: file.read_text("utf-8") for file in sorted(INCLUDED.glob("*.toml"))}
     return Source(text, str(path), bases, Tables(folder=path.parent)), text
 
 
@@ -94,8 +98,7 @@ def build(name_or_path: str) -> tuple[str, bytes]:
     source, text, messages, problems = check(find(name_or_path))
     if problems:
         raise BadPack(problems)
-    bases = {} if source.base is None else {source.base.file: source.base.text}
-    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}, bases, source.tables.texts))
+    data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}, source.used, source.tables.texts))
     return ref_of(source.name, data), data
 
 
@@ -114,7 +117,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
     missing = [Problem(ref, line, f"message {name!r} is not in the artifact") for name, line in source.sends if name not in built.messages]
     if source.problems or missing or source.sender is None:
         raise BadPack(source.problems + missing)
-    triggers = source.triggers
+    triggers, rows = source.triggers, source.rows
     return Pack(
         name=source.name,
         version=ref.partition("@")[2],
@@ -127,6 +130,14 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         groups=source.groups,
         experiments=source.running,
         holdout=source.holdout,
+        stage_schemes=rows.stage_schemes,
+        tier_schemes=rows.tier_schemes,
+        band_schemes=rows.band_schemes,
+        segments=rows.segments,
+        flags=rows.flags,
+        treatments=rows.treatments,
+        goes_by=rows.goes_by,
+        verdicts=verdicts(rows),
         by_name={one.name: one for one in triggers},
         opens=_by_kind((kind, one) for one in triggers for kind in (*one.opening.on, *one.opening.joins)),
         dwells=any(one.opening.needs_dwell for one in triggers),
@@ -136,6 +147,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         blunt=_blunt(triggers),
         goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
+        scoring=source.scoring,
     )
 
 

@@ -54,6 +54,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "churn_levels"): Phrase("", "adds churn level {new}", "removes churn level {old}"),
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
+    (Pack, "scoring"): Phrase(""),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Sender, "email"): Phrase("mails now come from {new} instead of {old}"),
     (Sender, "name"): Phrase("mails now come in the name of {new} instead of {old}"),

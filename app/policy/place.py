@@ -42,8 +42,19 @@ class Places:
             number = int(rest.pop(0)) if rest and isinstance(rest[0], int) else 0
             start = marks[min(number, len(marks) - 1)]
             end = next((at for at in self._headers if at > start), len(self._text))
-            return start, end
+            return self._nested(name, start, rest) or (start, end)
         return 0, self._headers[0] if self._headers else len(self._text)
+
+    def _nested(self, name: str, start: int, rest: list[str | int]) -> tuple[int, int] | None:
+        """Span of the `[[table.inner]]` of the table that begins at `start`, if the path goes on into one; that part is taken off `rest`."""
+        after = next((at for at in self._headers if at > start and self._title(at) == name), len(self._text))
+        inner = [at for at in self._headers if rest and start < at < after and self._title(at) == f"{name}.{rest[0]}"]
+        if not inner:
+            return None
+        rest.pop(0)
+        number = int(rest.pop(0)) if rest and isinstance(rest[0], int) else 0
+        begin = inner[min(number, len(inner) - 1)]
+        return begin, next((at for at in self._headers if at > begin), len(self._text))
 
     def _title(self, at: int) -> str:
         return self._text[at : self._text.find("\n", at) if "\n" in self._text[at:] else None].strip().strip("[]").strip()

@@ -14,8 +14,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.domain import trigger
+from app.domain import scoring, trigger
+from app.domain.points import COUNTED
 from app.domain.scope import PERSON
+from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
 from app.policy.fields import Fields
 from app.policy.phrases import duration
@@ -49,6 +51,12 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
+    ("scores",): ("[scores]", Scoring),
+    ("scores", "engagement"): ("[scores.engagement]", Parts),
+    ("scores", "email"): ("[scores.email]", EmailPart),
+    ("scores", "website"): ("[scores.website]", WebsitePart),
+    ("scores", "purchase"): ("[scores.purchase]", PurchasePart),
+    ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
 }
 """Every table of a pack, in the order of the reference, and the type it becomes."""
 AS_ABOVE = {("trigger", "follow_up", "choose"): ("trigger", "choose")}
@@ -63,6 +71,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "group"): "Suppression groups.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
+    ((), "scores"): (Pack, "scoring"),
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
@@ -107,13 +116,22 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
     (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
+    (("scores",), "engagement"): (Parts, ""),
+    (("scores",), "email"): (EmailPart, ""),
+    (("scores",), "website"): (WebsitePart, ""),
+    (("scores",), "purchase"): (PurchasePart, ""),
+    (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
+SOURCES = (trigger, scoring)
+"""Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
 KINDS = {
     ((), "consent"): "table: purpose → opt_in or opt_out",
     (("experiment",), "factors"): "table: factor → texts",
+    (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
+    (("scores",), "elements"): "table: part of a mail → weight",
     (("trigger",), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "open"), "scope"): SCOPES,
@@ -125,6 +143,9 @@ DEFAULTS = {
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,
+    (("scores",), "mandatory"): ", ".join(Scoring().mandatory),
+    (("scores",), "points"): ", ".join(f"{kind} = {worth:g}" for kind, worth in Scoring().points),
+    (("scores",), "elements"): ", ".join(f"{part} = {worth:g}" for part, worth in Scoring().elements),
 }
 
 
@@ -209,6 +230,10 @@ class _Listener(Fields):
         self._note(at, field, f"whole number, {least:,} to {most:,}", str(default) if default >= least else "")
         return default
 
+    def number(self, told: dict[str, Any], at: Path, field: str, least: float, most: float, default: float) -> float:
+        self._note(at, field, f"number, {least:g} to {most:,g}", f"{default:g}")
+        return default
+
     def share(self, told: dict[str, Any], at: Path, field: str) -> float | None:
         self._note(at, field, "share, 0 to 1")
         return None
@@ -253,7 +278,7 @@ def _annotated(table: Table, field: str) -> str:
 def docstrings() -> dict[str, dict[str, str]]:
     """Type → attribute → its docstring; the type's own under an empty name."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(trigger)).body:
+    for node in [node for module in SOURCES for node in ast.parse(inspect.getsource(module)).body]:
         if isinstance(node, ast.ClassDef):
             told = found[node.name] = {"": _joined(ast.get_docstring(node) or "")}
             for attribute, after in zip(node.body, node.body[1:], strict=False):

@@ -9,18 +9,25 @@ from typing import Any
 
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
+from app.domain.scoring import Scoring
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
 from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import Problem
+from app.policy.scores import Scores
+from app.policy.standings import TABLES, Rows, Standings
 from app.policy.tables import Tables
 from app.policy.triggers import REACHABLE, Triggers
 
 __all__ = ["REACHABLE", "Source"]
 
 REGIMES = ("opt_in", "opt_out")
-PACK = ("name", "why", "extends", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout")
+PACK = (
+    "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
+    "scores",
+    *TABLES,
+)  # fmt: skip
 SENDER = ("from", "name", "reply_to")
 LEVEL = ("name", "why", "threshold", "horizon_days")
 GROUP = ("name", "why", "scope")
@@ -30,14 +37,17 @@ NO_BASES: Mapping[str, str] = {}
 class Source:
     """A checked pack text. `problems` empty: everything a pack needs is there.
 
-    `bases`: texts of packs that this one may extend. A pack that extends another has all of it, but for the rows of the same name and
-    the tables that it states anew.
+    `bases`: texts of packs that this one may extend, and of files it may include. A pack that extends another has all of it, but for the
+    rows of the same name and the tables that it states anew. An included file has rows of people's standing alone.
     """
 
     def __init__(self, text: str, file: str, bases: Mapping[str, str] = NO_BASES, tables: Tables | None = None) -> None:
         self.file, self.text = file, text
         self.tables = Tables() if tables is None else tables
         self.base: Source | None = None
+        self.used: dict[str, str] = {}
+        """Texts it is made of beside its own: what it extends and includes, and what those include."""
+        self.rows = Rows()
         self.name = ""
         self.sender: Sender | None = None
         self.consent: dict[str, str] = {}
@@ -47,6 +57,7 @@ class Source:
         self.experiments: dict[str, tuple[Experiment, bool]] = {}
         """Name → experiment, and whether it is switched on."""
         self.holdout = 0.0
+        self.scoring = Scoring()
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
@@ -57,7 +68,7 @@ class Source:
             self.problems.append(Problem(file, int(at[1]) if at else 0, str(error)))
             return
         self._extend(told, bases)
-        self._pack(told)
+        self._pack(told, bases)
 
     @property
     def problems(self) -> list[Problem]:
@@ -84,13 +95,35 @@ class Source:
         if name not in bases:
             self.read.wrong(("extends",), f"extends: no pack {name!r}: {', '.join(sorted(bases)) or 'none can be extended here'}")
             return
-        base = self.base = Source(bases[name], name)
+        base = self.base = Source(bases[name], name, bases)
+        self.used |= {name: bases[name], **base.used}
         if base.problems:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
+        self.scoring = base.scoring
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
+        self.rows = base.rows
 
-    def _pack(self, told: dict[str, Any]) -> None:
+    def _included(self, told: dict[str, Any], bases: Mapping[str, str]) -> list[Rows]:
+        """Rows of the file that it includes."""
+        name = self.read.text(told, (), "include")
+        if name is None:
+            return []
+        if name not in bases:
+            self.read.wrong(("include",), f"include: nothing named {name!r} comes with Kairos")
+            return []
+        self.used[name] = bases[name]
+        rows, problems = included(bases[name], name)
+        if problems:
+            self.read.wrong(("include",), f"include: {name} cannot be used: {problems[0]}")
+        return [rows]
+
+    def _standings(self, told: dict[str, Any], bases: Mapping[str, str]) -> None:
+        rows = Standings(self.read, self.rows, *self._included(told, bases))
+        rows.read(told)
+        self.rows = rows.rows
+
+    def _pack(self, told: dict[str, Any], bases: Mapping[str, str] = NO_BASES) -> None:
         read = self.read
         read.known(told, (), PACK, required=("name", "why") if self.base is not None else ("name", "why", "sender", "consent", "trigger"))
         self.name = read.text(told, (), "name", NAME, "lower case, digits and hyphens") or ""
@@ -102,12 +135,15 @@ class Source:
             self.consent = self._consent(read.table(told, (), "consent"))
         if "holdout" in told:
             self.holdout = self._holdout(read.table(told, (), "holdout"))
+        if "scores" in told:
+            self.scoring = Scores(read).scoring(read.table(told, (), "scores"), self.scoring)
         levels = [self._level(one, ("churn_level", n)) for n, one in enumerate(read.list(told, (), "churn_level", dict))]
         if levels:
             self.churn_levels = tuple(sorted((one for one in levels if one), key=lambda one: (-one.threshold, one.name)))
         for n, one in enumerate(read.list(told, (), "group", dict)):
             if (group := self._group(one, ("group", n))) is not None:
                 self.groups[group.name] = group
+        self._standings(told, bases)
         self._triggers(told, frozenset(own))
         self._experiments(told)
         for what in ("trigger", "churn_level", "group", "experiment"):
@@ -169,3 +205,16 @@ class Source:
             return None
         days = self.read.whole(told, at, "horizon_days", 1, 365, 30, "whole days, 1 to 365")
         return ChurnLevel(name, float(threshold), days) if name else None
+
+
+def included(text: str, file: str) -> tuple[Rows, list[Problem]]:
+    """A file of rows that packs share, and what is wrong with it."""
+    fields = Fields(text, file)
+    try:
+        told = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return Rows(), [Problem(file, 0, str(error))]
+    fields.known(told, (), ("why", *TABLES), required=("why",))
+    rows = Standings(fields)
+    rows.read(told)
+    return rows.rows, fields.problems

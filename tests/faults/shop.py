@@ -136,11 +136,11 @@ class ShopModel:
 
     def step(self, state: Group, record: Any, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
         state, effects = person.step(state, record, self._see(state, now, low_water, interval, active))
-        return state, _made(effects, state, now)
+        return state, _made(effects, state, now, packs()[active["policy"]])
 
     def wake(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
         state, effects = person.wake(state, self._see(state, now, low_water, interval, active))
-        return state, _made(effects, state, now)
+        return state, _made(effects, state, now, packs()[active["policy"]])
 
     def _see(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> See:
         return See(state, now, low_water, interval, packs()[active["policy"]], packs().__getitem__, publishes=True)
@@ -211,7 +211,7 @@ class ShopModel:
         return made[0], json.dumps([letter[field] for field in ("stage", "reason", "partition", "offset")]).encode()
 
 
-def _made(effects: list[Any], group: Group, now: int) -> list[Made]:
+def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
     made: list[Made] = []
     for effect in effects:
         if isinstance(effect, PlanMessage):
@@ -225,7 +225,7 @@ def _made(effects: list[Any], group: Group, now: int) -> list[Made]:
         elif isinstance(effect, Tell):
             made.append(("facts", events.encode(effect.fact)))
         elif isinstance(effect, PublishProfile):
-            made.append(("profiles", b"" if is_stub(group.person) else events.encode_json(view(group.person, now))))
+            made.append(("profiles", b"" if is_stub(group.person) else events.encode_json(view(group.person, now, pack.scoring))))
     return made
 
 

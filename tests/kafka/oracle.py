@@ -19,10 +19,10 @@ import orjson
 from app import events
 from app.agents.analyst_program import GROUP, AnalystProgram
 from app.agents.kinds import COMPILERS
-from app.domain import person
+from app.domain import facts, person
 from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
 from app.domain.population import Population, changed
-from app.domain.profile_view import view
+from app.domain.profile_view import record as view_of
 from tests.kafka.logs import HANDED, LANE, LINK, REKEY, Logs, Message
 from tests.kafka.stores import Local
 
@@ -131,7 +131,8 @@ class Fold:
             self.answers[record.send_id] = getattr(record, "reason", "rendered")
         now = max(self.now, min(record.at, self.now + self.interval)) if self.now else record.at
         group = self.groups.get(record.person_id) or person.load(record.person_id, None, None)
-        self._keep(group, *person.step(group, record, self._see(group, now)), message.offset, now)
+        see = self._see(group, now)
+        self._keep(group, *person.step(group, record, see), message.offset, see)
 
     def _tick(self, tick: events.Tick, offset: int) -> None:
         self.now, self.low_water = max(self.now, tick.at), max(self.low_water, tick.low_water)
@@ -139,12 +140,15 @@ class Fold:
         for person_id, group in sorted(self.groups.items()):
             due = person.due(group.person)
             if due != person.NEVER and due <= self.low_water:
-                self._keep(group, *person.wake(group, self._see(group, self.now)), offset, self.now, woken=True)
+                see = self._see(group, self.now)
+                self._keep(group, *person.wake(group, see), offset, see, woken=True)
                 left = person.due(self.groups[person_id].person)
                 if left != person.NEVER and left <= self.low_water:
                     raise AssertionError(f"{person_id} has something due after her wake-up")
 
-    def _keep(self, before: person.Group, after: person.Group, effects: list[Any], offset: int, now: int, woken: bool = False) -> None:
+    def _keep(
+        self, before: person.Group, after: person.Group, effects: list[Any], offset: int, see: person.See, woken: bool = False
+    ) -> None:
         if after is before and not effects and not woken:
             return
         person_id = after.person.person_id
@@ -160,7 +164,7 @@ class Fold:
                 self.facts[events.encode(effect.fact)] += 1
             elif isinstance(effect, PublishProfile):
                 gone = person.is_stub(after.person)
-                self.profiles[person_id].append(None if gone else events.encode_json(view(after.person, now)))
+                self.profiles[person_id].append(None if gone else events.encode_json(view_of(facts.of(see))))
 
     @staticmethod
     def _once(kept: dict[str, bytes], name: str, value: bytes) -> None:

@@ -1,0 +1,153 @@
+"""What is known of a person as of an instant: every figure that conditions, scores, ladders, segments and the `profiles` record read.
+
+Each is computed when it is asked for, once; and whoever asks learns until when, if no event comes, all that he asked for stays as it is.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from app.domain.curves import Curve
+from app.domain.days import FOREVER
+from app.domain.paths import BY_NAME, CONTINUOUS, OPEN, STEP
+from app.domain.scoring import DEFAULT, Scoring
+
+if TYPE_CHECKING:
+    from app.domain.person_row import Person, See
+    from app.domain.population import Population
+
+__all__ = ["CONTINUOUS", "FOREVER", "STEP", "Facts", "known", "of"]
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+class Facts:
+    """Of `person` as of `now` (ms). `until`: the earliest ms > now at which something asked for so far changes by time alone."""
+
+    __slots__ = ("_known", "now", "person", "population", "scoring", "until")
+
+    def __init__(self, person: Person, now: int, scoring: Scoring = DEFAULT, population: Population | None = None) -> None:
+        self.person, self.now, self.scoring, self.population = person, now, scoring, population
+        self.until = FOREVER
+        self._known: dict[Any, Any] = {}
+
+    def get(self, path: str) -> Any:
+        """A step fact's exact value; None: not known. Raises KeyError for an unknown path, and for one that is never still."""
+        try:
+            return self._known[path]
+        except KeyError:
+            pass
+        how = STEP.get(path)
+        if how is not None:
+            return self._keep(path, how(self))
+        base, _, name = path.rpartition(".")
+        if base not in OPEN:
+            raise KeyError(path)
+        return self._keep(path, (self.get(base).get(name), FOREVER))
+
+    def once(self, how: Callable[[Facts], tuple[Any, int]]) -> Any:
+        """What several facts are made of, computed once, too."""
+        try:
+            return self._known[how]
+        except KeyError:
+            return self._keep(how, how(self))
+
+    def compare(self, path: str, op: str, value: float) -> bool | None:
+        """How a figure stands to a number; None: it is not known. Of one that moves all the time `until` is the ms at which this flips."""
+        asked = (path, op, value)
+        try:
+            return self._known[asked]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
+        holds = OPERATORS[op]
+        if path in STEP:
+            step = self.get(path)
+            return None if step is None else holds(step, value)
+        curve = self.curve(path)
+        if curve is None:
+            return self._keep(asked, (None, FOREVER))  # type: ignore[no-any-return]
+        verdict = holds(curve.at(self.now), value)
+        return self._keep(asked, (verdict, _flip(curve, holds, value, self.now, verdict)))  # type: ignore[no-any-return]
+
+    def peek(self, path: str) -> Any:
+        """Either kind of fact as it is at this ms; of one that moves all the time `until` does not tell."""
+        if path in STEP:
+            return self.get(path)
+        try:
+            curve = self.curve(path)
+        except KeyError:
+            return self.get(path)
+        return None if curve is None else curve.at(self.now)
+
+    def curve(self, path: str) -> Curve | None:
+        """How a figure moves while no event comes; None: not known. Raises KeyError for an unknown path."""
+        asked = (path,)
+        try:
+            return self._known[asked]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
+        how = CONTINUOUS.get(path)
+        if how is None:
+            base, _, name = path.rpartition(".")
+            found = BY_NAME[base](self, name)
+        else:
+            found = how(self)
+        self._known[asked] = found
+        return found
+
+    def _keep(self, key: Any, found: tuple[Any, int]) -> Any:
+        value, until = found
+        if until < self.until:
+            self.until = until
+        self._known[key] = value
+        return value
+
+
+class Known(NamedTuple):
+    """What a path is, for whoever checks conditions. `moves`: only `compare` may be asked."""
+
+    path: str
+    moves: bool
+
+
+def of(see: See) -> Facts:
+    """Of the person as she stands at this record, by the active pack."""
+    return Facts(see.person, see.now, see.pack.scoring if see.pack is not None else DEFAULT, see.population)
+
+
+def known(path: str) -> Known | None:
+    """The path as a pack may name it, or None."""
+    base, _, name = path.rpartition(".")
+    if path in STEP or (base in OPEN and name):
+        return Known(path, False)
+    return Known(path, True) if path in CONTINUOUS or (base in BY_NAME and name) else None
+
+
+def _flip(curve: Curve, holds: Callable[[float, float], bool], value: float, now: int, verdict: bool) -> int:
+    """The first ms after `now` at which the verdict is another. A curve only rises or only falls, so there is one at most."""
+    at = curve.at
+    if holds(at(FOREVER), value) is verdict:
+        return FOREVER
+    low, high = now, FOREVER  # the verdict still holds at `low`, no longer at `high`
+    # The formula turned round tells it to a few ms, floats being what they are; from there steps double until they have it between them.
+    guess = min(max(curve.when(value), now + 1), FOREVER - 1)
+    step = 1
+    if holds(at(guess), value) is verdict:
+        low = guess
+        while low + step < high and holds(at(low + step), value) is verdict:
+            low, step = low + step, step * 2
+        high = min(high, low + step)
+    else:
+        high = guess
+        while high - step > low and holds(at(high - step), value) is not verdict:
+            high, step = high - step, step * 2
+        low = max(low, high - step)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(at(middle), value) is verdict:
+            low = middle
+        else:
+            high = middle
+    return high

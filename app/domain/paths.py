@@ -1,0 +1,244 @@
+"""Every figure that a pack may name, by its path, in the shape of the `profiles` record (interface.md section 4).
+
+STEP figures change at instants. CONTINUOUS ones change with every ms and can only be compared. Of those in OPEN and BY_NAME the last
+name of the path is free (`profile.lifecycle.s1`, `profile.days_in_stage.merged`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from app.domain import answers, channels, churn, device, figures, intent, mail, rhythm, signals, visits
+from app.domain.curves import Curve, DaysSince, Fading, Lapse
+from app.domain.days import DAY_MS, FOREVER
+from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
+from app.domain.money import UNITS
+from app.events import iso
+
+if TYPE_CHECKING:
+    from app.domain.facts import Facts
+
+MINUTE_MS = 60_000
+FLAGS = ("high_value", "price_sensitive", "mobile_preferred")
+
+
+def _of(how: How, read: Callable[[Any], Any]) -> How:
+    return lambda facts: (read(facts.once(how)), FOREVER)
+
+
+def _plain(read: Callable[[Any], Any]) -> How:
+    """Of the profile alone; time changes nothing."""
+    return lambda facts: (read(facts.person.profile), FOREVER)
+
+
+def _counted(*kinds: str) -> How:
+    """How many events of these types there were."""
+    return lambda facts: (signals.count(facts.person.profile.signals, *kinds), FOREVER)
+
+
+def _hers(read: Callable[[Any], Any]) -> How:
+    """Of all her parts; time changes nothing."""
+    return lambda facts: (read(facts.person), FOREVER)
+
+
+def _instant(ms: int | None) -> str | None:
+    return iso(ms) if ms else None
+
+
+def _days(ms: float | None) -> float | None:
+    return None if ms is None else ms / DAY_MS
+
+
+def _complete(facts: Facts) -> Found:
+    return not facts.get("profile.missing"), FOREVER
+
+
+STEP: dict[str, How] = {
+    # Who she is
+    "profile.person_id": _hers(lambda person: person.person_id),
+    "profile.customer_id": _plain(lambda part: part.customer_id),
+    "profile.known": _plain(lambda part: part.customer_id is not None),
+    "profile.anonymous_ids": _plain(lambda part: list(part.anonymous_ids)),
+    "profile.traits": _plain(lambda part: dict(sorted(part.traits.items()))),
+    "profile.consent": _plain(lambda part: dict(sorted(part.consent.items()))),
+    "profile.first_seen": _plain(lambda part: _instant(part.first_seen)),
+    "profile.last_seen": _plain(lambda part: _instant(part.last_seen)),
+    "profile.bot": _plain(lambda part: part.bot),
+    # A-015, A-047: what she bought
+    "profile.orders": _plain(lambda part: part.orders),
+    "profile.spent": _plain(lambda part: part.spent / UNITS),
+    "profile.average_order": figures.average_order,
+    "profile.first_purchase_at": _plain(lambda part: _instant(part.purchases.first_at)),
+    "profile.last_purchase_at": _plain(lambda part: _instant(part.last_order_at)),
+    "profile.orders_30d": _of(figures.bought_30d, lambda bought: bought.orders),
+    "profile.orders_90d": _of(figures.bought_90d, lambda bought: bought.orders),
+    "profile.orders_365d": _of(figures.bought_365d, lambda bought: bought.orders),
+    "profile.spent_30d": _of(figures.bought_30d, lambda bought: bought.amount / UNITS),
+    "profile.spent_90d": _of(figures.bought_90d, lambda bought: bought.amount / UNITS),
+    "profile.deal_share": figures.deal_share,
+    # A-009–A-012: what she does in the shop
+    "profile.visits_30d": _of(figures.visits_30d, lambda seen: seen.visits),
+    "profile.minutes_30d": _of(figures.visits_30d, lambda seen: seen.ms / MINUTE_MS),
+    "profile.pages_per_visit_30d": _of(figures.visits_30d, lambda seen: seen.pages / seen.visits if seen.visits else 0.0),
+    "profile.adds_30d": _of(figures.visits_30d, lambda seen: seen.adds),
+    "profile.views_24h": figures.views_24h,
+    # A-049–A-052, A-058, X-07: interest by three scorers
+    "profile.interest.decayed": figures.interest_decayed,
+    "profile.interest.increment": figures.interest_increment,
+    "profile.interest.points": figures.points_30d,
+    "profile.points": figures.points_30d,
+    "profile.favourite_categories": figures.favourite_categories,
+    "profile.primary_interest": figures.primary_interest,
+    # A-053–A-057, A-041
+    "profile.engagement.score": figures.engagement_score,
+    "profile.engagement.email": figures.email_part(mail_30d, after_click),
+    "profile.engagement.website": figures.website_part,
+    "profile.engagement.purchase": figures.purchase_part,
+    "profile.engagement.band": figures.engagement_band,
+    "profile.engagement.email_before": figures.email_part(mail_before, after_click_before),
+    "profile.engagement.shift": figures.engagement_shift,
+    # A-059
+    "profile.rfm.recency": _of(figures.rfm_fifths, lambda fifths: fifths["recency"]),
+    "profile.rfm.frequency": _of(figures.rfm_fifths, lambda fifths: fifths["frequency"]),
+    "profile.rfm.monetary": _of(figures.rfm_fifths, lambda fifths: fifths["monetary"]),
+    # A-070–A-107: what the segmenter found
+    "profile.clv.value": _plain(lambda part: part.spent / UNITS),
+    "profile.clv.tier": _hers(lambda person: person.standing.tiers),
+    "profile.lifecycle": _hers(lambda person: {scheme: stage for scheme, (stage, _) in person.standing.stages.items()}),
+    "profile.segments": _hers(lambda person: sorted(person.standing.segments)),
+    "profile.flags": _hers(lambda person: {**dict.fromkeys(FLAGS, False), **dict.fromkeys(person.standing.flags, True)}),
+    # A-061–A-065
+    "intent.level": figures.intent_level,
+    "churn.level": _hers(lambda person: person.churn.level),
+    "churn.horizon_days": _hers(lambda person: person.churn.horizon_days),
+    "churn.next_purchase_at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
+    # A-141, A-143
+    "churn.mean_gap_days": _hers(lambda person: _days(churn.mean_gap(person.churn))),
+    "profile.next_order.at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
+    "profile.next_order.spread_days": _hers(lambda person: _days(churn.spread(person.churn))),
+    # A-013, A-142
+    "profile.cycle_days": figures.cycle_days,
+    "profile.peak_month": figures.peak_month,
+    "profile.category_switching": _plain(lambda part: rhythm.switching(part.purchases)),
+    "profile.value_progression": _plain(lambda part: rhythm.progression(part.purchases)),
+    # A-014, A-016, A-066
+    "profile.price_sensitivity": figures.price_sensitivity,
+    "profile.receptivity.cross": _of(figures.receptivity, lambda found: found.cross),
+    "profile.receptivity.up": _of(figures.receptivity, lambda found: found.up),
+    "profile.upsell": figures.upsell,
+    "profile.reactivation": figures.reactivation,
+    # What became of her mails
+    "profile.email.sent": _plain(lambda part: part.mail.sent),
+    "profile.email.opened": _plain(lambda part: part.mail.opened),
+    "profile.email.clicked": _plain(lambda part: part.mail.clicked),
+    "profile.email.machine_opens": _plain(lambda part: part.mail.machine_opens),
+    "profile.email.last_sent_at": _plain(lambda part: _instant(part.mail.last_sent_at)),
+    "profile.email.last_opened_at": _plain(lambda part: _instant(part.mail.last_opened_at)),
+    "profile.email.last_clicked_at": _plain(lambda part: _instant(part.mail.last_clicked_at)),
+    "profile.email.unsubscribed": _plain(lambda part: part.unsubscribed),
+    "profile.email.suppressed": _plain(lambda part: part.suppressed),
+    "profile.mail.sent_30d": _of(mail_30d, lambda seen: seen.sent),
+    "profile.mail.opened_30d": _of(mail_30d, lambda seen: seen.opened),
+    "profile.mail.clicked_30d": _of(mail_30d, lambda seen: seen.clicked),
+    "profile.mail.open_rate_30d": _of(mail_30d, lambda seen: seen.open_rate),
+    "profile.mail.click_rate_30d": _of(mail_30d, lambda seen: seen.click_rate),
+    "profile.opens": _plain(lambda part: part.mail.human_opens),
+    "profile.clicks": _plain(lambda part: part.mail.human_clicks),
+    "profile.forwards": _counted("email_forward"),
+    "profile.mail.sent_before_30d": _of(mail_before, lambda seen: seen.sent),
+    # A-017–A-019, A-067–A-069: how she takes them
+    "profile.relevance": figures.relevance_by_category,
+    "profile.personalisation": figures.personalisation,
+    "profile.propensity.engagement": figures.engagement_propensity,
+    "profile.propensity.content": figures.preferred_content,
+    "profile.propensity.category": figures.preferred_category,
+    "profile.propensity.hours": figures.best_hours,
+    "profile.mobile_share": figures.mobile_share,
+    # A-010, A-012, A-020, A-023–A-026: what else she does
+    "profile.searches": _counted("search"),
+    "profile.downloads": _counted("content_download"),
+    "profile.contents": _counted("content_view"),
+    "profile.social": _counted(*signals.SOCIAL),
+    "profile.networks": _plain(lambda part: signals.kinds(part.signals, *signals.SOCIAL, *signals.ADS)),
+    "profile.ads": _counted(*signals.ADS),
+    "profile.referrals": _counted("referral"),
+    "profile.reviews": _counted("review_write"),
+    "profile.store_visits": _counted("store_visit"),
+    "profile.support": _counted(*signals.SUPPORT),
+    "profile.tickets_open": _plain(lambda part: channels.tickets_open(part.contacts)),
+    "profile.chat_quality": _plain(lambda part: channels.chat_quality(part.contacts)),
+    "profile.wishes": _plain(lambda part: channels.wishes(part.contacts)),
+    "profile.parcel_under_way": _plain(lambda part: signals.under_way(part.signals)),
+    "profile.unseen_orders": _plain(lambda part: part.contacts.unseen_orders),
+    # A-029, A-048
+    "profile.surveys": _plain(lambda part: answers.view(part.answers.surveys)),
+    "profile.preferences": _plain(lambda part: answers.view(part.answers.preferences)),
+    # A-019, A-021
+    "profile.device": _plain(lambda part: part.device.kind),
+    "profile.timezone": _plain(lambda part: part.device.timezone),
+    "profile.locale": _plain(lambda part: part.device.locale),
+    "profile.region": _plain(lambda part: device.region(part.device)),
+    # A-245
+    "profile.missing": figures.missing,
+    "profile.complete": _complete,
+}
+OPEN = (
+    "profile.relevance",
+    "profile.networks",
+    "profile.cycle_days",
+    "profile.surveys",
+    "profile.preferences",
+    "profile.traits",
+    "profile.consent",
+    "profile.interest.decayed",
+    "profile.interest.increment",
+    "profile.clv.tier",
+    "profile.lifecycle",
+    "profile.flags",
+)
+"""Step figures that are maps of free names."""
+
+
+def _since(read: Callable[[Any], int]) -> Callable[[Facts], Curve | None]:
+    """Days since an instant of the profile; 0 is never."""
+    return lambda facts: DaysSince(at) if (at := read(facts.person.profile)) else None
+
+
+def _since_web(facts: Facts) -> Curve | None:
+    newest = visits.last(facts.person.profile.visits)
+    return None if newest is None else DaysSince(newest.end)
+
+
+def _intent(facts: Facts) -> Curve:
+    part = facts.person.intent
+    return Fading([(part.at, part.score), *((line.at, line.score) for line in part.cart)], intent.HALF_LIFE_MS, intent.CAP)
+
+
+def _churn(facts: Facts) -> Curve | None:
+    part = facts.person.churn
+    mean = churn.mean_gap(part)
+    return Lapse(part.instants[-1], mean) if mean and part.orders >= churn.MIN_ORDERS else None
+
+
+def _in_stage(facts: Facts, scheme: str) -> Curve | None:
+    known = facts.person.standing.stages.get(scheme)
+    return None if known is None else DaysSince(known[1])
+
+
+CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
+    "profile.days_since_order": _since(lambda part: part.last_order_at),
+    "profile.days_since_first_order": _since(lambda part: part.purchases.first_at),
+    "profile.days_since_web": _since_web,
+    "profile.days_since_open": _since(lambda part: mail.last_open(part.mail)),
+    "profile.days_since_click": _since(lambda part: mail.last_click(part.mail)),
+    "profile.oldest_ticket_days": _since(lambda part: channels.oldest_ticket(part.contacts)),
+    "profile.days_since_seen": _since(lambda part: part.last_seen),
+    "intent.score": _intent,
+    "churn.probability": _churn,
+}
+BY_NAME: dict[str, Callable[[Facts, str], Curve | None]] = {"profile.days_in_stage": _in_stage}
+
+for _table in (STEP, CONTINUOUS):
+    # The record has both parts of the lane in it; conditions may name them without it.
+    _table.update({f"profile.{path}": how for path, how in _table.items() if not path.startswith("profile.")})
