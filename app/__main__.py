@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "The walk of an event; or why a person was or was not sent what.",
     "preview": "The exact message a person would get of a trigger, as of any time.",
     "people": "Part an identifier from the person it was linked to.",
+    "population": "How everybody compares: figures, tiers and their cuts, sizes of segments, who went where.",
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",
     "doctor": "Check the machine, broker, topics, packs and settings; say what to mend.",

@@ -69,6 +69,15 @@ def _ladder(counts: Counts) -> tuple[list[int], list[int]]:
     return bins, below
 
 
+ACTIVE_BY_MS = 10 * 60_000
+"""After midnight (UTC): by then the figures of the day that is over are counted, published and active, also where much is to be done."""
+
+
+def newer_at(now: int) -> int:
+    """When newer figures than those of `now` (ms) are active: every tier may be another one then."""
+    return ((now - ACTIVE_BY_MS) // DAY_MS + 1) * DAY_MS + ACTIVE_BY_MS
+
+
 def bin_of(figure: str, value: int) -> int:
     """The bin of a value; greater values never have a lesser one."""
     return value // DAY_MS if figure == "recency" else _step(value) if value >= 0 else -_step(-value)
