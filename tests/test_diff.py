@@ -11,7 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import trigger
+from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
+from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.tiers import Tier, TierScheme
+from app.domain.treatments import By, Treatment
 from app.domain.trigger import (
     Arm,
     Cancel,
@@ -28,13 +32,19 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy import conditions
+from app.policy import conditions, predicate
 from app.policy.difference import DERIVED, Change, difference
 from app.policy.pack import compile_artifact
-from app.policy.phrases import DURATIONS, NUMBERS, PHRASES, SHARES, duration
+from app.policy.phrases import DURATIONS, NUMBERS, PERCENT, PHRASES, SHARES, duration
+from app.policy.standings import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
-KINDS = (Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Goal, Programme, Experiment, Arm, MessageSource)
+KINDS = (
+    Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Goal, Programme, Experiment, Arm, MessageSource,
+    StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
+)  # fmt: skip
+PARTS = {"Stage", "Tier", "Band"}
+"""Kinds that stand within others alone."""
 
 
 def asks(text: str) -> Condition:
@@ -73,7 +83,18 @@ def full() -> Pack:
         groups={"views": Group("views", "person")},
         experiments={"first": (experiment,)},
         holdout=0.05,
+        stage_schemes={"s": StageScheme("s", "one", (Stage("a", "one", judged("profile.orders > 1")), Stage("b", "one")), DAY)},
+        tier_schemes={"s": TierScheme("s", "one", (Tier("a", 40), Tier("b", 60)))},
+        band_schemes={"s": BandScheme("s", "one", "profile.points", (Band("a", 3), Band("b", 1, True)))},
+        segments={"a": Segment("a", "one", judged("profile.orders > 1"))},
+        flags={"a": judged("profile.orders > 1")},
+        treatments={"tier s.a": Treatment("tier s.a", "one", "tier", "s", "a", 1, 2, DAY, "education", ("news",), "warm", "none")},
+        goes_by=By("s", "s"),
     )
+
+
+def judged(text: str) -> Predicate:
+    return predicate.predicate(text, kind_of)
 
 
 def other(value: Any, where: str) -> Any:
@@ -87,6 +108,8 @@ def other(value: Any, where: str) -> Any:
             return value + "x"
         case Condition():
             return asks("profile.orders > 77")
+        case Predicate():
+            return judged("profile.orders > 77")
         case None:
             return {"idle": True}.get(where, "new")
         case tuple() if value and isinstance(value[0], Struct):
@@ -145,6 +168,18 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
         case "Arm":
             arms = (changed(experiment.arms[0], field), *experiment.arms[1:])
             return replace(pack, experiments={"first": (replace(experiment, arms=arms),)})
+        case "StageScheme" | "TierScheme" | "BandScheme" | "Segment" | "Treatment":
+            table = {"StageScheme": "stage_schemes", "TierScheme": "tier_schemes", "BandScheme": "band_schemes"}.get(kind.__name__)
+            table = table or f"{kind.__name__.lower()}s"
+            ((name, one),) = getattr(pack, table).items()
+            return replace(pack, **{table: {name: changed(one, field)}})
+        case "Stage" | "Tier" | "Band":
+            table, inner = f"{kind.__name__.lower()}_schemes", f"{kind.__name__.lower()}s"
+            ((name, one),) = getattr(pack, table).items()
+            first_, *rest = getattr(one, inner)
+            return replace(pack, **{table: {name: replace(one, **{inner: (changed(first_, field), *rest)})}})
+        case "By":
+            return replace(pack, goes_by=changed(pack.goes_by, field))
         case "MessageSource":
             name = next(iter(pack.messages))
             return replace(pack, messages={**pack.messages, name: changed(pack.messages[name], field)})
@@ -171,14 +206,14 @@ def test_a_change_of_any_field_is_told_in_a_sentence(kind: type[Struct], field: 
 
 def test_no_kind_and_no_number_of_a_pack_is_forgotten() -> None:
     structs = {name for name, one in vars(trigger).items() if isinstance(one, type) and issubclass(one, Struct)}
-    assert structs - {"Struct", "Condition", "Verdict", "Scoring"} == {kind.__name__ for kind in KINDS}
+    assert structs - {"Struct", "Condition", "Verdict", "Scoring", "Predicate", "Verdicts"} | PARTS == {kind.__name__ for kind in KINDS}
     numbers = {
         (kind, field.name)
         for kind in KINDS
         for field in msgspec.structs.fields(kind)
         if field.type in (int, float, int | None) and (kind, field.name) != (ChurnLevel, "threshold")
     }
-    assert numbers == DURATIONS | SHARES | NUMBERS
+    assert numbers == DURATIONS | SHARES | NUMBERS | PERCENT
     assert set(PHRASES) == set(EVERY_FIELD) - {(Pack, name) for name in DERIVED}
 
 

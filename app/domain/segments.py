@@ -42,6 +42,8 @@ class Band(Struct, frozen=True):
     name: str
     least: float
     """The score from which on she is in it, up to the next."""
+    above: bool = False
+    """Begins above a score instead of at it; in a pack the score itself, instead of `least`."""
 
 
 class BandScheme(Struct, frozen=True):

@@ -28,7 +28,7 @@ class Treatment(Struct, frozen=True):
     mails_high: float | None = None
     """Mails a week, the upper number of the range: the cap."""
     every: int | None = None
-    """ms between two messages of a programme."""
+    """How many ms lie between two messages of a programme."""
     focus: str | None = None
     """What its mails are about."""
     content: tuple[str, ...] = ()

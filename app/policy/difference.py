@@ -9,8 +9,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.tiers import Tier, TierScheme
+from app.domain.treatments import Treatment
 from app.domain.trigger import (
     Arm,
     Cancel,
@@ -33,6 +37,22 @@ DERIVED = frozenset(
     ("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals", "verdicts")
 )
 """Fields of a pack that follow from its others."""
+
+
+ORDERED = (Choice, Stage, Tier)
+"""Rows whose order is a rule."""
+
+
+KINDS: dict[type[Struct], str] = {
+    StageScheme: "stage scheme",
+    TierScheme: "tier scheme",
+    BandScheme: "band scheme",
+    Segment: "segment",
+    Treatment: "the treatment of",
+    Stage: "stage",
+    Tier: "tier",
+    Band: "band",
+}
 
 
 class Change(Struct, frozen=True):
@@ -83,7 +103,7 @@ class _Difference:
             if same(before, after):
                 continue
             here = f"{path}.{key}"
-            if isinstance(before, Struct) and isinstance(after, Struct):
+            if isinstance(before, Struct) and isinstance(after, Struct) and _nested(after):
                 self.fields(before, after, here, _who(after, key, who))
             else:
                 self.one(kind, field, before, after, here, who, key)
@@ -100,19 +120,20 @@ class _Difference:
         self.changes.append(Change(path, None if old is None else before, None if new is None else after, chosen.format(**told)))
 
     def order(self, old: Iterable[Any], new: Iterable[Any], path: str, who: str) -> None:
-        """Of choices the first that holds is taken, so their order is a rule, too."""
-        before = [key for key, one in _keyed(old).items() if isinstance(one, Choice)]
-        after = [key for key, one in _keyed(new).items() if isinstance(one, Choice)]
+        """Of choices and stages the first that holds is taken, of tiers the first that has room: their order is a rule, too."""
+        before = [key for key, one in _keyed(old).items() if isinstance(one, ORDERED)]
+        after = [key for key, one in _keyed(new).items() if isinstance(one, ORDERED)]
         was = [key for key in before if key in after]
         now = [key for key in after if key in before]
         if was != now:
             moved = " before ".join(now)
-            self.changes.append(Change(path, " before ".join(was), moved, f"{who} now asks its choices in another order: {moved}"))
+            what = path.rpartition(".")[2]
+            self.changes.append(Change(path, " before ".join(was), moved, f"{who} now asks its {what} in another order: {moved}"))
 
 
 def same(old: Any, new: Any) -> bool:
     """Equality that takes conditions by their text; what they are compiled to is another object each time."""
-    if isinstance(old, Condition) and isinstance(new, Condition):
+    if isinstance(old, Condition | Predicate) and isinstance(new, Condition | Predicate):
         return old.text == new.text
     if isinstance(old, Struct) and type(old) is type(new):
         return all(same(getattr(old, field.name), getattr(new, field.name)) for field in msgspec.structs.fields(type(old)))
@@ -124,7 +145,7 @@ def same(old: Any, new: Any) -> bool:
 
 
 def _nested(told: Any) -> bool:
-    return isinstance(told, Struct) and not isinstance(told, Condition)
+    return isinstance(told, Struct) and not isinstance(told, Condition | Predicate)
 
 
 def _structs(told: Any) -> bool:
@@ -174,6 +195,10 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"message {one.name}"
         case Scoring() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
             return key.replace("scoring", "scores", 1)
+        case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
+            return f"{KINDS[type(one)]} {one.name}"
+        case Stage() | Tier() | Band():
+            return f"{KINDS[type(one)]} {key} of {who}"
     return who
 
 
@@ -204,6 +229,14 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{told.name} with {value(Arm, 'weight', told.weight)} of the people"
         case Experiment():
             return f"{told.name} for {_words(Experiment, 'triggers', told.triggers)}"
+        case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
+            return f"{told.name}: {told.why}"
+        case Stage():
+            return f"{told.name}, {f'if {told.when.text}' if told.when is not None else 'everybody who is left'}"
+        case Tier():
+            return f"{told.name} with {value(Tier, 'share', told.share)} of the customers"
+        case Band():
+            return f"{told.name}, {'above' if told.above else 'from'} {told.least:g}"
         case Sender():
             return told.email
         case MessageSource():

@@ -1,7 +1,8 @@
 """What a pack that is well-formed still gets wrong: rows that can never open, conditions that never or always hold, mails that read what
 their trigger cannot tell, endless rounds, experiments that pull at one wait. Pure: a compiled pack and its text in, problems out.
 
-Errors are proved; what only looks odd is a warning. Packs have neither caps nor segments yet, so nothing is said of those.
+Errors are proved; what only looks odd is a warning. Packs have no caps yet, so nothing is said of those; of stages and segments
+standing_lint.py speaks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from app.policy.phrases import events
 from app.policy.place import Path, Places
 from app.policy.problem import Problem
 from app.policy.reading import PRODUCTS, idle_roots, messages_of, unreadable
+from app.policy.standing_lint import Odd, of_standing, standings
 from app.policy.truth import always, never
 
 OWN_DOING = {"email_sent", "email_delivered", "sms_sent"}
@@ -35,6 +37,7 @@ def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, nam
     found = _Lint(pack, text, file)
     for trigger in pack.triggers:
         found.trigger(trigger)
+    found.standings(standings(pack, found.declared))
     found.groups()
     found.experiments()
     found.own_events()
@@ -64,13 +67,25 @@ class _Lint:
     def say(self, at: Path, message: str, warning: bool = False) -> None:
         self.problems.append(Problem(self.file, self._places.line(at), message, warning))
 
+    def facts(self, opening: Opening, step: int | None) -> Facts:
+        """What is known at a step of a trigger (`window.step`, too), or of every step; names of groups are the pack's."""
+        kinds = () if opening.scope == SEND else (*opening.on, *opening.joins)
+
+        def facts(path: str) -> Fact:
+            path = path.removeprefix(THEN)
+            if path == "window.step" and step is not None:
+                return Fact("whole", step, step, always=True)
+            return of_standing(self.pack, path, kinds) or known(path, kinds)
+
+        return facts
+
     # --- triggers -------------------------------------------------------------------------------------------------------------
 
     def trigger(self, row: Trigger) -> None:
         at = self.place(row)
         if at is None:
             return
-        facts = _facts(row.opening, None)
+        facts = self.facts(row.opening, None)
         opening = self.condition(row.opening.when, (*at, "open", "when"), facts, "nothing opens this trigger")
         self.opening(row, (*at, "open"))
         for n, cancel in enumerate(row.cancels):
@@ -80,7 +95,7 @@ class _Lint:
             place = at if n == 0 else (*at, "follow_up", n - 1)
             endless = row.programme is not None and n == len(row.steps) - 1
             # What opened a mail's window is her open; what its steps look at as `event` is what the mail was about.
-            self.step(step, place, _facts(row.opening, None if endless else n), None if row.opening.scope == SEND else opening)
+            self.step(step, place, self.facts(row.opening, None if endless else n), None if row.opening.scope == SEND else opening)
         for n, name in messages_of(row):
             message = self.pack.messages.get(name)
             if message is not None and (missing := unreadable(row, message, n)) is not None:
@@ -163,6 +178,10 @@ class _Lint:
 
     # --- the pack -------------------------------------------------------------------------------------------------------------
 
+    def standings(self, odd: Iterable[Odd]) -> None:
+        for at, message, warning in odd:
+            self.say(at, message, warning)
+
     def groups(self) -> None:
         for n, name in enumerate(self.declared("group")):
             members = [row.name for row in self.pack.triggers if row.group == name]
@@ -207,19 +226,6 @@ class _Lint:
                     said.add(name)
                     why = f"message {name!r} has a part about {' or '.join(roots)}, which no trigger that sends it can fill"
                     self.say((*at, "send"), why, warning=True)
-
-
-def _facts(opening: Opening, step: int | None) -> Facts:
-    """What is known at a step (`window.step` too), or of every step and at the opening."""
-    kinds = () if opening.scope == SEND else (*opening.on, *opening.joins)
-
-    def facts(path: str) -> Fact:
-        path = path.removeprefix(THEN)
-        if path == "window.step" and step is not None:
-            return Fact("whole", step, step, always=True)
-        return known(path, kinds)
-
-    return facts
 
 
 THEN = "then."

@@ -8,8 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scope import PURCHASED
+from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.tiers import Tier, TierScheme
+from app.domain.treatments import By, Treatment
 from app.domain.trigger import (
     Arm,
     Cancel,
@@ -37,6 +41,18 @@ class Phrase(Struct, frozen=True):
     taken: str = ""
 
 
+def _optional(what: str) -> Phrase:
+    has = f"{{who}} now has {what} {{new}}"
+    return Phrase(f"{has} instead of {{old}}", has, f"{{who}} no longer has {what} {{old}}")
+
+
+def _named(what: str) -> Phrase:
+    return Phrase("", f"adds {what} {{new}}", f"removes {what} {{old}}")
+
+
+WHY = Phrase("{who} is now there because: {new} (it was: {old})")
+
+
 def _flag(yes: str, no: str) -> Phrase:
     return Phrase(yes, yes, no)
 
@@ -56,6 +72,57 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
+    (Pack, "stage_schemes"): _named("stage scheme"),
+    (Pack, "tier_schemes"): _named("tier scheme"),
+    (Pack, "band_schemes"): _named("band scheme"),
+    (Pack, "segments"): _named("segment"),
+    (Pack, "flags"): Phrase("flag {key} now holds if {new} instead of if {old}", "adds flag {key}: {new}", "removes flag {key} ({old})"),
+    (Pack, "treatments"): _named("the treatment of"),
+    (Pack, "goes_by"): Phrase(""),
+    (StageScheme, "name"): Phrase("stage scheme {old} is now named {new}"),
+    (StageScheme, "why"): WHY,
+    (StageScheme, "stages"): Phrase("", "{who} gets stage {new}", "{who} loses stage {old}"),
+    (StageScheme, "hold"): Phrase(
+        "{who} now keeps people in a stage for {new} instead of {old}",
+        "{who} now keeps people in a stage for {new}",
+        "{who} no longer keeps people in a stage ({old})",
+    ),
+    (Stage, "name"): Phrase("stage {old} is now named {new}"),
+    (Stage, "why"): WHY,
+    (Stage, "when"): Phrase(
+        "{who} now has people if {new} instead of if {old}", "{who} now has people only if {new}", "{who} now has everybody who is left"
+    ),
+    (TierScheme, "name"): Phrase("tier scheme {old} is now named {new}"),
+    (TierScheme, "why"): WHY,
+    (TierScheme, "tiers"): Phrase("", "{who} gets tier {new}", "{who} loses tier {old}"),
+    (TierScheme, "by"): Phrase("{who} now ranks people by {new} instead of {old}"),
+    (Tier, "name"): Phrase("tier {old} is now named {new}"),
+    (Tier, "share"): Phrase("{who} now has {new} of the customers instead of {old}"),
+    (BandScheme, "name"): Phrase("band scheme {old} is now named {new}"),
+    (BandScheme, "why"): WHY,
+    (BandScheme, "by"): Phrase("{who} now looks at {new} instead of {old}"),
+    (BandScheme, "bands"): Phrase("", "{who} gets band {new}", "{who} loses band {old}"),
+    (BandScheme, "when"): Phrase("{who} now has people if {new} instead of if {old}"),
+    (Band, "name"): Phrase("band {old} is now named {new}"),
+    (Band, "least"): Phrase("{who} now begins at {new} instead of {old}"),
+    (Band, "above"): _flag("{who} now begins above that score", "{who} now begins at that score"),
+    (Segment, "name"): Phrase("segment {old} is now named {new}"),
+    (Segment, "why"): WHY,
+    (Segment, "when"): Phrase("{who} now has people if {new} instead of if {old}"),
+    (Treatment, "name"): Phrase("the treatment of {old} is now that of {new}"),
+    (Treatment, "why"): WHY,
+    (Treatment, "of"): Phrase("{who} is now of a {new} instead of a {old}"),
+    (Treatment, "scheme"): Phrase("{who} is now of scheme {new} instead of {old}"),
+    (Treatment, "group"): Phrase("{who} is now of {new} instead of {old}"),
+    (Treatment, "mails_low"): _optional("at least so many mails a week:"),
+    (Treatment, "mails_high"): _optional("at most so many mails a week:"),
+    (Treatment, "every"): _optional("a message each"),
+    (Treatment, "focus"): _optional("the focus"),
+    (Treatment, "content"): _optional("the content"),
+    (Treatment, "tone"): _optional("the tone"),
+    (Treatment, "discount"): _optional("discounts that are"),
+    (By, "stage"): Phrase("the pack now goes by the stages of {new} instead of {old}"),
+    (By, "tier"): Phrase("the pack now goes by the tiers of {new} instead of {old}"),
     (Sender, "email"): Phrase("mails now come from {new} instead of {old}"),
     (Sender, "name"): Phrase("mails now come in the name of {new} instead of {old}"),
     (Sender, "reply_to"): Phrase(
@@ -67,7 +134,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Group, "name"): Phrase("suppression group {old} is now named {new}"),
     (Group, "scope"): Phrase("{who} now protects each {new} instead of each {old}"),
     (Trigger, "name"): Phrase("trigger {old} is now named {new}"),
-    (Trigger, "why"): Phrase("{who} is now there because: {new} (it was: {old})"),
+    (Trigger, "why"): WHY,
     (Trigger, "opening"): Phrase(""),
     (Trigger, "cancels"): Phrase("", "{who} now cancels on {new}", "{who} no longer cancels on {old}"),
     (Trigger, "steps"): Phrase("", "{who} now goes on with {new}", "{who} no longer goes on with {old}"),
@@ -155,10 +222,21 @@ DURATIONS = {
     (Goal, "within"),
     (Programme, "every"),
     (Arm, "wait"),
+    (StageScheme, "hold"),
+    (Treatment, "every"),
 }
 """Fields in ms."""
 SHARES = {(Arm, "weight"), (Pack, "holdout")}
-NUMBERS = {(Trigger, "priority"), (Opening, "count"), (Opening, "days"), (Programme, "times"), (ChurnLevel, "horizon_days")}
+PERCENT = {(Tier, "share")}
+"""Shares that are told in per cent already."""
+NUMBERS = {
+    (Band, "least"),
+    (Trigger, "priority"),
+    (Opening, "count"),
+    (Opening, "days"),
+    (Programme, "times"),
+    (ChurnLevel, "horizon_days"),
+}
 """Fields that are plain numbers; a test asks of every number which of the three it is."""
 
 
@@ -179,7 +257,9 @@ def duration(ms: int) -> str:
 
 def value(kind: type[Struct], field: str, told: Any) -> str:
     """A field's value in words."""
-    if isinstance(told, Condition):
+    if (kind, field) in PERCENT and isinstance(told, int | float):
+        return f"{told:g} %"
+    if isinstance(told, Condition | Predicate):
         return told.text
     if isinstance(told, bool):
         return "yes" if told else "no"

@@ -46,7 +46,7 @@ class Places:
         return 0, self._headers[0] if self._headers else len(self._text)
 
     def _nested(self, name: str, start: int, rest: list[str | int]) -> tuple[int, int] | None:
-        """Span of the `[[table.inner]]` of the table that begins at `start`, if the path goes on into one; that part is taken off `rest`."""
+        """Span of the `[[table.inner]]` of the table at `start`, if the path goes on into one; that part is taken off `rest`."""
         after = next((at for at in self._headers if at > start and self._title(at) == name), len(self._text))
         inner = [at for at in self._headers if rest and start < at < after and self._title(at) == f"{name}.{rest[0]}"]
         if not inner:

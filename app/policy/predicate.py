@@ -86,7 +86,7 @@ def ladders(flags: Sequence[tuple[str, Node]], schemes: Sequence[Sequence[tuple[
 
 
 def segments(rows: Sequence[tuple[str, Node]], kind: Kind, flags: Sequence[tuple[str, Node]] = ()) -> Judge:
-    """The names of those whose predicate holds, in order, as one function; a later row may ask for an earlier one by name, and for flags."""
+    """The names of those whose predicate holds, as one function; a later row may ask for an earlier one by name, and for flags."""
     writer = _Writer(kind)
     asked = {path for _, node in rows for path in paths(node)}
     for name, node in reversed(flags):  # a flag may ask for those above it
@@ -269,6 +269,9 @@ class _Writer:
         return False
 
     def _equal(self, node: Node, into: str, wanted: bool) -> bool:
+        if (moving := self._known_or_not(node)) is not None:
+            self.line(f"{into} = compare({moving!r}, '>=', 0) is {'None' if wanted else 'not None'}")
+            return True
         one, other = map(self.value, node.of)
         if one.constant:
             one, other = other, one
@@ -288,6 +291,11 @@ class _Writer:
         if not wanted:
             self.line(f"{into} = not {into}" if sure else f"if {into}.__class__ is bool: {into} = not {into}")
         return sure
+
+    def _known_or_not(self, node: Node) -> str | None:
+        """The figure that always moves of which is asked whether it is null."""
+        found = [str(one.value) for one in node.of if one.kind == "path" and self._kind(str(one.value)) == MOVES]
+        return found[0] if found and Node("constant") in node.of else None
 
     def _ordered(self, node: Node, into: str, sign: str) -> bool:
         left, right = node.of

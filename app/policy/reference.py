@@ -14,10 +14,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.domain import scoring, trigger
+from app.domain import lifecycle, scoring, segments, tiers, treatments, trigger
+from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
 from app.domain.scoring import EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
+from app.domain.segments import Band, BandScheme, Segment
+from app.domain.tiers import Tier, TierScheme
+from app.domain.treatments import By, Treatment
 from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
 from app.policy.fields import Fields
 from app.policy.phrases import duration
@@ -51,6 +55,15 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
+    ("goes_by",): ("[goes_by]", By),
+    ("stage_scheme",): ("[[stage_scheme]]", StageScheme),
+    ("stage_scheme", "stage"): ("[[stage_scheme.stage]]", Stage),
+    ("tier_scheme",): ("[[tier_scheme]]", TierScheme),
+    ("tier_scheme", "tier"): ("tier = [ { … } ]", Tier),
+    ("band_scheme",): ("[[band_scheme]]", BandScheme),
+    ("band_scheme", "band"): ("band = [ { … } ]", Band),
+    ("segment",): ("[[segment]]", Segment),
+    ("treatment",): ("[[treatment]]", Treatment),
     ("scores",): ("[scores]", Scoring),
     ("scores", "engagement"): ("[scores.engagement]", Parts),
     ("scores", "email"): ("[scores.email]", EmailPart),
@@ -72,6 +85,32 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
     ((), "scores"): (Pack, "scoring"),
+    (
+        (),
+        "include",
+    ): "A shipped file of rows about people's standing, such as `guides`; rows of the same name take the place of its own.",
+    ((), "stage_scheme"): (Pack, "stage_schemes"),
+    ((), "tier_scheme"): (Pack, "tier_schemes"),
+    ((), "band_scheme"): (Pack, "band_schemes"),
+    ((), "segment"): (Pack, "segments"),
+    ((), "treatment"): (Pack, "treatments"),
+    (("goes_by",), "stage"): (By, "stage"),
+    (("goes_by",), "tier"): (By, "tier"),
+    (("stage_scheme",), "name"): "Of the scheme, in snake_case; people's stage stands in `profile.lifecycle` under it.",
+    (("stage_scheme",), "stage"): (StageScheme, "stages"),
+    (("stage_scheme",), "hold"): "A stage is left only after so long in it, except by an order.",
+    (("stage_scheme", "stage"), "name"): "Of the stage, in snake_case; a scheme may come back to one.",
+    (("tier_scheme",), "name"): "Of the scheme, in snake_case; customers' tier stands in `profile.clv.tier` under it.",
+    (("tier_scheme",), "tier"): (TierScheme, "tiers"),
+    (("tier_scheme", "tier"), "name"): "Of the tier, in snake_case.",
+    (("band_scheme",), "name"): "Of the scheme, in snake_case; the names of its segments begin with it.",
+    (("band_scheme",), "band"): (BandScheme, "bands"),
+    (("band_scheme", "band"), "name"): "Of the band, in snake_case.",
+    (("segment",), "name"): "Of the segment, in snake_case; `profile.segments` lists it, and `segment_entered` and `segment_left` say it.",
+    (("treatment",), "stage"): "The stage it is of, such as `merged.loyal`; or",
+    (("treatment",), "tier"): "the tier it is of, such as `s1.high`.",
+    (("treatment",), "mails"): "Mails a week as a range, `[5, 7]`; the upper number is the cap.",
+    (("treatment",), "every"): "How long between two messages of a programme.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
@@ -123,13 +162,18 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring)
+SOURCES = (trigger, scoring, lifecycle, segments, tiers, treatments)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
 KINDS = {
     ((), "consent"): "table: purpose → opt_in or opt_out",
     (("experiment",), "factors"): "table: factor → texts",
+    ((), "flags"): "table: flag → condition",
+    (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
+    (("band_scheme", "band"), "least"): "number",
+    (("band_scheme", "band"), "above"): "number",
+    (("treatment",), "mails"): "list of two numbers",
     (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
     (("scores",), "elements"): "table: part of a mail → weight",
     (("trigger",), "choose"): "list of tables, or a CSV file's name",

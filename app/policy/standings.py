@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import STAGE, TIER, By, Treatment
 from app.policy import predicate
 from app.policy.conditions import BadCondition
-from app.policy.expression import Node, paths
+from app.policy.expression import Node, parsed, paths
 from app.policy.fields import HOUR, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.predicate import FLAGS, MOVES, OPEN, SEGMENTS, STILL
@@ -26,7 +27,7 @@ STAGE_ROW = ("name", "why", "when")
 TIER_SCHEME = ("name", "why", "by", "tier")
 TIER_ROW = ("name", "share")
 BAND_SCHEME = ("name", "why", "by", "when", "band")
-BAND_ROW = ("name", "least")
+BAND_ROW = ("name", "least", "above")
 SEGMENT = ("name", "why", "when")
 TREATMENT = ("why", "stage", "tier", "mails", "every", "focus", "content", "tone", "discount")
 GOES_BY = ("stage", "tier")
@@ -145,7 +146,6 @@ class Standings:
         hold = read.duration(told, at, "hold")
         listed = read.list(told, at, "stage", dict)
         stages = [self._stage(one, (*at, "stage", n), n == len(listed) - 1) for n, one in enumerate(listed)]
-        self._names(listed, (*at, "stage"), "stage")
         if len(listed) < 2:
             read.wrong(at, "a scheme of fewer than two stages tells nobody from anybody")
         if len(read.problems) > before or not (name and why):
@@ -195,8 +195,8 @@ class Standings:
         bands = [self._band(one, (*at, "band", n)) for n, one in enumerate(listed)]
         self._names(listed, (*at, "band"), "band")
         kept = tuple(one for one in bands if one is not None)
-        for n, (higher, lower) in enumerate(zip(kept, kept[1:], strict=False)):
-            if not higher.least > lower.least:
+        for n, (higher, lower) in enumerate(pairwise(kept)):
+            if (higher.least, higher.above) <= (lower.least, lower.above):
                 read.wrong((*at, "band", n + 1), f"band {lower.name!r}: from the highest down, each begins below the one before")
         if len(read.problems) > before or not (name and why and by and kept):
             return None
@@ -208,10 +208,13 @@ class Standings:
         return scheme
 
     def _band(self, told: dict[str, Any], at: Path) -> Band | None:
-        self._fields.known(told, at, BAND_ROW, required=BAND_ROW)
+        self._fields.known(told, at, BAND_ROW, required=("name",))
         name = self._fields.text(told, at, "name", SNAKE, "snake_case")
-        least = self._number(told, at, "least", -1e12, 1e12, "the score it begins at")
-        return Band(name, least) if name and least is not None else None
+        least, above = (self._number(told, at, field, -1e12, 1e12, "the score it begins at") for field in ("least", "above"))
+        if ("least" in told) == ("above" in told):
+            self._fields.wrong(at, "a band begins at a score (least), or above one (above)")
+        begins = least if above is None else above
+        return Band(name, begins, above is not None) if name and begins is not None else None
 
     def _segment(self, told: dict[str, Any], at: Path, below: list[object]) -> Segment | None:
         read = self._fields
@@ -333,8 +336,8 @@ def _banded(scheme: BandScheme, kind: predicate.Kind) -> list[Segment | BadCondi
     for band in scheme.bands:
         # A score may be a number of either kind: CEL compares both with either.
         asked = [f"({scheme.when})"] if scheme.when != "true" else []
-        asked += [f"{scheme.by} >= {band.least!r}"] + ([f"{scheme.by} < {above}"] if above is not None else [])
-        above = repr(band.least)
+        asked += [f"{scheme.by} {'>' if band.above else '>='} {band.least!r}", *([above] if above is not None else [])]
+        above = f"{scheme.by} {'<=' if band.above else '<'} {band.least!r}"
         try:
             found.append(Segment(f"{scheme.name}_{band.name}", scheme.why, predicate.predicate(" && ".join(asked), kind)))
         except BadCondition as error:
@@ -369,7 +372,7 @@ def told_of(told: Any) -> Any:
 
 
 def _tree(one: Predicate) -> Node:
-    return predicate.parsed(one.text)
+    return parsed(one.text)
 
 
 def _kind_with(rows: Rows) -> predicate.Kind:

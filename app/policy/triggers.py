@@ -20,7 +20,14 @@ NEEDS = ("email", "personalise")
 """What a behaviour-triggered mail needs."""
 PRIORITY = 100
 REACHABLE = "reachable"
-"""The one opening that is no event: an address and consent to e-mail are there for the first time."""
+"""An opening that is no event: an address and consent to e-mail are there for the first time."""
+STANDING: dict[str, tuple[str, ...]] = {
+    "stage": ("scheme", "stage", "before"),
+    "tier": ("scheme", "tier", "before"),
+    "segment_entered": ("segment",),
+    "segment_left": ("segment",),
+}
+"""Openings by what has become true of her, by an event or by time alone (A-080), and what they tell as `event`."""
 MAX_COUNT = 20
 MAX_STEPS = 20
 MAX_CHOICES = 200
@@ -111,6 +118,8 @@ class Triggers:
         if scope not in (PERSON, PRODUCT, ORDER, SEND):
             read.wrong((*at, "scope"), f"scope: {PERSON}, {PRODUCT}, {ORDER} or {SEND}, not {scope!r}")
             return None
+        if on in STANDING and scope != PERSON:
+            read.wrong((*at, "scope"), f"scope: {on} is about the {PERSON}")
         if on == "purchase" and scope == PRODUCT:
             read.wrong((*at, "scope"), f"scope: a purchase opens a window of the {PERSON} or of its {ORDER}; an order has many products")
             return None
@@ -212,7 +221,7 @@ class Triggers:
     def event(self, told: dict[str, Any], at: Path) -> str | None:
         """The event type that `on` names."""
         on = self._fields.text(told, at, "on")
-        if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE:
+        if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE or on in STANDING:
             return on
         self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types")
         return None

@@ -33,7 +33,7 @@ def _alike(one: Any, other: Any) -> bool:
 def _unlike(one: Any, other: Any) -> Fault:
     for told in (one, other):
         if told.__class__ is Fault:
-            return told  # type: ignore[no-any-return]
+            return told
     return Fault(f"{_kind(one)} and {_kind(other)} do not go together")
 
 
