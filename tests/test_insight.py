@@ -84,7 +84,7 @@ async def test_facts_become_figures_and_profiles_go_out(kafka_broker: str, tmp_p
             assert set(told["roles"]) == {"core", "insight"} and all(one["ready"] for one in told["roles"].values())
 
             # The clock's first tick ends yesterday: its figures are published and become active in every lane.
-            shows = ("kairos_population_age_seconds", 'kairos_records_total{topic="facts"}', 'kairos_lag_records{partition="0",topic="facts"}')
+            shows = ("kairos_population_age_seconds", 'records_total{topic="facts"}', 'lag_records{partition="0",topic="facts"}')
             await until(lambda: ask("/metrics"), lambda answer: all(one in answer[1] for one in shows))
             shown = await asyncio.to_thread(cluster.command, "population", "--json")
             assert shown.returncode == 0, shown.stderr

@@ -58,8 +58,8 @@ def simulation(
     def on_figures(ref: str, data: bytes) -> None:
         known[ref] = compile_population(ref, data)
         newest.append(ref)
-        if len(newest) > COMPILED:
-            known.pop(newest.popleft(), None)
+        if figures is None and len(newest) > COMPILED:
+            known.pop(newest.popleft())
 
     def place(partition: int, incoming: Incoming) -> str:
         return f"line/{incoming.offset + 1}"

@@ -21,9 +21,9 @@ from app.edges.progress import Bar
 from app.edges.spectator import decode_decision, decode_send
 from app.edges.story import Story
 from app.edges.topic_scan import Scanner
-from app.engine.artifacts import Artifacts
+from app.engine.artifacts import POLICY, Artifacts
 from app.engine.partition import partition_of
-from app.engine.past import POLICY, Past
+from app.engine.past import Past
 from app.engine.program import Output
 from app.engine.simulation import Simulation
 from app.events import Decision, Event, Send
@@ -92,7 +92,7 @@ class Dossier:
         """The same, once everything was read: what is missing is said."""
         self.story.ends(self.past.group.person, self.past.now)
         for ref in dict.fromkeys(self.past.missing):
-            self.notes.append(f"pack {ref} was active and is not on the artifacts topic: windows it would have opened are not derived")
+            self.notes.append(f"{ref} was active and is not on the artifacts topic: what it would have decided is not derived")
         if self.past.faults:
             self.notes.append(f"{self.past.faults} of the records could not be applied: see dead_letters")
         return self

@@ -162,6 +162,8 @@ class Simulation:
         for segment in self._analyst.run(*lines):
             _no_defect(segment)
             outputs += segment.outputs
+        for output in outputs:
+            self._on_output(output.topic, output)
         told = [msgspec.json.decode(one.value, type=Artifact) for one in outputs if one.topic == "artifacts" and one.value]
         if told:
             self._on_figures(told[0].ref, b"".join(base64.b64decode(chunk.data) for chunk in told))
