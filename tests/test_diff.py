@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from app.domain import trigger
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
-from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.segments import Band, BandScheme, Predicate, Segment, Verdicts
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.trigger import (
@@ -110,6 +110,8 @@ def other(value: Any, where: str) -> Any:
             return asks("profile.orders > 77")
         case Predicate():
             return judged("profile.orders > 77")
+        case Verdicts():
+            return replace(value, rules=value.rules + 1)
         case None:
             return {"idle": True}.get(where, "new")
         case tuple() if value and isinstance(value[0], Struct):

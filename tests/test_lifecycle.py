@@ -77,6 +77,7 @@ def test_s0_in_its_own_order_defects_included(orders: int, days: float | None, e
 
 
 SENDS = {"mail__sent_30d": 5, "mail__sent_before_30d": 5}
+BEFORE, NONE = {"engagement__email_before": 0.4}, {"engagement__email_before": 0.0}
 
 
 @pytest.mark.parametrize(

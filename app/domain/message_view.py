@@ -92,7 +92,8 @@ SHAPE = _map(
         intent=_map("level", "score"),
         churn=_map("probability", "horizon_days", "level", "next_purchase_at", "mean_gap_days", "spread_days", "days_since_last"),
         email=ANY,
-        flags=_map("high_value", "price_sensitive", "mobile_preferred"),
+        flags=_map("high_value", "price_sensitive", "mobile_preferred", open=True),
+        treatment=_map(stage=ANY, tier=ANY),
     ),
 )
 """The root of the view."""

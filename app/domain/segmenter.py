@@ -32,7 +32,7 @@ IN = "in"
 
 def step(part: Standing, record: JournalRecord, see: See) -> tuple[Standing, Effects]:
     """Judges her if the record has changed anything that is known of her."""
-    if see.pack is None or see.pack.verdicts is None:
+    if see.pack is None:
         return part, NOTHING
     kind = type(record)
     if kind is Conclusion and record.kind in OWN:  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def wake(part: Standing, see: See) -> tuple[Standing, Effects]:
     """Each change by now, at its own instant."""
     effects: Effects = ()
     while part.due != NEVER and part.due <= see.low_water:
-        if see.pack is None or see.pack.verdicts is None:
+        if see.pack is None:
             return replace(part, due=NEVER), effects
         instant = part.due
         part, more = _Judging(part, see, instant, None).done(instant)
@@ -68,7 +68,7 @@ def merge(mine: Standing, theirs: Standing, meeting: Meeting, see: See) -> tuple
     """Both as one: what the other was counted as is taken back, and what either was in already is not entered anew."""
     taken = _told(see.now, theirs, Standing())
     moved = meeting.moved
-    if see.pack is None or see.pack.verdicts is None:
+    if see.pack is None:
         return mine, tuple(taken)
     segments = dict(mine.segments)
     for name, since in theirs.segments.items():

@@ -219,7 +219,7 @@ class Pack(Struct, frozen=True):
     """How people of a stage or tier are written to."""
     goes_by: By
     """Which of its schemes the policy goes by."""
-    verdicts: Verdicts | None
+    verdicts: Verdicts
     """All predicates compiled as one."""
     by_name: dict[str, Trigger]
     opens: dict[str, tuple[Trigger, ...]]

@@ -345,10 +345,8 @@ def _banded(scheme: BandScheme, kind: predicate.Kind) -> list[Segment | BadCondi
     return found
 
 
-def verdicts(rows: Rows) -> Verdicts | None:
-    """All predicates as one; None: the pack says nothing of anybody's standing."""
-    if not (rows.stage_schemes or rows.tier_schemes or rows.band_schemes or rows.segments or rows.flags):
-        return None
+def verdicts(rows: Rows) -> Verdicts:
+    """All predicates as one."""
     kind = _kind_with(rows)
     flags = [(name, _tree(one)) for name, one in rows.flags.items()]
     schemes = [
