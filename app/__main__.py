@@ -25,6 +25,7 @@ COMMANDS = {
     "people": "Load people in bulk; part an identifier from the person it was linked to.",
     "audit": "What is known of people, audited: decay, gaps, contradictions, one person as two.",
     "train": "Learn from what people did: personas.",
+    "population": "How everybody compares: figures, tiers and their cuts, sizes of segments, who went where.",
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",
     "doctor": "Check the machine, broker, topics, packs and settings; say what to mend.",

@@ -298,6 +298,9 @@ class Fact(Record, frozen=True, array_like=True, tag="fact", gc=False):
     new: int | str | None
 
 
+FactsRecord = Fact | Tick
+
+
 class DeadLetter(Struct, frozen=True):
     """What could not be accepted: the bytes (base64 `value`), every reason, and where it came from."""
 
@@ -375,6 +378,7 @@ class Codec:
 journal = Codec("journal", JournalRecord)
 control = Codec("control", ControlRecord)
 plans = Codec("message_plans", Plan)
+facts = Codec("facts", FactsRecord)
 
 
 def iso(ms: int) -> str:

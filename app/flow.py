@@ -32,6 +32,7 @@ class Stage(IntEnum):
     """Intake putting a wrongly keyed record back under its key, once."""
     LINK = 7
     """Intake, or an operator, telling the partition that owns an identifier whose it is."""
+    ANALYST = 8
 
 
 class Topic(Struct, frozen=True):
@@ -114,7 +115,7 @@ TOPICS: dict[str, Topic] = {
             "control",
             "none",
             "intake's progress, activations, operator's commands",
-            ("intake", "policy publish", "policy rollback"),
+            ("intake", "policy publish", "policy rollback", "analyst"),
             ("clock",),
             _kept(7, message_timestamp_type="LogAppendTime"),
             partitions=1,
@@ -154,17 +155,35 @@ TOPICS: dict[str, Topic] = {
         Topic(
             "artifacts",
             "name@hash",
-            "packs with their templates; which one is active",
-            ("policy publish", "policy rollback", "clock"),
-            ("every worker", "policy list", "explain", "preview"),
+            "packs with their templates, figures of everybody; which one of a kind is active",
+            ("policy publish", "policy rollback", "clock", "analyst"),
+            ("every worker", "policy list", "population", "explain", "preview"),
             _compacted(),
             partitions=1,
+        ),
+        Topic(
+            "facts",
+            "figure",
+            "-old/+new changes of figures of everybody, nobody named; a tick a day",
+            ("segmenter", "clock", "replay"),
+            ("analyst", "population"),
+            _kept(7),
+            # They come with orders and changes of stage, not with every event, and what they add up to has to meet in one place anyway.
+            partitions=1,
+        ),
+        Topic(
+            "profiles",
+            "person id",
+            "her profile as it stands, at most once per person per 10 s; nothing for who has become somebody else",
+            ("profile_updater",),
+            ("any downstream consumer", "warehouse"),
+            _compacted(),
         ),
         Topic(
             "dead_letters",
             "as received",
             "what could not be accepted: bytes, every reason, stage, origin",
-            ("intake", "profile_updater", "renderer", "clock", "replay"),
+            ("intake", "profile_updater", "renderer", "clock", "analyst", "replay"),
             ("replay",),
             _kept(14),
         ),
@@ -189,6 +208,21 @@ TABLES: dict[str, Table] = {
             LANE_AGENTS,
         ),
         Table("renders", "which plans were answered (origin marks only)", b"r", {}, ("renderer",)),
+        Table(
+            "figures",
+            "how everybody compares: one group, a row per figure, so that a change writes its own figure alone",
+            b"f",
+            {
+                "p": "when it is next published, what was published",
+                "c": "clv",
+                "f": "frequency",
+                "r": "recency",
+                "m": "monetary",
+                "n": "sizes of stages, tiers and segments",
+                "v": "migrations a day",
+            },
+            ("analyst",),
+        ),
     )
 }
 
@@ -209,7 +243,7 @@ AGENTS: dict[str, Agent] = {
             "journal",
             "profile",
             (),
-            ("journal", "dead_letters"),
+            ("journal", "dead_letters", "profiles"),
         ),
         Agent("intent_scorer", "how close she is to buying", "journal", "intent", ("profile",), ("journal",)),
         Agent("churn_watcher", "whether she is overdue by her own rhythm", "journal", "churn", ("profile",), ("journal",)),
@@ -219,7 +253,7 @@ AGENTS: dict[str, Agent] = {
             "journal",
             "standing",
             ("profile", "intent", "churn"),
-            ("journal",),
+            ("journal", "facts"),
         ),
         Agent(
             "trigger_scheduler",
@@ -243,14 +277,31 @@ AGENTS: dict[str, Agent] = {
             "control",
             None,
             (),
-            ("journal", "artifacts", "dead_letters"),
+            ("journal", "facts", "artifacts", "dead_letters"),
+        ),
+        Agent(
+            "analyst",
+            "how everybody compares: counts the facts, and once a day publishes their sums for the lanes to rank by",
+            "facts",
+            "figures",
+            (),
+            ("artifacts", "control", "dead_letters"),
         ),
     )
 }
 
 ROLES: dict[str, Role] = {
-    role.name: role for role in (Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock")),)
+    role.name: role
+    for role in (
+        Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock")),
+        Role("insight", "what all of it adds up to", ("analyst",)),
+    )
 }
+
+
+def tables_of(role: str) -> list[Table]:
+    """The tables that a role keeps."""
+    return [table for table in TABLES.values() if table.writers[0] in ROLES[role].agents]
 
 
 def walk(event_type: str) -> list[str]:

@@ -18,7 +18,7 @@ AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trig
 
 
 def wiring() -> Wiring:
-    return Wiring(lambda packs: dict(PROGRAMS), [one.attach for one in AGENTS], lambda ref, data: data)
+    return Wiring(lambda packs: dict(PROGRAMS), [one.attach for one in AGENTS], {"policy": lambda ref, data: data})
 
 
 async def main() -> int:

@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from app import events
+from app.agents.kinds import encode_population
 from app.domain.identity import person_id
+from app.domain.population import Population
 from app.edges.dossier import Dossier, candidates, of_topics
+from app.engine.artifacts import chunks
 from app.engine.partition import partition_of
+from app.engine.program import Output
 from app.engine.simulation import Logged
 from app.events import Artifact, Event, MergeOut
 from app.policy.pack import build
@@ -46,7 +50,7 @@ class Topics:
 
 def topics(day: list[dict[str, Any]], published: bool = True) -> Topics:
     found = Topics()
-    lines, decisions, _ = journal(day)
+    lines, decisions, packs = journal(day)
     found.records["journal"] = lines
     for one in decisions:
         found.put("decisions", one.person_id.encode(), events.encode_json(one))
@@ -55,7 +59,13 @@ def topics(day: list[dict[str, Any]], published: bool = True) -> Topics:
         chunk = Artifact("policy", ref, 0, 1, base64.b64encode(data).decode())
         found.put("artifacts", f"{ref}/0".encode(), events.encode_json(chunk))
         found.put("artifacts", b"active/policy", events.encode_json(Artifact("policy", ref)))
+        for output in [one for figures in packs.values() if isinstance(figures, Population) for one in chunks_of(figures)]:
+            found.put("artifacts", output.key, output.value)
     return found
+
+
+def chunks_of(figures: Population) -> list[Output]:
+    return chunks("population", *encode_population(figures))
 
 
 async def read(found: Topics, asked: str = "c1", until: int | None = None) -> Dossier | None:

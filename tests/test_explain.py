@@ -87,7 +87,7 @@ def texts(entries: list[dict[str, Any]], kind: str) -> list[str]:
 
 
 def journal(day: list[dict[str, Any]]) -> tuple[list[Logged], list[Decision], dict[str, Any]]:
-    """Journal lines, decisions and packs of a simulated day."""
+    """Journal lines, decisions, and the pack and figures of everybody of a simulated day, by ref."""
     artifact = build("merged")
     lines: list[Logged] = []
     decisions: list[Decision] = []
@@ -96,14 +96,15 @@ def journal(day: list[dict[str, Any]]) -> tuple[list[Logged], list[Decision], di
         if topic == "decisions":
             decisions.append(decode_decision(output.value))
 
-    simulation = simulator(artifact, Settings(), on_output, on_line=lines.append)  # type: ignore[arg-type]
+    packs: dict[str, Any] = {artifact[0]: compile_artifact(*artifact)}
+    simulation = simulator(artifact, Settings(), on_output, on_line=lines.append, figures=packs)  # type: ignore[arg-type]
     simulation.activate(NOON - DAY, artifact[0])
     for one in day:
         at = milliseconds(one["timestamp"]) or 0
         key = (one["customer_id"] or one["anonymous_id"]).encode()
         simulation.feed(at, key, json.dumps(one).encode())
     simulation.run_until(simulation.now + 30 * DAY)
-    return lines, decisions, {artifact[0]: compile_artifact(*artifact)}
+    return lines, decisions, packs
 
 
 def run_again(lines: list[Logged], packs: dict[str, Any], person: str, **more: Any) -> tuple[Past, Story]:

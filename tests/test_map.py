@@ -124,6 +124,7 @@ def test_stage_numbers_never_change() -> None:
         "CLOCK": 5,
         "REKEY": 6,
         "LINK": 7,
+        "ANALYST": 8,
     }
 
 

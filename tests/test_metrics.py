@@ -148,7 +148,7 @@ async def test_a_turn_is_timed_when_it_ends_and_not_when_it_is_given_up() -> Non
 
 async def samples(core: Core) -> dict[str, dict[tuple[str, ...], float]]:
     """Metric → values of its labels, in the order of the labels' names → value."""
-    page, content_type = await Metrics(core).exposition("")
+    page, content_type = await Metrics([core]).exposition("")
     assert content_type.startswith("text/plain")
     return parsed(page.decode())
 
@@ -183,7 +183,7 @@ async def test_the_page_of_a_worker_that_has_worked(tmp_path: Path) -> None:
     assert found["kairos_turn_seconds_bucket"]["+Inf", "journal"] == 1
     assert found["kairos_ready"][()] == 0
     assert found["process_resident_memory_bytes"][()] > 1_000_000
-    page = (await Metrics(core).exposition(""))[0].decode()
+    page = (await Metrics([core]).exposition(""))[0].decode()
     assert not [name for name in HERS if name in page], "nobody is named on a page that anybody on the network may read"
 
 
@@ -195,7 +195,7 @@ async def test_two_workers_in_one_process_share_no_count(tmp_path: Path) -> None
 
 
 def test_a_counter_that_may_count_twice_says_so(tmp_path: Path) -> None:
-    told = {metric.name: metric.documentation for metric in Metrics(worker(tmp_path)).collect()}
+    told = {metric.name: metric.documentation for metric in Metrics([worker(tmp_path)]).collect()}
     for name in ("kairos_sends", "kairos_non_sends", "kairos_windows_opened", "kairos_dead_letters", "kairos_defects"):
         assert "may count again" in told[name], name
 
@@ -207,7 +207,7 @@ def test_a_counter_that_may_count_twice_says_so(tmp_path: Path) -> None:
 async def served(core: Core) -> Any:
     """(path) → (status, JSON or text) of a worker's HTTP."""
     port = free_port()
-    health = Health(core, "127.0.0.1", port)
+    health = Health([core], "127.0.0.1", port)
     await health.start()
     async with aiohttp.ClientSession() as session:
 

@@ -13,7 +13,7 @@ from app.domain import person
 from app.domain.effects import PassOn, Tell
 from app.domain.facts import Facts
 from app.domain.person import Group, Person, See
-from app.domain.population import Population, bin_of
+from app.domain.population import ACTIVE_BY_MS, Population, bin_of
 from app.domain.standing import NEVER, Standing
 from app.events import Event, Fact, MergeOut, derived_id
 from app.policy.pack import compile_artifact
@@ -167,7 +167,7 @@ def test_sizes_and_migrations_are_told_as_old_and_new() -> None:
     assert set(totals.values()) <= {0, 1}
 
 
-def test_a_customer_is_ranked_again_when_the_day_begins() -> None:
+def test_a_customer_is_ranked_again_when_the_figures_of_the_day_are_active() -> None:
     # both schemes; the figures of everybody are the day's
     people = Population(figures={"clv": {bin_of("clv", 10_000 * n): 1 for n in range(1, 101)}})
     her = Watched(population=people)
@@ -178,11 +178,11 @@ def test_a_customer_is_ranked_again_when_the_day_begins() -> None:
         {"scheme": "s1", "tier": "high", "before": None},
     ]
     her.population = Population(figures={"clv": {bin_of("clv", 10_000 * n): 1 for n in range(1, 1001)}})
-    her.until(DAY - 1)
+    her.until(DAY + ACTIVE_BY_MS - 1)
     assert her.standing.tiers == {"s0": "platinum", "s1": "high"}
-    her.until(DAY)
+    her.until(DAY + ACTIVE_BY_MS)
     assert her.standing.tiers == {"s0": "bronze", "s1": "low"}
-    assert her.concluded("tier")[-1] == ("s1.low", DAY)
+    assert her.concluded("tier")[-1] == ("s1.low", DAY + ACTIVE_BY_MS)
 
 
 def test_another_pack_looks_at_her_anew() -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, segmenter, trigger_scheduler
 from app.agents.intake_program import IntakeProgram, place_on_broker
+from app.agents.kinds import COMPILERS
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain.trigger import Pack
 from app.engine.clock import RealTime, TimeMap
 from app.engine.counts import Counts
 from app.engine.partition import partition_of
 from app.engine.program import Program
 from app.engine.worker import Wiring, Worker
-from app.policy.pack import build, compile_artifact, ref_of
+from app.policy.pack import build
 from app.settings import Settings
 
 AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock)
@@ -32,18 +32,11 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
 
         return {
             "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts),
-            "journal": PersonProgram(packs, counts=counts),
+            "journal": PersonProgram(packs, counts=counts, publishes=True),
             "message_plans": RendererProgram(packs, settings.secret, settings.public_url, counts=counts),
         }
 
-    return Wiring(programs, [one.attach for one in AGENTS], _compiled, lambda: build(settings.policy), counts)
-
-
-def _compiled(ref: str, data: bytes) -> Pack:
-    """The pack of an artifact, if its bytes are those its ref names. Raises ValueError."""
-    if ref_of(ref.partition("@")[0], data) != ref:
-        raise ValueError("the bytes on the topic are not those of this hash")
-    return compile_artifact(ref, data)
+    return Wiring(programs, [one.attach for one in AGENTS], COMPILERS, lambda: build(settings.policy), counts)
 
 
 class Core(Worker):

@@ -1,6 +1,7 @@
 """The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
-Reads journal; keeps the two rows of a person; writes message_plans, decisions, its conclusions on the journal, dead_letters.
+Reads journal; keeps the two rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
+dead_letters.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app import events
-from app.domain import person
-from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage
+from app.domain import facts, person
+from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell
 from app.domain.person import Group, See
+from app.domain.profile_view import record
+from app.engine.artifacts import POLICY, POPULATION
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks
@@ -21,14 +24,23 @@ from app.flow import Stage
 
 
 class PersonProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `assume`: for simulations, `See.assume`. `counts`: the worker's."""
+    """`packs(ref)`: a pack, or figures of everybody, compiled, of an artifact already loaded. `counts`: the worker's.
+
+    `assume`: for simulations, `See.assume`. `publishes`: whether profiles go to their topic; no decision depends on it.
+    """
 
     stage = Stage.LANE
     row_kinds = (b"p", b"h")
     checks_origin = True
 
-    def __init__(self, packs: Callable[[str], Any], assume: frozenset[str] = frozenset(), counts: Counts | None = None) -> None:
-        self._packs, self._assume, self._counts = packs, assume, counts or Counts()
+    def __init__(
+        self,
+        packs: Callable[[str], Any],
+        assume: frozenset[str] = frozenset(),
+        counts: Counts | None = None,
+        publishes: bool = False,
+    ) -> None:
+        self._packs, self._assume, self._counts, self._publishes = packs, assume, counts or Counts(), publishes
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Any]:
         try:
@@ -57,12 +69,14 @@ class PersonProgram:
             record = events.journal.decode(record.record)
             if isinstance(record, Tick):
                 return group, []  # a wake-up that raised: what is due wakes at the next tick
-        group, effects = person.step(group, record, self._see(group, moment))
-        return group, _outputs(effects, self._counts)
+        see = self._see(group, moment)
+        group, effects = person.step(group, record, see)
+        return group, self._outputs(group, effects, see)
 
     def wake(self, group: Group, moment: Moment) -> tuple[Group, list[Output]]:
-        group, effects = person.wake(group, self._see(group, moment))
-        return group, _outputs(effects, self._counts)
+        see = self._see(group, moment)
+        group, effects = person.wake(group, see)
+        return group, self._outputs(group, effects, see)
 
     def due(self, group: Group) -> int:
         return person.due(group.person)
@@ -81,9 +95,29 @@ class PersonProgram:
         return group.replaced(person.faulted(group.person, _letter_id(incoming, 0)), {})
 
     def _see(self, group: Group, moment: Moment) -> See:
-        ref = moment.active.get("policy")
+        ref, figures = moment.active.get(POLICY), moment.active.get(POPULATION)
         pack = None if ref is None else self._packs(ref)
-        return See(group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume)
+        population = None if figures is None else self._packs(figures)
+        return See(group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume, population, self._publishes)
+
+    def _outputs(self, group: Group, effects: list[Effect], see: See) -> list[Output]:
+        outputs = []
+        for effect in effects:
+            if isinstance(effect, PlanMessage):
+                outputs.append(Output("message_plans", effect.plan.person_id.encode(), events.encode(effect.plan)))
+            elif isinstance(effect, Decide):
+                self._counts.decided(effect.decision)
+                outputs.append(Output("decisions", effect.decision.person_id.encode(), events.encode_json(effect.decision)))
+            elif isinstance(effect, Conclude):
+                drawn = effect.conclusion
+                outputs.append(Output("journal", drawn.person_id.encode(), events.encode(drawn), stage=Stage.HANDED))
+            elif isinstance(effect, PassOn):
+                outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
+            elif isinstance(effect, Tell):
+                outputs.append(Output("facts", effect.fact.figure.encode(), events.encode(effect.fact), partition=0))
+            elif isinstance(effect, PublishProfile) and self._publishes:
+                outputs.append(_profile(group, see))
+        return outputs
 
 
 def _letter_id(incoming: Incoming, partition: int) -> str:
@@ -92,17 +126,7 @@ def _letter_id(incoming: Incoming, partition: int) -> str:
     return derived_id("dead", "journal", place, str(incoming.offset))
 
 
-def _outputs(effects: list[Effect], counts: Counts) -> list[Output]:
-    outputs = []
-    for effect in effects:
-        if isinstance(effect, PlanMessage):
-            outputs.append(Output("message_plans", effect.plan.person_id.encode(), events.encode(effect.plan)))
-        elif isinstance(effect, Decide):
-            counts.decided(effect.decision)
-            outputs.append(Output("decisions", effect.decision.person_id.encode(), events.encode_json(effect.decision)))
-        elif isinstance(effect, Conclude):
-            record = effect.conclusion
-            outputs.append(Output("journal", record.person_id.encode(), events.encode(record), stage=Stage.HANDED))
-        elif isinstance(effect, PassOn):
-            outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
-    return outputs
+def _profile(group: Group, see: See) -> Output:
+    """Her profile as it stands now; of who has become somebody else a tombstone."""
+    value = b"" if person.is_stub(group.person) else events.encode_json(record(facts.of(see)))
+    return Output("profiles", group.person.person_id.encode(), value)

@@ -2,7 +2,7 @@
 
 Reads journal, as the first of the person lane.
 Keeps its part `profile` of the person's row, and `orders` of the second row.
-Writes journal (conclusions: order_placed, order_line, reachable), dead_letters.
+Writes journal (conclusions: order_placed, order_line, reachable), profiles, dead_letters.
 Its decisions are in app/domain/profile.py; the lane steps it with the other four (person_program.py).
 """
 

@@ -2,7 +2,7 @@
 
 Reads journal, as the fourth of the person lane; sees `profile`, `intent`, `churn` as of the same record, the active pack, and the day's
 figures of everybody. Keeps its part `standing` of the person's row.
-Writes journal (conclusions).
+Writes journal (conclusions), facts (where she is counted).
 Its decisions are in app/domain/segmenter.py; the lane steps it with the other four (person_program.py).
 """
 

@@ -1,14 +1,18 @@
-"""The three programs wired for simulation: constants instead of settings, artifacts at hand, no broker."""
+"""The four programs wired for simulation: constants instead of settings, artifacts at hand, no broker."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from app.agents.analyst_program import AnalystProgram
 from app.agents.intake_program import IntakeProgram
+from app.agents.kinds import compile_population
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.trigger import Pack
+from app.engine.artifacts import COMPILED
 from app.engine.program import Incoming, Output
 from app.engine.simulation import Simulation
 from app.policy.pack import compile_artifact
@@ -22,13 +26,15 @@ def simulator(
     assume: frozenset[str] = frozenset(),
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
     on_line: Callable[[Incoming], None] | None = None,
+    figures: dict[str, Any] | None = None,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
-    `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`.
+    `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`. `figures`: is given the
+    figures of everybody, by ref, as they become active.
     """
     ref, data = artifact
-    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line)
+    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures)
 
 
 def simulation(
@@ -38,12 +44,26 @@ def simulation(
     assume: frozenset[str] = frozenset(),
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
     on_line: Callable[[Incoming], None] | None = None,
+    figures: dict[str, Any] | None = None,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
+    known: dict[str, Any] = {} if figures is None else figures
+
+    def artifact(ref: str) -> Any:
+        found = known.get(ref)
+        return packs(ref) if found is None else found
+
+    newest: deque[str] = deque()
+
+    def on_figures(ref: str, data: bytes) -> None:
+        known[ref] = compile_population(ref, data)
+        newest.append(ref)
+        if figures is None and len(newest) > COMPILED:
+            known.pop(newest.popleft())
 
     def place(partition: int, incoming: Incoming) -> str:
         return f"line/{incoming.offset + 1}"
 
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
     renderer = RendererProgram(packs, settings.secret, settings.public_url, products)
-    return Simulation(intake, PersonProgram(packs, assume), renderer, on_output, on_line)
+    return Simulation(intake, PersonProgram(artifact, assume), renderer, on_output, on_line, AnalystProgram(), on_figures)

@@ -30,6 +30,7 @@ from app.edges.report import MAILS, write_report
 from app.edges.shop_day import shop_day
 from app.edges.spectator import Spectator
 from app.edges.view import View
+from app.engine.artifacts import POPULATION
 from app.engine.clock import wall_ms
 from app.engine.topics import client_options
 from app.engine.worker import Refusal
@@ -122,7 +123,7 @@ class Demo:
             finally:
                 await producer.stop()
             await self._settle(core, follower)
-            self._tell(time.monotonic() - began)
+            self._tell(time.monotonic() - began, _ranked(core))
             if stay:
                 self.console.print("it stays up until Ctrl-C")
                 await asyncio.Event().wait()  # the shop's time goes on at its own pace
@@ -158,7 +159,7 @@ class Demo:
             await asyncio.sleep(0.02)
         await follower.caught_up()
 
-    def _tell(self, seconds: float) -> None:
+    def _tell(self, seconds: float, ranked: str) -> None:
         seen = self.spectator
         summary: dict[str, Any] = {
             "events": seen.events,
@@ -176,10 +177,21 @@ class Demo:
         say = self.console.print
         say(f"{self.played:,} events played, {seen.events:,} accepted, {len(seen.people):,} people, {seconds:.0f} s")
         say("\n".join(seen.tally.lines()))
+        say(f"ranked     {ranked}")
         if seen.latencies:
             p50, p99 = summary["latency_p50_ms"], summary["latency_p99_ms"]
             say(f"latency    p50 {p50} ms, p99 {p99} ms from event to the window it opened ({len(seen.latencies):,} windows)")
         say(f"mails      {FOLDER / MAILS}\nreport     {report}", soft_wrap=True)
+
+
+def _ranked(core: Core) -> str:
+    """How many customers the newest figures of everybody compare."""
+    ref = core.artifacts.active.get(POPULATION)
+    if ref is None:
+        return "nobody has ordered yet"
+    figures = core.artifacts.packs(ref)
+    customers = sum(figures.figures.get("frequency", {}).values())
+    return f"{customers:,} customers among each other, as of {events.iso(figures.as_of)}"
 
 
 def _event_id(arrival: Arrival) -> str:

@@ -95,7 +95,7 @@ def _stage(
     if active is None:
         raise No("no pack was active then; --policy PACK names one")
     then = found.past.now if at is None else at
-    return Stage(settings, found.past.group, packs, active, min(found.past.now, then), then, assume, products.get)
+    return Stage(settings, found.past.group, packs, active, min(found.past.now, then), then, assume, products.get, found.past.figures)
 
 
 def _trigger(pack: Pack, name: str, step: int) -> Trigger:

@@ -11,6 +11,9 @@ import orjson
 from msgspec import Struct
 
 from app.domain import schema
+from app.domain.person import Person
+from app.domain.profile import Profile
+from app.domain.profile_view import view
 from app.edges import asyncapi
 from app.events import DeadLetter, Decision, PolicyName, Send
 
@@ -85,11 +88,21 @@ RECORDS: dict[str, tuple[type[Struct], Struct]] = {
     ),
 }
 """Outside topics that are written, their struct, and an example."""
+_PROFILE = view(
+    Person(
+        "9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        profile=Profile(
+            customer_id="0042", first_seen=1_772_446_500_000, last_seen=1_772_450_000_000, orders=1, spent=454_500, currency="EUR"
+        ),
+    ),
+    1_772_450_000_000,
+)
 
 
 def documents() -> dict[str, bytes]:
     """Every file that is made from the code, by its path below `schemas/`, in the bytes it must have."""
     found = schema.schemas(RECORDS)
+    found["profiles.v1.json"] = schema.view_schema("profiles", "A person as conditions and templates see her, too.", _PROFILE)
     found[asyncapi.FILE] = asyncapi.document({topic: struct for topic, (struct, _) in RECORDS.items()})
     return {path: orjson.dumps(msgspec.to_builtins(document), option=orjson.OPT_INDENT_2) + b"\n" for path, document in found.items()}
 

@@ -15,8 +15,10 @@ from app.agents.simulator import simulator
 from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
+from app.domain import ranks
 from app.domain.person import is_stub
 from app.domain.profile_view import view
+from app.domain.trigger import Pack
 from app.edges.events_file import Arrival, Unreadable, arrivals, products
 from app.edges.people_file import people
 from app.edges.progress import Bar
@@ -24,6 +26,7 @@ from app.edges.tally import Tally
 from app.engine.program import Output
 from app.engine.simulation import Simulation
 from app.flow import DAY_MS
+from app.policy.pack import compile_artifact
 from app.settings import DEMO_SECRET, load
 
 AFTER_LAST_LINE_MS = 30 * DAY_MS
@@ -92,7 +95,7 @@ def simulate(
             simulation = simulator(pack, settings, on_output, assume, catalogue.get)
             played = _play(simulation, pack[0], events_file, people_file, until)
             known = 0
-            for line in _profiles(simulation):
+            for line in _profiles(simulation, compile_artifact(*pack)):
                 known += 1
                 sinks.write("profiles", line)
     except Unreadable as error:
@@ -149,7 +152,9 @@ def _feed(simulation: Simulation, arrival: Arrival) -> None:
     simulation.feed(arrival.at, arrival.key, arrival.value)
 
 
-def _profiles(simulation: Simulation) -> list[bytes]:
-    """A line per person as of the clock, by person_id; who has become somebody else is that person."""
-    found = sorted((group.person.person_id, group) for group in simulation.groups() if not is_stub(group.person))
-    return [events.encode_json(view(group.person, simulation.now)) for _, group in found]
+def _profiles(simulation: Simulation, pack: Pack) -> list[bytes]:
+    """A line per person as of the clock, by person_id, ranked exactly among all; who has become somebody else is that person."""
+    people = sorted((group.person for group in simulation.groups() if not is_stub(group.person)), key=lambda person: person.person_id)
+    now = simulation.now
+    among = ranks.everybody(people, now)
+    return [events.encode_json(view(ranks.ranked(person, pack.tier_schemes, among), now, pack.scoring, among)) for person in people]

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, segmenter, windows
-from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn
+from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, publishing, segmenter, windows
+from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn, PublishProfile
 from app.domain.person_row import (
     MAX_FAULTS,
     Carried,
@@ -112,7 +112,7 @@ FORWARDED = (Moved, Event, Link, Rendered, NotRendered, Retry)
 def _move(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
     """Questions and answers about who she is; her state on its way to the person she becomes, or somebody's to her."""
     if isinstance(record, MergeOut):
-        return _hand_over(group, record)
+        return _hand_over(group, record, see)
     run, theirs = _Run(see), None
     waited = merging.waits(see.person.merging)
     asked: tuple[str, ...] = ()
@@ -134,11 +134,11 @@ def _move(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Ef
     return run.done(group)
 
 
-def _hand_over(group: Group, record: MergeOut) -> tuple[Group, list[Effect]]:
-    """From here on she is `into`, and this is a stub."""
+def _hand_over(group: Group, record: MergeOut, see: See) -> tuple[Group, list[Effect]]:
+    """From here on she is `into`, and this is a stub; what was published of it is taken back."""
     source = group.person.person_id
     moved = Moved(record.at, record.into, source, carried(group), record.cause, record.also, (source,))
-    return stub(group, record.into), [PassOn(moved)]
+    return stub(group, record.into), [PassOn(moved), PublishProfile()] if see.publishes else [PassOn(moved)]
 
 
 def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
@@ -216,6 +216,10 @@ class _Run:
             conclusion, self.depth = self.queue.pop(0)
             self.step(conclusion)
         see = self.see
+        if see.publishes and see.person is not group.person and not any(type(one) is PublishProfile for one in self.effects):
+            see.person, now = publishing.after(group.person, see.person, see.now)
+            if now:
+                self.effects.append(PublishProfile())
         if see.person is group.person and not see._kept:
             return group, self.effects
         return group.replaced(see.person, see._kept), self.effects

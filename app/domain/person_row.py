@@ -112,6 +112,7 @@ class See:
         "person",
         "person_id",
         "population",
+        "publishes",
     )
 
     def __init__(
@@ -124,6 +125,7 @@ class See:
         packs: Callable[[str], Any],
         assume: frozenset[str] = frozenset(),
         population: Population | None = None,
+        publishes: bool = False,
     ) -> None:
         self._group, self.person, self.person_id = group, group.person, group.person.person_id
         self.now, self.low_water, self.interval = now, low_water, interval
@@ -135,6 +137,8 @@ class See:
         """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
         self.population = population
         """The day's figures of everybody, or None before the first were published."""
+        self.publishes = publishes
+        """Whether profiles go to their topic; nothing is decided by it."""
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
         self._kept: dict[str, Any] = {}

@@ -30,6 +30,8 @@ MOVE_DAYS = 35
 """Days of which migrations are kept: as long as the journal."""
 MAX_NAMES = 200
 """Stages, tiers or segments told apart in one figure; any further one is OTHER."""
+MAX_PAIRS = 40
+"""Migrations told apart on one day of one figure; any further one is from OTHER to OTHER."""
 OTHER = "other"
 NOWHERE = "-"
 """In a migration: before she was first counted, or after she left."""
@@ -65,6 +67,15 @@ def _ladder(counts: Counts) -> tuple[list[int], list[int]]:
         total += counts[bin]
         below.append(total)
     return bins, below
+
+
+ACTIVE_BY_MS = 10 * 60_000
+"""After midnight (UTC): by then the figures of the day that is over are counted, published and active, also where much is to be done."""
+
+
+def newer_at(now: int) -> int:
+    """When newer figures than those of `now` (ms) are active: every tier may be another one then."""
+    return ((now - ACTIVE_BY_MS) // DAY_MS + 1) * DAY_MS + ACTIVE_BY_MS
 
 
 def bin_of(figure: str, value: int) -> int:
@@ -169,6 +180,8 @@ def migrated(moves: Moves, names: Names, fact: Fact) -> Moves:
     old, new = _known(names, fact.old) or NOWHERE, _known(names, fact.new) or NOWHERE
     kept = {one: pairs for one, pairs in moves.items() if one > max(day, max(moves, default=day)) - MOVE_DAYS}
     today = kept.get(day, {})
+    if new not in today.get(old, {}) and sum(map(len, today.values())) >= MAX_PAIRS:
+        old = new = OTHER
     row = today.get(old, {})
     return {**kept, day: {**today, old: {**row, new: row.get(new, 0) + 1}}}
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, telling, traits
+from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, publishing, telling, traits
 from app.domain.answers import Answers
 from app.domain.channels import Contacts
 from app.domain.consent import allows
 from app.domain.device import Device
-from app.domain.effects import NOTHING, Conclude, Effects
+from app.domain.effects import NOTHING, Conclude, Effects, PublishProfile
 from app.domain.interest import Interest
 from app.domain.mail import Mail
 from app.domain.profile_view import view
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS", "Profile", "address", "due", "step", "view", "wake"]
 
-NEVER = -1
 MAX_ANONYMOUS = 20
 """Anonymous ids of a person; beyond it the oldest go."""
 
@@ -84,6 +83,10 @@ class Profile(Struct, frozen=True, array_like=True):
     answers: Answers = Answers()
     rejected: dict[str, int] = {}
     """Traits that cannot be true, by name: how often they were told. None of them was kept (A-244)."""
+    told_at: int = 0
+    """When her profile was last published."""
+    untold: bool = False
+    """It has changed since."""
 
 
 Changes = dict[str, Any]
@@ -101,13 +104,13 @@ def step(part: Profile, record: JournalRecord, see: See) -> tuple[Profile, Effec
 
 
 def wake(part: Profile, see: See) -> tuple[Profile, Effects]:
-    """Waits for nothing: what fades is computed when it is looked at."""
-    return part, NOTHING
+    """Publishes what changed since the last time; what fades is computed when it is looked at."""
+    return publishing.told(part, see.now), (PublishProfile(),)
 
 
 def due(part: Profile) -> int:
-    """Never."""
-    return NEVER
+    """When her profile may be published again, if there is something new in it."""
+    return publishing.due(part)
 
 
 def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:

@@ -89,6 +89,19 @@ def schemas(records: dict[str, tuple[type[Struct], Struct]]) -> dict[str, Schema
     return found
 
 
+def view_schema(topic: str, description: str, example: dict[str, Any]) -> Schema:
+    """Of a record that is no struct: its fields, which are always all there, and of what kind those are that are always the same kind."""
+    kinds: dict[type, Any] = {dict: ["object", "null"], list: "array", bool: "boolean"}
+    fields = {name: {"type": kinds[type(value)]} if type(value) in kinds else {} for name, value in example.items()}
+    return {
+        **_head(topic, description),
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "examples": [example],
+    }
+
+
 def _head(name: str, description: str) -> Schema:
     return {
         "$schema": DIALECT,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from app.domain import population, tiers
-from app.domain.days import DAY_MS, FOREVER
+from app.domain.days import FOREVER
 from app.domain.effects import NOTHING, Conclude, Effect, Effects, Tell
 from app.domain.facts import Facts
 from app.domain.lifecycle import held
@@ -176,10 +176,10 @@ class _Judging:
         return counted if found == counted else found
 
     def _tiers(self, bins: dict[str, int], at: int) -> dict[str, str]:
-        """The figures of everybody may change with the day, so customers are looked at again when the next begins (UTC)."""
+        """The figures of everybody may change with the day, so customers are looked at again when those of the next are active."""
         if not self.pack.tier_schemes or not bins:
             return self.part.tiers if not self.part.tiers else self._concluded({})
-        self.until = min(self.until, (at // DAY_MS + 1) * DAY_MS)
+        self.until = min(self.until, population.newer_at(at))
         everybody = self.see.population
         if everybody is None:
             return self.part.tiers

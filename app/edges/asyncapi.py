@@ -25,7 +25,12 @@ _FORMAT = "application/schema+json;version=draft-2020-12"
 _KAFKA = {"bindingVersion": "0.5.0"}
 OUTSIDERS = frozenset((INTAKE_EDGE, "any downstream consumer", "warehouse"))
 """Writers and readers on the map that are not Kairos: an operation is what the described application does."""
-INSIDE: dict[str, Any] = {"journal": events.JournalRecord, "control": events.ControlRecord, "message_plans": events.Plan}
+INSIDE: dict[str, Any] = {
+    "journal": events.JournalRecord,
+    "control": events.ControlRecord,
+    "message_plans": events.Plan,
+    "facts": events.FactsRecord,
+}
 """Topics of msgpack records → their union. They may change with any version: nobody outside should build on them."""
 _NUMBERS = frozenset(("retention.ms", "max.message.bytes"))
 """Topic settings that the Kafka binding wants as numbers; Kafka itself takes and gives text."""
@@ -102,6 +107,12 @@ def _messages(topic: str, outside: dict[str, type[Struct]]) -> dict[str, Schema]
         return {"record": _message(topic, topic, _first_line(outside[topic]), {"$ref": f"{topic}.v1.json"})}
     if topic in INSIDE:
         return {name: _message(topic, name, why, schema, MSGPACK) for name, why, schema in _tagged(INSIDE[topic])}
+    if topic == "profiles":
+        return {
+            "record": _message(
+                topic, topic, "A person as she stands; null once she has become somebody else.", {"$ref": f"{topic}.v1.json"}
+            )
+        }
     if topic == "artifacts":
         return {"record": _message(topic, topic, _first_line(events.Artifact), _inline(events.Artifact))}
     raise LookupError(f"no struct is known for the records of {topic}")

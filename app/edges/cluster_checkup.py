@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiokafka.errors import KafkaError
 
+from app.agents.kinds import COMPILERS
 from app.edges.checkup import Finding
 from app.engine.artifacts import Artifacts
 from app.engine.broker import Broker, look, skew_ms
@@ -14,7 +15,6 @@ from app.engine.clock import SKEW_MS
 from app.engine.membership import on_loopback
 from app.engine.topics import client_options, differences, wanted
 from app.engine.worker import EMBEDDED_CLUSTER
-from app.policy.pack import compile_artifact, ref_of
 from app.settings import Settings
 
 ANSWER_S = 15.0
@@ -85,7 +85,7 @@ async def _clock(settings: Settings) -> Finding:
 
 async def _active(settings: Settings) -> Finding:
     """Whether the pack that decides now is whole on the topic and runs in this version."""
-    artifacts = Artifacts(settings.topic("artifacts"), client_options(settings), _compiled)
+    artifacts = Artifacts(settings.topic("artifacts"), client_options(settings), COMPILERS)
     following = asyncio.create_task(artifacts.follow())
     try:
         await artifacts.loaded(ARTIFACTS_S)
@@ -104,9 +104,3 @@ async def _active(settings: Settings) -> Finding:
         following.cancel()
         await asyncio.wait([following])
     return Finding("ok", "active pack", f"{ref}, {len(pack.triggers)} triggers")
-
-
-def _compiled(ref: str, data: bytes) -> object:
-    if ref_of(ref.partition("@")[0], data) != ref:
-        raise ValueError("the bytes on the topic are not those of this hash")
-    return compile_artifact(ref, data)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app import events
+from app.agents.kinds import COMPILERS
 from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
@@ -21,12 +22,12 @@ from app.edges.progress import Bar
 from app.edges.spectator import decode_decision, decode_send
 from app.edges.story import Story
 from app.edges.topic_scan import Scanner
-from app.engine.artifacts import Artifacts
+from app.engine.artifacts import POLICY, Artifacts
 from app.engine.partition import partition_of
-from app.engine.past import POLICY, Past
+from app.engine.past import Past
 from app.engine.program import Output
 from app.events import Decision, Event, Send, Undecodable
-from app.policy.pack import BadPack, compile_artifact
+from app.policy.pack import compile_artifact
 from app.settings import Settings
 
 MAX_MERGES = 20
@@ -45,21 +46,21 @@ class Shelf:
         return self._artifacts.active.get(POLICY)
 
     def pack(self, ref: str) -> Pack:
-        """Raises KeyError if it was never published, BadPack if this version of Kairos cannot run it."""
+        """Raises KeyError if it was never published, ValueError if this version of Kairos cannot run it."""
         found: Pack = self._artifacts.packs(ref)
         return found
 
     def has(self, ref: str) -> bool:
         try:
             self.pack(ref)
-        except (KeyError, BadPack):
+        except (KeyError, ValueError):
             return False
         return True
 
 
 async def shelf(scan: Scanner, settings: Settings) -> Shelf:
     """The artifacts topic as it stands."""
-    artifacts = Artifacts(settings.topic("artifacts"), {}, compile_artifact)
+    artifacts = Artifacts(settings.topic("artifacts"), {}, COMPILERS)
     async for record in scan.read("artifacts"):
         artifacts.take(record.key, record.value)
     return Shelf(artifacts)
@@ -91,7 +92,7 @@ class Dossier:
         """The same, once everything was read: what is missing is said."""
         self.story.ends(self.past.group.person, self.past.now)
         for ref in dict.fromkeys(self.past.missing):
-            self.notes.append(f"pack {ref} was active and is not on the artifacts topic: windows it would have opened are not derived")
+            self.notes.append(f"{ref} was active and is not on the artifacts topic: what it would have decided is not derived")
         if self.past.faults:
             self.notes.append(f"{self.past.faults} of the records could not be applied: see dead_letters")
         return self
@@ -241,7 +242,8 @@ class Film:
     ) -> None:
         self._path, self._people, self._artifact, self._settings = path, people_file, artifact, settings
         self._until, self._assume, self._products, self._after = until, assume, products, after
-        self._packs = {artifact[0]: compile_artifact(*artifact)}
+        self._packs: dict[str, Any] = {artifact[0]: compile_artifact(*artifact)}
+        """And the figures of everybody, which come up as it is simulated."""
         self.owners: list[str] = []
         """Whose events named what was asked for, in the last showing."""
 
@@ -275,7 +277,7 @@ class Film:
 
     def play(self, on_output: Callable[[str, Output], None], on_line: Callable[[Any], None] | None = None) -> int:
         """One showing; the instant it ends at (ms). Raises `Unreadable`."""
-        simulation = simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line)
+        simulation = simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line, self._packs)
         started = False
         with Bar("simulating", self._path.stat().st_size) as bar:
             for arrival in arrivals(self._path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -13,12 +14,12 @@ class Health:
     """`GET /readyz`: 200 while state is restored and events flow. `GET /healthz`: 503 only where a restart may help. Both say how far.
 
     `GET /metrics`: for Prometheus. A worker that restores, or waits for a broker, is alive and not ready: whoever restarts it for that
-    only makes it begin again.
+    only makes it begin again. Of several roles in the process all must be well; the first one's figures stand at the top, too.
     """
 
-    def __init__(self, core: Any, host: str, port: int) -> None:
-        self._core, self._host, self._port = core, host, port
-        self._metrics = Metrics(core)
+    def __init__(self, workers: Sequence[Any], host: str, port: int) -> None:
+        self._workers, self._host, self._port = workers, host, port
+        self._metrics = Metrics(workers)
         app = web.Application()
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), web.get("/metrics", self._scrape)])
         self._runner = web.AppRunner(app, access_log=None)
@@ -32,10 +33,10 @@ class Health:
         await self._runner.cleanup()
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        return self._answer(not self._core.stuck())
+        return self._answer(not any(worker.stuck() for worker in self._workers))
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        return self._answer(self._core.trouble() is None)
+        return self._answer(all(worker.trouble() is None for worker in self._workers))
 
     async def _scrape(self, request: web.Request) -> web.Response:
         page, content_type = await self._metrics.exposition(request.headers.get("Accept", ""))
@@ -45,19 +46,24 @@ class Health:
         return web.json_response(self._progress(), status=200 if well else 503)
 
     def _progress(self) -> dict[str, Any]:
-        core = self._core
-        trouble = core.trouble()
-        clock = core.clock
-        return {
-            "ready": trouble is None,
-            "progressing": trouble is None,
-            "reason": trouble,
-            "idle_seconds": round(core.idle_s(), 3),
-            "events": core.events,
-            "turns": core.turns,
-            "woken": core.woken,
-            "defects": core.defects,
-            "lag": core.lag,
-            "stopped_partitions": core.stopped_partitions(),
-            "clock": {"owner": core.owns_control(), "ticks": clock.ticks, "low_water": clock.rounds.low_water, "skew_ms": clock.skew_ms},
-        }
+        roles = {worker.role: _told(worker) for worker in self._workers}
+        first = next(iter(roles.values()))
+        trouble = next((one["reason"] for one in roles.values() if one["reason"] is not None), None)
+        return {**first, "ready": trouble is None, "progressing": trouble is None, "reason": trouble, "roles": roles}
+
+
+def _told(worker: Any) -> dict[str, Any]:
+    trouble, clock = worker.trouble(), worker.clock
+    return {
+        "ready": trouble is None,
+        "progressing": trouble is None,
+        "reason": trouble,
+        "idle_seconds": round(worker.idle_s(), 3),
+        "events": worker.events,
+        "turns": worker.turns,
+        "woken": worker.woken,
+        "defects": worker.defects,
+        "lag": worker.lag,
+        "stopped_partitions": worker.stopped_partitions(),
+        "clock": {"owner": worker.owns_control(), "ticks": clock.ticks, "low_water": clock.rounds.low_water, "skew_ms": clock.skew_ms},
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.agents.core import Core
+from app.agents.roles import Roles
 from app.edges.embedded import EmbeddedBroker
 from app.edges.spectator import TOPICS, Spectator
 from app.engine.clock import TimeMap
@@ -40,16 +41,18 @@ def local_broker(folder: Path, port: int, policy: str | None, keep: bool = True,
 
 @asynccontextmanager
 async def running(settings: Settings, time_map: TimeMap | None = None) -> AsyncIterator[Core]:
-    """A worker of every role, from its topics on; stopped cleanly at the end. Raises `Refusal`, `KafkaError`."""
+    """A worker of every role, from its topics on; stopped cleanly at the end. Raises `Refusal`, `KafkaError`. Gives the core."""
     quiet()
     logging.getLogger("kairos").setLevel(logging.WARNING)  # who looks on is told in other words
     await create(settings)
-    core = Core(settings, time_map)
+    roles = Roles(settings, time_map=time_map)
+    core = roles.workers[0]
+    assert isinstance(core, Core)
     try:
-        await core.start()
+        await roles.start()
         yield core
     finally:
-        await core.stop()
+        await roles.stop()
 
 
 class Follower:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -18,8 +18,10 @@ from prometheus_client.registry import Collector
 
 from app import __version__
 from app.edges.disk import taken
+from app.engine.artifacts import POPULATION
 from app.engine.clock import wall_ms
 from app.engine.counts import Spread
+from app.engine.store import cache_bytes
 from app.flow import TABLES
 
 AGAIN = "A turn that is done again after a crash, a lost lease or a foreign write may count again."
@@ -31,15 +33,21 @@ DECIDED = {
     "held": ("kairos_holds", "Steps that were held for a while."),
 }
 """Outcome of a decision → metric. `opened` and `sent` need no reason."""
+PEOPLES = "core"
+"""The role that keeps people."""
 REASONLESS = ("opened", "sent")
 WITHOUT_REASON = "none"
 
 
 class Metrics(Collector):
-    """Of one worker, in a registry of its own: two workers in one process share nothing."""
+    """Of the roles of one process, in a registry of its own: two workers in one process share nothing.
 
-    def __init__(self, worker: Any) -> None:
-        self._worker = worker
+    What roles count they do not count twice: their topics, partitions and tables differ. What is of one role only (the clock, timers,
+    idleness) is the first one's, the core's where it runs.
+    """
+
+    def __init__(self, workers: Sequence[Any]) -> None:
+        self._workers, self._worker = workers, workers[0]
         self._disk = 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -47,7 +55,7 @@ class Metrics(Collector):
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, as the scraper's Accept header wants it."""
-        self._disk = await asyncio.to_thread(taken, self._worker.folder / "state")
+        self._disk = sum([await asyncio.to_thread(taken, worker.folder / "state") for worker in self._workers])
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
@@ -59,27 +67,29 @@ class Metrics(Collector):
         yield from self._state()
 
     def _flow(self) -> Iterator[Metric]:
-        worker, counts = self._worker, self._worker.counts
-        records = {self._name(topic): count for topic, count in counts.records.items()}
+        workers = self._workers
+        records = {self._name(topic): count for worker in workers for topic, count in worker.counts.records.items()}
         yield _counter("kairos_records", f"Records worked off. {AGAIN}", records, "topic")
         intake = f"What intake made of events (future and bot are accepted ones, too) and of links. {AGAIN}"
-        yield _counter("kairos_events", intake, counts.intake, "outcome")
+        yield _counter("kairos_events", intake, self._worker.counts.intake, "outcome")
         turns = HistogramMetricFamily(
             "kairos_turn_seconds", "A lane's turn: steps, outputs and changelog acked, local write.", labels=["topic"]
         )
-        for topic, spread in counts.turns.items():
-            _spread(turns, [self._name(topic)], spread)
+        for worker in workers:
+            for topic, spread in worker.counts.turns.items():
+                _spread(turns, [self._name(topic)], spread)
         yield turns
         lag = GaugeMetricFamily(
             "kairos_lag_records", "Records between what is acked and the partition's end, ticks included.", labels=["topic", "partition"]
         )
-        for place, behind in worker.lags.items():
-            lag.add_metric([self._name(place.topic), str(place.partition)], behind)
+        for worker in workers:
+            for place, behind in worker.lags.items():
+                lag.add_metric([self._name(place.topic), str(place.partition)], behind)
         yield lag
-        yield _gauge("kairos_idle_seconds", "Since the last finished turn; ticks make several turns a second.", worker.idle_s())
-        yield _gauge("kairos_ready", "1 while /readyz says 200.", worker.trouble() is None)
+        yield _gauge("kairos_idle_seconds", "Since the last finished turn; ticks make several turns a second.", self._worker.idle_s())
+        yield _gauge("kairos_ready", "1 while /readyz says 200.", all(worker.trouble() is None for worker in workers))
         stopped = "Partitions that fell behind their topic's retention and are not read until an operator decides."
-        yield _gauge("kairos_stopped_partitions", stopped, len(worker.stopped_partitions()))
+        yield _gauge("kairos_stopped_partitions", stopped, sum(len(worker.stopped_partitions()) for worker in workers))
 
     def _decisions(self) -> Iterator[Metric]:
         counts = self._worker.counts
@@ -91,25 +101,36 @@ class Metrics(Collector):
                     family.add_metric([trigger, reason or WITHOUT_REASON][: len(labels)], count)
             yield family
         letters = CounterMetricFamily("kairos_dead_letters", f"Records buried in dead_letters. {AGAIN}", labels=["stage", "reason"])
-        for (stage, reason), count in sorted(counts.letters.items()):
+        for (stage, reason), count in sorted(self._letters().items()):
             letters.add_metric([stage, reason], count)
         yield letters
-        yield _total("kairos_defects", f"Records buried because a step raised: ours to mend. {AGAIN}", self._worker.defects)
+        defects = sum(worker.defects for worker in self._workers)
+        yield _total("kairos_defects", f"Records buried because a step raised: ours to mend. {AGAIN}", defects)
 
     def _time(self) -> Iterator[Metric]:
         worker = self._worker
+        now = worker.time_map(wall_ms())
         late = HistogramMetricFamily(
             "kairos_timer_lateness_seconds", f"From due to durable wake-up; two to three ticks are normal. {AGAIN}"
         )
         _spread(late, [], worker.counts.lateness)
         yield late
+        stores = getattr(worker, "stores", None)
+        waits = None if stores is None else stores.next_due()
+        overdue = (
+            "How long the earliest wake-up that has not come yet is overdue; 0 while nobody is. Stages, segments and messages wait so."
+        )
+        yield _gauge("kairos_overdue_seconds", overdue, 0 if waits is None else max(0, now - waits) / 1000)
         age = GaugeMetricFamily(
             "kairos_low_water_age_seconds", "Age of the mark by which timers fire; grows while intake is behind.", labels=["partition"]
         )
         for partition, low_water in self._low_water().items():
             if low_water:
-                age.add_metric([str(partition)], (worker.time_map(wall_ms()) - low_water) / 1000)
+                age.add_metric([str(partition)], (now - low_water) / 1000)
         yield age
+        if (as_of := self._figures()) is not None:
+            told = "Age of the figures of everybody by which tiers and fifths are told; a day and a little where people order daily."
+            yield _gauge("kairos_population_age_seconds", told, (now - as_of) / 1000)
         yield _total("kairos_ticks", "Ticks this worker's clock wrote.", worker.clock.ticks)
         yield _gauge("kairos_clock_owner", "1 where the cluster's clock runs.", worker.owns_control())
         if worker.clock.skew_ms is not None:
@@ -117,26 +138,41 @@ class Metrics(Collector):
             yield _gauge("kairos_clock_skew_seconds", skew, worker.clock.skew_ms / 1000)
 
     def _state(self) -> Iterator[Metric]:
-        worker, counts = self._worker, self._worker.counts
-        stores = getattr(worker, "stores", None)
-        yield _total("kairos_restores", "Assignments whose state was brought up to date.", counts.restores)
-        yield _total("kairos_restored_records", "Changelog records read for it.", counts.restored_records)
-        yield _total("kairos_restore_seconds", "Time it took.", counts.restore_s)
+        workers = self._workers
+        stores = [worker.stores for worker in workers if hasattr(worker, "stores")]
+        yield _total("kairos_restores", "Assignments whose state was brought up to date.", sum(one.counts.restores for one in workers))
+        yield _total("kairos_restored_records", "Changelog records read for it.", sum(one.counts.restored_records for one in workers))
+        yield _total("kairos_restore_seconds", "Time it took.", sum(one.counts.restore_s for one in workers))
         foreign = "Changelog records of another writer found between our own: zombies, harmless once noticed."
-        yield _total("kairos_foreign_write_records", foreign, worker.producer.foreign_writes)
-        yield _gauge("kairos_partitions_held", "Partitions whose state is open here.", len(stores.partitions) if stores else 0)
+        yield _total("kairos_foreign_write_records", foreign, sum(worker.producer.foreign_writes for worker in workers))
+        yield _gauge("kairos_partitions_held", "Partitions whose state is open here.", sum(len(one.partitions) for one in stores))
         yield _gauge("kairos_rocksdb_disk_bytes", "State on disk, of partitions held and left.", self._disk)
-        memory = stores.memory() if stores else 0
+        memory = cache_bytes() + sum(one.memtables() for one in stores)
         yield _gauge("kairos_rocksdb_memory_bytes", "Block cache and memtables: part of the resident memory.", memory)
         build = GaugeMetricFamily("kairos_build_info", "Always 1.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
 
+    def _letters(self) -> Counter[tuple[str, str]]:
+        found: Counter[tuple[str, str]] = Counter()
+        for worker in self._workers:
+            found.update(worker.counts.letters)
+        return found
+
     def _low_water(self) -> Mapping[int, int]:
         stores = getattr(self._worker, "stores", None)
-        if stores is None:
+        if stores is None or self._worker.role != PEOPLES:
             return {}
         return {partition: stores.table(TABLES["people"], partition).marks().low_water for partition in stores.partitions}
+
+    def _figures(self) -> int | None:
+        """As of when the active figures are (ms), if this process ranks by any."""
+        artifacts = self._worker.artifacts
+        ref = artifacts.active.get(POPULATION)
+        try:
+            return None if ref is None else int(artifacts.packs(ref).as_of)
+        except (KeyError, ValueError):
+            return None  # its lanes say so, and wait
 
     def _name(self, topic: str) -> str:
         """A topic as the map calls it."""

@@ -22,6 +22,7 @@ from app.domain.scope import SEND
 from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import Windows
 from app.edges.spectator import decode_decision, decode_send
+from app.engine.artifacts import POPULATION
 from app.engine.program import Output
 from app.engine.simulation import SECOND
 from app.events import Decision, Send
@@ -47,6 +48,8 @@ class Stage(Struct, frozen=True):
     at: int
     assume: frozenset[str] = frozenset()
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None
+    figures: str | None = None
+    """Ref of the figures of everybody that she is ranked by."""
 
     @property
     def pack(self) -> Pack:
@@ -54,7 +57,8 @@ class Stage(Struct, frozen=True):
 
     def holds(self, condition: Condition, properties: dict[str, Any]) -> bool:
         """Whether an opening's condition holds for an event of these properties."""
-        see = See(self.group, self.at, self.at, SECOND, self.pack, self.packs, self.assume)
+        population: Any = None if self.figures is None else self.packs(self.figures)
+        see = See(self.group, self.at, self.at, SECOND, self.pack, self.packs, self.assume, population)
         return condition.evaluate(gate.gather(condition, properties, see)).holds
 
 
@@ -124,6 +128,8 @@ def _once_played(stage: Stage, trigger: str, occasion: Occasion, step: int) -> P
     key = stage.group.person.person_id.encode()
     play.adopt(stage.now, key, stage.group)
     play.activate(stage.now, stage.ref)
+    if stage.figures is not None:
+        play.activate(stage.now, stage.figures, POPULATION)
     play.run_until(stage.at)
     before = {one.window_id: one for one in _windows(play, trigger)}
     found = Played()

@@ -1,4 +1,5 @@
-"""Artifacts: packs with their messages, followed whole from the compacted topic by every worker, checked and compiled by ref.
+"""Artifacts: packs with their messages, figures of everybody; followed whole from the compacted topic by every worker, checked and compiled
+by ref.
 
 A lane that reaches an activation waits here until exactly that hash is loaded (design.md 1.4).
 """
@@ -9,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -32,25 +33,42 @@ POLL_S = 0.1
 WAIT_S = 60.0
 """A lane that waits longer for an activated artifact exits: without it nothing may be decided."""
 
+POLICY, POPULATION = "policy", "population"
+"""The kinds there are."""
+COMPILED = 4
+"""Figures of everybody that are kept compiled: lanes rank by the newest. Of packs every one, since windows may be open under any."""
+Compilers = Mapping[str, Callable[[str, bytes], Any]]
+"""Kind → (ref, data) → what lanes decide by; checks the hash, raises ValueError if the bytes are not what the ref says."""
+
 _decode = msgspec.json.Decoder(Artifact).decode
 
 
+def chunks(kind: str, ref: str, data: bytes, chunk_bytes: int = CHUNK_BYTES) -> list[Output]:
+    """The records that put an artifact on the topic. Making it active is another record, on `control`."""
+    pieces = [data[at : at + chunk_bytes] for at in range(0, len(data), chunk_bytes)] or [b""]
+    told = [Artifact(kind, ref, n, len(pieces), base64.b64encode(piece).decode()) for n, piece in enumerate(pieces)]
+    return [Output("artifacts", chunk_key(ref, one.chunk), events.encode_json(one), partition=0) for one in told]
+
+
+def chunk_key(ref: str, number: int) -> bytes:
+    return f"{ref}/{number}".encode()
+
+
 async def publish(producer: Producer, kind: str, ref: str, data: bytes) -> None:
-    """Puts an artifact on the topic, in chunks; returns when all are acked. Making it active is another record, on `control`."""
-    pieces = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)] or [b""]
-    for n, piece in enumerate(pieces):
-        chunk = Artifact(kind, ref, n, len(pieces), base64.b64encode(piece).decode())
-        await producer.publish([Output("artifacts", f"{ref}/{n}".encode(), events.encode_json(chunk), partition=0)])
+    """Puts an artifact on the topic, in chunks; returns when all are acked."""
+    for chunk in chunks(kind, ref, data):
+        await producer.publish([chunk])
 
 
 class Artifacts:
-    """`compile_artifact(ref, data)` checks the hash and compiles; raises ValueError if the bytes are not what the ref says."""
+    """Of the kinds that there are `compilers` for; what a later version of Kairos activates beside them decides nothing here."""
 
-    def __init__(self, topic: str, client_options: dict[str, Any], compile_artifact: Callable[[str, bytes], Any]) -> None:
+    def __init__(self, topic: str, client_options: dict[str, Any], compilers: Compilers) -> None:
         self._place = TopicPartition(topic, 0)
-        self._options, self._compile = client_options, compile_artifact
+        self._options, self._compilers = client_options, compilers
         self._chunks: dict[str, dict[int, bytes]] = {}
         self._data: dict[str, bytes] = {}
+        self._kinds: dict[str, str] = {}
         self._compiled: dict[str, Any] = {}
         self.active: dict[str, str] = {}
         """Kind → ref of the pointer; what a lane decides by is the activation in its journal, not this."""
@@ -60,8 +78,15 @@ class Artifacts:
     def packs(self, ref: str) -> Any:
         """The compiled artifact of a ref that was activated before. Raises KeyError if it was never published."""
         if ref not in self._compiled:
-            self._compiled[ref] = self._compile(ref, self._data[ref])
+            self._keep(ref, self._compilers[self._kinds[ref]](ref, self._data[ref]))
         return self._compiled[ref]
+
+    def _keep(self, ref: str, compiled: Any) -> None:
+        self._compiled[ref] = compiled
+        kind = self._kinds[ref]
+        if kind != POLICY:
+            for old in [one for one in self._compiled if self._kinds.get(one) == kind][:-COMPILED]:
+                del self._compiled[old]
 
     async def loaded(self, wait_s: float) -> None:
         """Returns once everything that was on the topic at the start is there. Raises TimeoutError."""
@@ -98,8 +123,11 @@ class Artifacts:
             return
         if not await self.known(ref, WAIT_S):
             raise RuntimeError(f"artifact {ref} was activated but is not on {self._place.topic} after {WAIT_S:.0f} s")
+        compiler = self._compilers.get(self._kinds[ref])
+        if compiler is None:
+            return
         try:
-            self._compiled[ref] = await asyncio.to_thread(self._compile, ref, self._data[ref])
+            self._keep(ref, await asyncio.to_thread(compiler, ref, self._data[ref]))
         except ValueError as error:
             raise RuntimeError(f"artifact {ref}: {error}") from error
 
@@ -129,7 +157,10 @@ class Artifacts:
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """A record of the topic."""
-        if key is None or value is None:
+        if key is None:
+            return
+        if value is None:
+            self._drop(key.decode().rpartition("/")[0])
             return
         try:
             one = _decode(value)
@@ -145,6 +176,14 @@ class Artifacts:
                 if len(self._data) >= MAX_ARTIFACTS:
                     log.critical("more than %d artifacts: %s is not loaded", MAX_ARTIFACTS, one.ref)
                     return
+                self._kinds[one.ref] = one.kind
                 self._data[one.ref] = b"".join(chunks[n] for n in range(one.chunks))
                 del self._chunks[one.ref]
         self._changed.set()
+
+    def _drop(self, ref: str) -> None:
+        """It was taken off the topic: too old for any journal record to name it."""
+        self._chunks.pop(ref, None)
+        self._data.pop(ref, None)
+        self._compiled.pop(ref, None)
+        self._kinds.pop(ref, None)

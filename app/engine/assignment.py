@@ -13,7 +13,7 @@ from app.engine.ports import LanePorts, TableWork
 from app.engine.producer import Changelog
 from app.engine.program import Program
 from app.engine.recovery import starts_at
-from app.flow import AGENTS, TABLES, Table
+from app.flow import AGENTS, Table, tables_of
 
 log = logging.getLogger("kairos.assignment")
 
@@ -23,7 +23,7 @@ class Assignment:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._tables = {engine.settings.topic(AGENTS[table.writers[0]].reads): table for table in TABLES.values()}
+        self._tables = {engine.settings.topic(AGENTS[table.writers[0]].reads): table for table in tables_of(engine.role)}
         """Topic (with prefix) → the table its lane keeps."""
         self.programs: dict[str, Program] = {}
         self._restored: dict[tuple[str, int], tuple[int, int, list[bytes]]] = {}

@@ -1,7 +1,7 @@
 """The clock: the only part of Kairos that reads a wall clock. It runs where `control` is owned.
 
-Each interval it notes a round, and writes a tick to every journal partition with the low-water mark. It also fans activations out, and on
-a fresh cluster activates the pack the settings name.
+Each interval it notes a round, and writes a tick to every journal partition with the low-water mark; once a UTC day, and when it starts,
+to `facts`, too. It also fans activations out, and on a fresh cluster activates the pack the settings name.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from app import events
-from app.engine.artifacts import publish
+from app.engine.artifacts import POLICY, publish
 from app.engine.letter import dead_letter
 from app.engine.origin import pack_origin
 from app.engine.patience import patient
 from app.engine.program import Output
 from app.engine.rounds import Rounds
 from app.events import Activate, Activation, Artifact, LeaveOut, Progress, Tick, Undecodable, derived_id
-from app.flow import Stage
+from app.flow import DAY_MS, Stage
 
 log = logging.getLogger("kairos.clock")
 
@@ -71,6 +71,8 @@ class Clock:
         """Own time minus the broker's, as last witnessed."""
         self._witnessed_at = 0
         self._ticked = (0, 0)
+        self._day = 0
+        """UTC day number of the last tick that went to `facts`."""
         self._read_to = 0
         self._read_first: int | None = None
 
@@ -161,8 +163,10 @@ class Clock:
             return
         value = events.encode(Tick(now, low_water, self._time_map.interval))
         outputs = [Output("journal", None, value, partition=partition) for partition in range(self._settings.partitions)]
+        if (day := low_water // DAY_MS) != self._day:
+            outputs.append(Output("facts", None, value, partition=0))
         await self._engine.producer.publish(outputs)
-        self._ticked = (now, low_water)
+        self._ticked, self._day = (now, low_water), day
         self.ticks += 1
 
     async def _begin(self, ends: AIOKafkaConsumer) -> bool:
@@ -170,7 +174,7 @@ class Clock:
         artifacts = self._engine.artifacts
         if not artifacts.caught_up:
             return False
-        if artifacts.active.get("policy") is not None or self._engine.fresh_pack is None:
+        if artifacts.active.get(POLICY) is not None or self._engine.fresh_pack is None:
             return True
         if self._read_first is None:
             place = TopicPartition(self._settings.topic("control"), 0)
@@ -178,8 +182,8 @@ class Clock:
         if self._read_to < self._read_first:
             return False  # somebody may have published and activated a pack before any worker ran
         ref, data = await asyncio.to_thread(self._engine.fresh_pack)
-        await publish(self._engine.producer, "policy", ref, data)
-        await self._engine.producer.publish([Output("control", None, events.encode(Activate(wall_ms(), "policy", ref)), partition=0)])
+        await publish(self._engine.producer, POLICY, ref, data)
+        await self._engine.producer.publish([Output("control", None, events.encode(Activate(wall_ms(), POLICY, ref)), partition=0)])
         log.info("fresh cluster: asked for %s", ref)
         return True
 

@@ -59,7 +59,7 @@ def faust_app(engine: Any) -> Any:
     app.transport = Transport(app.conf.broker_consumer, app)
     app.boot_strategy.enable_kafka_producer = False
     app.kairos = engine
-    declare(app, settings.partitions, settings.topic_prefix)
+    declare(app, settings, engine.role)
     members = ROLES[engine.role].agents
     topics = {AGENTS[name].reads for name in members}
     engine.lanes.members = {settings.topic(topic): frozenset(one for one in members if AGENTS[one].reads == topic) for topic in topics}

@@ -13,14 +13,13 @@ from typing import Any
 from msgspec import Struct
 
 from app import events
+from app.engine.artifacts import POLICY, POPULATION
 from app.engine.memory import MemoryStore
 from app.engine.origin import read_origin
 from app.engine.program import Incoming, Output, Program
 from app.engine.turn import Turn
 from app.events import Activation, Tick, Undecodable
 from app.flow import Stage
-
-POLICY = "policy"
 
 
 class Step(Struct):
@@ -74,6 +73,11 @@ class Past:
     def active(self) -> str | None:
         """Ref of the active policy."""
         return self._store.marks().active.get(POLICY)
+
+    @property
+    def figures(self) -> str | None:
+        """Ref of the active figures of everybody."""
+        return self._store.marks().active.get(POPULATION)
 
     def take(self, line: Incoming) -> None:
         """The partition's next record, anybody's."""

@@ -86,10 +86,10 @@ class Producer:
         acks = []
         batch = BatchBuilder(OUTPUT_BATCH, 0)
         for output in group:
-            if batch.append(timestamp=None, key=output.key, value=output.value, headers=output.headers) is None:
+            if batch.append(timestamp=None, key=output.key, value=output.value or None, headers=output.headers) is None:
                 acks.append(await self._send(batch, topic, partition))
                 batch = BatchBuilder(OUTPUT_BATCH, 0)
-                batch.append(timestamp=None, key=output.key, value=output.value, headers=output.headers)
+                batch.append(timestamp=None, key=output.key, value=output.value or None, headers=output.headers)
         batch.close()
         acks.append(await self._send(batch, topic, partition))
         return acks

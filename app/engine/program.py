@@ -27,7 +27,10 @@ class Incoming(Protocol):
 
 
 class Output(Struct):
-    """A derived record. `partition` None: by key. `stage` None: the program's own. `headers` are filled in by the turn."""
+    """A derived record. `partition` None: by key. `stage` None: the program's own. `headers` are filled in by the turn.
+
+    `value` empty: a tombstone, since every record that says anything has bytes.
+    """
 
     topic: str
     key: bytes | None

@@ -20,7 +20,7 @@ from mode import Service
 
 from app.engine.catchup import catch_up, changelog_reader, record_at
 from app.engine.store import fingerprint
-from app.flow import TABLES, Table
+from app.flow import Table, tables_of
 
 log = logging.getLogger("kairos.recovery")
 
@@ -81,7 +81,7 @@ class Recovery(stock.Recovery):
         engine = self.app.kairos
         jobs = {
             TopicPartition(engine.settings.topic(table.changelog), partition): (table, partition)
-            for table in TABLES.values()
+            for table in tables_of(engine.role)
             for partition in partitions
         }
         if not jobs:

@@ -2,12 +2,14 @@
 
 One partition of everything, so that the partition count changes nothing. Order of records: a line, the journal event, whatever the lane
 derives from it, and the renderer's answers directly after the record that planned the messages. Who is one person is settled before the
-event that told it is applied. Ticks fall on whole UTC seconds; a tick
-of T comes after all lines of T; a second in which nothing is due is not run (interface.md section 2).
+event that told it is applied. Ticks fall on whole UTC seconds; a tick of T comes after all lines of T; a second in which nothing is due is
+not run (interface.md section 2). Something is due, too, at a midnight before which a figure of everybody has changed: after that tick, and
+all it woke, the figures of the day are published, and are the active ones from there on.
 """
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,12 +18,13 @@ import msgspec
 from msgspec import Struct
 
 from app import events
+from app.engine.artifacts import POLICY, POPULATION
 from app.engine.memory import MemoryStore
 from app.engine.program import Incoming, Output, Program
 from app.engine.rows import NEVER, Row, pack_value, row_key
 from app.engine.turn import Segment, Turn
-from app.events import Activation, Tick
-from app.flow import Stage
+from app.events import Activation, Artifact, Tick
+from app.flow import DAY_MS, Stage
 
 SECOND = 1000
 
@@ -48,16 +51,17 @@ class _Lane:
         self._turn = Turn(program, 0, self.store)
         self.offset = 0
 
-    def run(self, line: Logged) -> Iterator[Segment]:
-        for segment in self._turn.segments([line]):
+    def run(self, *lines: Logged) -> Iterator[Segment]:
+        for segment in self._turn.segments(lines):
             yield segment
             self.store.keep(segment.rows, segment.marks, 0)
 
 
 class Simulation:
-    """Drives intake, the person lane and the renderer. `on_output(topic, output)` sees every record in publishing order.
+    """Drives intake, the person lane, the renderer and the analyst. `on_output(topic, output)` sees every record in publishing order.
 
-    `on_line` sees every journal line that the lane steps, ticks and activations too.
+    `on_line` sees every journal line that the lane steps, ticks and activations too. `on_figures(ref, data)`: an artifact of figures of
+    everybody was published; the lane's `packs` must know it from then on.
     """
 
     def __init__(
@@ -67,17 +71,24 @@ class Simulation:
         renderer: Program,
         on_output: Callable[[str, Output], None],
         on_line: Callable[[Incoming], None] | None = None,
+        analyst: Program | None = None,
+        on_figures: Callable[[str, bytes], None] = lambda ref, data: None,
     ) -> None:
         self._intake, self._lane, self._renderer = _Lane(intake), _Lane(lane), _Lane(renderer)
         self._program = lane
-        self._on_output, self._on_line = on_output, on_line
+        self._on_output, self._on_line, self._on_figures = on_output, on_line, on_figures
+        self._analyst = None if analyst is None else _Lane(analyst)
+        self._facts: list[Output] = []
+        """Not counted yet: they are all at once, at the end of the day."""
+        self._day_ends: int | None = None
+        """The midnight after the first of them."""
         self._tick = 0
         self.now = 0
         """The clock so far (ms)."""
 
-    def activate(self, at: int, ref: str) -> None:
-        """Makes the loaded artifact `ref` the active policy from here on."""
-        self._append(None, events.encode(Activation(at, "policy", ref)), at)
+    def activate(self, at: int, ref: str, kind: str = POLICY) -> None:
+        """Makes the loaded artifact `ref` the active one of its kind from here on."""
+        self._append(None, events.encode(Activation(at, kind, ref)), at)
 
     def feed(self, at: int, key: bytes | None, value: bytes | None) -> None:
         """One record of customer_events that the broker stamped `at` (ms); time passes up to it first."""
@@ -117,9 +128,14 @@ class Simulation:
         """When somebody wakes next (ms), or None."""
         return self._lane.store.next_due()
 
+    def _next_tick(self) -> int | None:
+        """When there is something to do next (ms), or None."""
+        due, midnight = self._lane.store.next_due(), self._day_ends
+        return due if midnight is None or (due is not None and due < midnight) else midnight
+
     def _pass(self, to: int, inclusive: bool) -> None:
         last = (to if inclusive else to - 1) // SECOND * SECOND
-        while (due := self._lane.store.next_due()) is not None:
+        while (due := self._next_tick()) is not None:
             second = max(-(-due // SECOND) * SECOND, self._tick + SECOND)
             if second > last:
                 break
@@ -129,7 +145,29 @@ class Simulation:
 
     def _run_tick(self, at: int) -> None:
         self._tick = at
-        self._append(None, events.encode(Tick(at, at, SECOND)), at)
+        tick = events.encode(Tick(at, at, SECOND))
+        self._append(None, tick, at)
+        if self._day_ends is not None and at >= self._day_ends:
+            self._sum_up(at, tick)
+
+    def _sum_up(self, at: int, tick: bytes) -> None:
+        """The day's facts go to the analyst, and behind them the tick at which it publishes."""
+        assert self._analyst is not None
+        facts, self._facts, self._day_ends = self._facts, [], None
+        offset = self._analyst.offset
+        lines = [Logged(offset + n, at, fact.key, fact.value, fact.headers) for n, fact in enumerate(facts)]
+        lines.append(Logged(offset + len(lines), at, None, tick))
+        self._analyst.offset += len(lines)
+        outputs: list[Output] = []
+        for segment in self._analyst.run(*lines):
+            _no_defect(segment)
+            outputs += segment.outputs
+        for output in outputs:
+            self._on_output(output.topic, output)
+        told = [msgspec.json.decode(one.value, type=Artifact) for one in outputs if one.topic == "artifacts" and one.value]
+        if told:
+            self._on_figures(told[0].ref, b"".join(base64.b64decode(chunk.data) for chunk in told))
+            self.activate(at, told[0].ref, POPULATION)
 
     def _accept(self, line: Logged) -> None:
         self._intake.offset += 1
@@ -159,6 +197,10 @@ class Simulation:
                     self._on_output(output.topic, output)
                     if output.topic == "message_plans":
                         plans.append(output)
+                    elif output.topic == "facts":
+                        self._facts.append(output)
+                        if self._day_ends is None and self._analyst is not None:
+                            self._day_ends = (at // DAY_MS + 1) * DAY_MS
                     elif output.topic == "journal" and output.stage == Stage.HANDED:
                         self._lane.offset += 1  # stands in the journal; the lane would skip it
                     elif output.topic == "journal":

@@ -15,8 +15,10 @@ from faust.tables.manager import TableManager
 
 from app.engine.recovery import Recovery
 from app.engine.rows import HEADER_SIZE, row_key
-from app.engine.store import PartitionStore, TableStore, cache_bytes
-from app.flow import TABLES, Table
+from app.engine.store import PartitionStore, TableStore
+from app.engine.topics import changelog_partitions
+from app.flow import TABLES, Table, tables_of
+from app.settings import Settings
 
 log = logging.getLogger("kairos.tables")
 
@@ -24,10 +26,10 @@ faust_stores.STORES.aliases["kairos"] = "app.engine.tables:ReadOnlyStore"
 
 
 class Stores:
-    """The partition stores this worker holds open."""
+    """The partition stores that a role holds open here."""
 
-    def __init__(self, folder: Path, cluster: str) -> None:
-        self._folder, self._cluster = folder, cluster
+    def __init__(self, folder: Path, cluster: str, role: str) -> None:
+        self._folder, self._cluster, self._tables = folder, cluster, tables_of(role)
         self._open: dict[int, PartitionStore] = {}
         self._job: asyncio.Task[set[int]] | None = None
 
@@ -67,12 +69,12 @@ class Stores:
 
     def next_due(self) -> int | None:
         """The earliest wake-up anybody in the open partitions waits for, or None."""
-        times = [store.table(table.name, table.prefix).next_due() for store in self._open.values() for table in TABLES.values()]
+        times = [store.table(table.name, table.prefix).next_due() for store in self._open.values() for table in self._tables]
         return min((at for at in times if at is not None), default=None)
 
-    def memory(self) -> int:
-        """Bytes RocksDB holds in memory for the open partitions: bounded by its settings, not by the state's size."""
-        return cache_bytes() + sum(store.memtable_bytes() for store in self._open.values())
+    def memtables(self) -> int:
+        """Bytes of what is written and not flushed yet; with the cache of the whole process (store.py) all that RocksDB holds in memory."""
+        return sum(store.memtable_bytes() for store in self._open.values())
 
 
 class Tables(TableManager):
@@ -98,19 +100,15 @@ class Tables(TableManager):
         self._tables_registered.set()
 
 
-def declare(app: faust.App, partitions: int, prefix: str) -> dict[str, Any]:
-    """The map's tables as Faust tables: name → table."""
-    return {
-        table.name: app.Table(
-            table.name,
-            partitions=partitions,
-            changelog_topic=app.topic(prefix + table.changelog, partitions=partitions, key_serializer="raw", value_serializer="raw"),
-            store="kairos://",
-            key_type=bytes,
-            value_type=bytes,
-        )
-        for table in TABLES.values()
-    }
+def declare(app: faust.App, settings: Settings, role: str) -> dict[str, Any]:
+    """A role's tables as Faust tables: name → table."""
+
+    def declared(table: Table) -> Any:
+        count = changelog_partitions(settings, table)
+        changelog = app.topic(settings.topic(table.changelog), partitions=count, key_serializer="raw", value_serializer="raw")
+        return app.Table(table.name, partitions=count, changelog_topic=changelog, store="kairos://", key_type=bytes, value_type=bytes)
+
+    return {table.name: declared(table) for table in tables_of(role)}
 
 
 class ReadOnlyStore(SerializedStore[Any, Any]):

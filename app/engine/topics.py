@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
-from app.flow import TABLES, TOPICS
+from app.flow import AGENTS, TABLES, TOPICS, Table
 from app.settings import Settings
 
 CHANGELOG = {
@@ -41,10 +41,16 @@ def partitions_of(settings: Settings, topic: str) -> int:
     return TOPICS[topic].partitions or settings.partitions
 
 
+def changelog_partitions(settings: Settings, table: Table) -> int:
+    """As many as the topic that its lane reads."""
+    return partitions_of(settings, AGENTS[table.writers[0]].reads)
+
+
 def wanted(settings: Settings) -> list[Wanted]:
     """Every topic of the map and every table's changelog."""
     topics = [Wanted(settings.topic(one.name), one.partitions or settings.partitions, one.config) for one in TOPICS.values()]
-    return topics + [Wanted(settings.topic(table.changelog), settings.partitions, CHANGELOG) for table in TABLES.values()]
+    changelogs = [Wanted(settings.topic(one.changelog), changelog_partitions(settings, one), CHANGELOG) for one in TABLES.values()]
+    return topics + changelogs
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A worker: one role's Faust app with the engine's parts in it, startable in a running event loop.
+"""A worker: one role's Faust app with the engine's parts in it, startable in a running event loop, beside another role's.
 
 Faust's own: App, Worker, topics, agents, conductor, commit loop, assignor, tables' declaration. Ours, by setting or subclass: transport,
 recovery, store, producer, lanes.
@@ -19,7 +19,7 @@ from faust import streams
 from msgspec import Struct, field
 
 from app.engine import clock as clocks
-from app.engine.artifacts import Artifacts
+from app.engine.artifacts import Artifacts, Compilers
 from app.engine.assignment import Assignment
 from app.engine.counts import Counts
 from app.engine.failpoints import Failpoints
@@ -33,6 +33,7 @@ from app.engine.tables import Stores
 from app.engine.topics import admin, client_options, differences
 from app.engine.turn import Segment
 from app.engine.watchdog import Watchdog, die
+from app.flow import ROLES
 from app.settings import DEMO_SECRET, Settings
 
 log = logging.getLogger("kairos.worker")
@@ -60,11 +61,14 @@ class Refusal(Exception):
 
 
 class Wiring(Struct):
-    """What the engine is given to run. `programs`: topic → its lane's program (of artifacts' `packs`); `attach`: registers the agents."""
+    """What the engine is given to run. `programs`: topic → its lane's program (of artifacts' `packs`); `attach`: registers the agents.
+
+    Without `compilers` the role needs no artifacts, and does not follow them.
+    """
 
     programs: Callable[[Any], dict[str, Program]]
     attach: Sequence[Callable[[Any, Callable[[str, Any], Any]], Any]]
-    compile_artifact: Callable[[str, bytes], Any]
+    compilers: Compilers
     fresh_pack: Callable[[], tuple[str, bytes]] | None = None
     """Builds (ref, data) of the pack a fresh cluster starts with."""
     counts: Counts = field(default_factory=Counts)
@@ -90,7 +94,7 @@ class Worker:
         self.fence = Fence(settings.session_ms / 1000)
         self.producer = Producer(settings, self.failpoints)
         self.lanes = Lanes(self.fence, self.failpoints, self.fatal)
-        self.artifacts = Artifacts(settings.topic("artifacts"), self.client_options, wiring.compile_artifact)
+        self.artifacts = Artifacts(settings.topic("artifacts"), self.client_options, wiring.compilers)
         self.time_map = time_map or clocks.RealTime(settings.tick_ms)
         self.clock = clocks.Clock(self, self.time_map)
         self.watchdog = Watchdog(self)
@@ -109,6 +113,8 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
         self._shell: Shell | None = None
+        self._collects = False
+        """Garbage, for every role of the process."""
 
     # --- life ---
 
@@ -132,31 +138,37 @@ class Worker:
         if wrong := await differences(self.settings):
             raise Refusal(2, "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
         self._take_datadir()
-        self.stores = Stores(self.folder / "state", f"{cluster} {self.settings.partitions}")
+        self.stores = Stores(self.folder / "state", f"{cluster} {self.settings.partitions}", self.role)
         await self.producer.start()
-        self._spawn(self.artifacts.follow())
-        try:
-            await self.artifacts.loaded(ARTIFACTS_S)
-        except TimeoutError as error:
-            raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
+        if self.wiring.compilers:
+            self._spawn(self.artifacts.follow())
+            try:
+                await self.artifacts.loaded(ARTIFACTS_S)
+            except TimeoutError as error:
+                raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
         self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(self.artifacts.packs).items()}
         self.app = self.fence.app = self.lanes.app = faust_app(self)
         self.lanes.open_lane = self.counts.timing(self.assignment.open_lane)
         self.doing = "joining its group"
         for attach in self.wiring.attach:
             attach(self.app, self.lanes.arrive)
-        gc.collect()
-        gc.freeze()  # what is loaded by now lives as long as the process
-        gc.disable()
-        self._spawn(_collect_garbage(self.lanes))
+        if gc.isenabled():  # the first role of the process does it for all
+            gc.collect()
+            gc.freeze()  # what is loaded by now lives as long as the process
+            gc.disable()
+            self._collects = True
+            self._spawn(_collect_garbage(self.lanes))
         self._spawn(self.watchdog.beat())
         self._spawn(self.watchdog.ask())
         self.watchdog.start()
         self._shell = Shell(self.app, daemon=False, override_logging=False, redirect_stdouts=False, quiet=True)
         self._shell.spinner = None  # it writes escape codes to stdout
         await self._shell.start()
-        self._spawn(self.clock.run())
-        self._spawn(self.clock.report())
+        agents = ROLES[self.role].agents
+        if "clock" in agents:
+            self._spawn(self.clock.run())
+        if "intake" in agents:
+            self._spawn(self.clock.report())
         self._spawn(self._crashes())
 
     async def stop(self) -> None:
@@ -186,6 +198,8 @@ class Worker:
             await self.stores.close()
         if self._lock is not None:
             self._lock.close()
+        if self._collects:
+            gc.enable()
 
     async def _broker(self) -> str:
         """The cluster's id, once the broker answers."""

@@ -18,10 +18,11 @@ from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain import contract, identifier, identity, links, person
-from app.domain.effects import Conclude, Decide, PassOn, PlanMessage
+from app.domain.effects import Conclude, Decide, PassOn, PlanMessage, PublishProfile, Tell
 from app.domain.fingerprint import fingerprint
 from app.domain.person import Group, History, Person, See, is_stub
 from app.domain.profile import Profile
+from app.domain.profile_view import view
 from app.domain.trigger import Pack
 from app.domain.window import Window
 from app.domain.windows import Windows
@@ -135,14 +136,14 @@ class ShopModel:
 
     def step(self, state: Group, record: Any, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
         state, effects = person.step(state, record, self._see(state, now, low_water, interval, active))
-        return state, _made(effects)
+        return state, _made(effects, state, now, packs()[active["policy"]])
 
     def wake(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
         state, effects = person.wake(state, self._see(state, now, low_water, interval, active))
-        return state, _made(effects)
+        return state, _made(effects, state, now, packs()[active["policy"]])
 
     def _see(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> See:
-        return See(state, now, low_water, interval, packs()[active["policy"]], packs().__getitem__)
+        return See(state, now, low_water, interval, packs()[active["policy"]], packs().__getitem__, publishes=True)
 
     def faulted(self, state: Group, record: Stored) -> Group:
         raise AssertionError("no step of the shop may raise")
@@ -210,7 +211,7 @@ class ShopModel:
         return made[0], json.dumps([letter[field] for field in ("stage", "reason", "partition", "offset")]).encode()
 
 
-def _made(effects: list[Any]) -> list[Made]:
+def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
     made: list[Made] = []
     for effect in effects:
         if isinstance(effect, PlanMessage):
@@ -221,6 +222,10 @@ def _made(effects: list[Any]) -> list[Made]:
             made.append(("journal", events.encode(effect.conclusion)))
         elif isinstance(effect, PassOn):
             made.append(("journal", events.encode(effect.record)))
+        elif isinstance(effect, Tell):
+            made.append(("facts", events.encode(effect.fact)))
+        elif isinstance(effect, PublishProfile):
+            made.append(("profiles", b"" if is_stub(group.person) else events.encode_json(view(group.person, now, pack.scoring))))
     return made
 
 
@@ -237,7 +242,7 @@ class ShopPipeline:
     def cluster(self, seed: int, faults: Faults | None = None) -> Cluster:
         arrivals = Visits(Random(seed)).arrivals()
         intake = IntakeProgram(SECRET, 5000, partition_of_key=lambda key: right_partition(key, PARTITIONS))
-        lane = PersonProgram(packs().__getitem__)
+        lane = PersonProgram(packs().__getitem__, publishes=True)
         stages = (
             Stage("intake", "customer_events", "identifiers", intake),
             Stage("lane", "journal", "people", lane),

@@ -8,7 +8,7 @@ has the naive checks that know no domain code at all.
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,12 @@ import msgspec
 import orjson
 
 from app import events
-from app.domain import person
-from app.domain.effects import Conclude, Decide, PlanMessage
-from app.policy.pack import compile_artifact
+from app.agents.analyst_program import GROUP, AnalystProgram
+from app.agents.kinds import COMPILERS
+from app.domain import facts, person
+from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
+from app.domain.population import Population, changed
+from app.domain.profile_view import record as view_of
 from tests.kafka.logs import HANDED, LANE, LINK, REKEY, Logs, Message
 from tests.kafka.stores import Local
 
@@ -32,9 +35,12 @@ TOPICS = (
     "decisions",
     "artifacts",
     "dead_letters",
+    "facts",
+    "profiles",
     "identifiers-changelog",
     "people-changelog",
     "renders-changelog",
+    "figures-changelog",
 )
 SHOWN = 20
 """Differences of one kind that are printed."""
@@ -70,6 +76,8 @@ class Fold:
         self.plans: dict[str, bytes] = {}
         self.decisions: dict[str, bytes] = {}
         self.conclusions: dict[bytes, int] = defaultdict(int)
+        self.facts: Counter[bytes] = Counter()
+        self.profiles: dict[str, list[bytes | None]] = defaultdict(list)
         self.read_back: set[bytes] = set()
         self.accepted: list[tuple[events.Event, Message]] = []
         self.answers: dict[str, str] = {}
@@ -109,8 +117,8 @@ class Fold:
         return False
 
     def _see(self, group: person.Group, now: int) -> person.See:
-        ref = self.active.get("policy")
-        return person.See(group, now, self.low_water, self.interval, None if ref is None else self._packs(ref), self._packs)
+        pack, population = (None if (ref := self.active.get(kind)) is None else self._packs(ref) for kind in ("policy", "population"))
+        return person.See(group, now, self.low_water, self.interval, pack, self._packs, frozenset(), population, True)
 
     def _apply(self, record: Any, message: Message) -> None:
         if message.origin is not None and message.origin[0] == LANE:
@@ -123,7 +131,8 @@ class Fold:
             self.answers[record.send_id] = getattr(record, "reason", "rendered")
         now = max(self.now, min(record.at, self.now + self.interval)) if self.now else record.at
         group = self.groups.get(record.person_id) or person.load(record.person_id, None, None)
-        self._keep(group, *person.step(group, record, self._see(group, now)), message.offset)
+        see = self._see(group, now)
+        self._keep(group, *person.step(group, record, see), message.offset, see)
 
     def _tick(self, tick: events.Tick, offset: int) -> None:
         self.now, self.low_water = max(self.now, tick.at), max(self.low_water, tick.low_water)
@@ -131,12 +140,15 @@ class Fold:
         for person_id, group in sorted(self.groups.items()):
             due = person.due(group.person)
             if due != person.NEVER and due <= self.low_water:
-                self._keep(group, *person.wake(group, self._see(group, self.now)), offset, woken=True)
+                see = self._see(group, self.now)
+                self._keep(group, *person.wake(group, see), offset, see, woken=True)
                 left = person.due(self.groups[person_id].person)
                 if left != person.NEVER and left <= self.low_water:
                     raise AssertionError(f"{person_id} has something due after her wake-up")
 
-    def _keep(self, before: person.Group, after: person.Group, effects: list[Any], offset: int, woken: bool = False) -> None:
+    def _keep(
+        self, before: person.Group, after: person.Group, effects: list[Any], offset: int, see: person.See, woken: bool = False
+    ) -> None:
         if after is before and not effects and not woken:
             return
         person_id = after.person.person_id
@@ -148,6 +160,11 @@ class Fold:
                 self._once(self.decisions, effect.decision.decision_id, events.encode_json(effect.decision))
             elif isinstance(effect, Conclude):
                 self.conclusions[events.encode(effect.conclusion)] += 1
+            elif isinstance(effect, Tell):
+                self.facts[events.encode(effect.fact)] += 1
+            elif isinstance(effect, PublishProfile):
+                gone = person.is_stub(after.person)
+                self.profiles[person_id].append(None if gone else events.encode_json(view_of(facts.of(see))))
 
     @staticmethod
     def _once(kept: dict[str, bytes], name: str, value: bytes) -> None:
@@ -160,7 +177,7 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]
     """Everything that must hold after a quiet stop. `stores`: what all workers left on their disks."""
     verdict = Verdict()
     packs = packs_of(logs)
-    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders")}
+    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders", "figures")}
     folds: dict[int, Fold] = {}
     for partition, messages in logs["journal"].items():
         fold = folds[partition] = Fold(packs)
@@ -174,26 +191,31 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]
     _inputs(logs, folds, verdict)
     _outputs(logs, folds, verdict)
     _rows(folds, tables["people"], verdict)
-    for table, source in (("identifiers", "customer_events"), ("people", "journal"), ("renders", "message_plans")):
+    _profiles(logs, folds, verdict)
+    _figures(logs, folds, tables["figures"], verdict)
+    sources = {"identifiers": "customer_events", "people": "journal", "renders": "message_plans", "figures": "facts"}
+    for table, source in sources.items():
         _commits(logs, source, tables[table], committed, verdict)
-    for table in ("identifiers", "people"):
+    for table in ("identifiers", "people", "figures"):
         _stores(logs, table, tables[table], stores, verdict)
     return verdict
 
 
 def packs_of(logs: Logs) -> Callable[[str], Any]:
-    """Compiled packs from the artifacts topic, their hash checked."""
+    """Compiled packs and figures of everybody from the artifacts topic, their hash checked."""
     chunks: dict[str, dict[int, bytes]] = defaultdict(dict)
+    kinds: dict[str, str] = {}
     for message in logs["artifacts"][0]:
         if message.value:
             artifact = msgspec.json.decode(message.value, type=events.Artifact)
             if artifact.data:
+                kinds[artifact.ref] = artifact.kind
                 chunks[artifact.ref][artifact.chunk] = base64.b64decode(artifact.data)
     compiled: dict[str, Any] = {}
 
     def pack(ref: str) -> Any:
         if ref not in compiled:
-            compiled[ref] = compile_artifact(ref, b"".join(chunks[ref][n] for n in sorted(chunks[ref])))
+            compiled[ref] = COMPILERS[kinds[ref]](ref, b"".join(chunks[ref][n] for n in sorted(chunks[ref])))
         return compiled[ref]
 
     return pack
@@ -278,6 +300,38 @@ def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
         "late_ms_p50": sorted(late)[len(late) // 2] if late else 0,
         "late_ms_max": max(late, default=0),
     }
+
+
+def _profiles(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
+    """Every profile that the fold publishes is there in its order; a crash may repeat some, which are then the same."""
+    expected = {name: told for fold in folds.values() for name, told in fold.profiles.items()}
+    seen: dict[str, dict[Any, bytes | None]] = defaultdict(dict)
+    for message in (one for messages in logs["profiles"].values() for one in messages):
+        assert message.key is not None
+        if seen[message.key.decode()].setdefault(message.origin, message.value) != message.value:
+            verdict.differ(f"profile of {message.key.decode()}: one origin, two contents")
+    verdict.same("people with a profile", set(expected), set(seen))
+    wrong = [name for name, told in expected.items() if told != list(seen[name].values())]
+    if wrong:
+        verdict.differ(f"{len(wrong)} profiles are not the fold's:", sorted(wrong)[:SHOWN])
+    verdict.figures["profiles"] = sum(map(len, seen.values()))
+
+
+def _figures(logs: Logs, folds: dict[int, Fold], figures: _Table, verdict: Verdict) -> None:
+    """Facts are the fold's, each once; their sums are what the analyst keeps."""
+    expected = sum((fold.facts for fold in folds.values()), Counter[bytes]())
+    first = {one.origin: one.value or b"" for one in logs["facts"][0] if one.origin is not None}
+    found = Counter(first.values())
+    if found != expected:
+        verdict.differ(f"facts: {len(expected - found)} missing, {len(found - expected)} extra")
+    counted = Population()
+    for value in first.values():
+        counted = changed(counted, events.facts.decode(value))
+    kinds = AnalystProgram.row_kinds
+    bodies = [None if (row := figures.rows[0].get(kind + GROUP)) is None else row[17:] for kind in kinds]
+    if (kept := AnalystProgram().load(GROUP, bodies).population) != counted:
+        verdict.differ("the analyst's figures are not the sum of its facts:", kept)
+    verdict.figures["facts"] = expected.total()
 
 
 def _by_id(logs: Logs, topic: str, name: Callable[[bytes], str], verdict: Verdict) -> dict[str, bytes]:

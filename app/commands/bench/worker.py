@@ -17,6 +17,7 @@ from app.agents import core
 from app.commands.bench.silent import Silent
 from app.commands.bench.stage_program import StageProgram
 from app.commands.bench.timers_program import TimersProgram
+from app.engine.artifacts import POLICY
 from app.engine.clock import TimeMap
 from app.engine.program import Program
 from app.engine.quiet import quiet
@@ -46,7 +47,7 @@ def programs(name: str, wait_ms: int) -> dict[str, Program]:
 def wiring(name: str, settings: Settings, time_map: TimeMap, mine: dict[str, Program]) -> Wiring:
     if name == "core":
         return core.wiring(settings, time_map)
-    return Wiring(lambda packs: dict(mine), [one.attach for one in core.AGENTS], lambda ref, data: data)
+    return Wiring(lambda packs: dict(mine), [one.attach for one in core.AGENTS], {POLICY: lambda ref, data: data})
 
 
 async def run(name: str, shift_ms: int, wait_ms: int) -> int:

@@ -1,0 +1,55 @@
+"""Kinds of artifacts, and what lanes are given of each: a pack to decide by, figures of everybody to rank by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from app.domain.population import Population
+from app.domain.trigger import Pack
+from app.engine.artifacts import POLICY, POPULATION, Compilers
+from app.policy.pack import compile_artifact, ref_of
+
+_population = msgspec.json.Decoder(Population).decode
+
+
+def encode_population(population: Population) -> tuple[str, bytes]:
+    """(ref, artifact) of figures: the same figures are the same bytes."""
+    data = msgspec.json.encode(
+        replace(
+            population,
+            figures=_sorted(population.figures),
+            names=_sorted(population.names),
+            moves=_sorted(population.moves),
+        )
+    )
+    return ref_of(POPULATION, data), data
+
+
+def _sorted(counts: Any) -> Any:
+    """By key on every level: msgspec orders text keys only."""
+    return {key: _sorted(counts[key]) for key in sorted(counts)} if isinstance(counts, dict) else counts
+
+
+def compile_population(ref: str, data: bytes) -> Population:
+    """The figures of an artifact, ready to rank by. Raises ValueError."""
+    _checked(ref, data)
+    population = _population(data)
+    _ = population.ladders  # made here, in a thread, and not in a lane's first step
+    return population
+
+
+def compile_pack(ref: str, data: bytes) -> Pack:
+    """The pack of an artifact. Raises ValueError, which BadPack is."""
+    _checked(ref, data)
+    return compile_artifact(ref, data)
+
+
+def _checked(ref: str, data: bytes) -> None:
+    if ref_of(ref.partition("@")[0], data) != ref:
+        raise ValueError("the bytes on the topic are not those of this hash")
+
+
+COMPILERS: Compilers = {POLICY: compile_pack, POPULATION: compile_population}
