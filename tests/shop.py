@@ -27,7 +27,9 @@ class Shop:
 
     def __init__(self, pack: str = "s1", assume: frozenset[str] = frozenset({"consent", "address"})) -> None:
         self.outputs: list[tuple[str, bytes]] = []
-        self.simulation = simulator(artifact(pack), Settings(), self._collect, assume)
+        self.figures: dict[str, Any] = {}
+        """Of everybody, by ref, as they became active."""
+        self.simulation = simulator(artifact(pack), Settings(), self._collect, assume, figures=self.figures)
         self.simulation.activate(MONDAY, artifact(pack)[0])
         self._count = 0
 

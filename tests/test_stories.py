@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from app import events
 from app.agents.intake_program import IntakeProgram
@@ -212,8 +213,8 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     assert len(first.sends()) > 20
 
 
-def _journal(seed: int) -> list[Logged]:
-    """A journal as workers write it: accepted events, ticks each 30 s for two days, the renderer's answers."""
+def _journal(seed: int) -> tuple[list[Logged], dict[str, Any]]:
+    """A journal as workers write it: accepted events, ticks each 30 s for two days, the renderer's answers; and figures it names."""
     shop = Shop("s1")
     written: list[tuple[bytes | None, bytes]] = []
     inner = shop.simulation._append
@@ -235,12 +236,12 @@ def _journal(seed: int) -> list[Logged]:
     for arrives, customer, value in _day(seed, people=10, count=150):
         shop.raw(value, arrives, customer)
     shop.until(2 * DAY)
-    return [Logged(offset, 0, key, value) for offset, (key, value) in enumerate(written)]
+    return [Logged(offset, 0, key, value) for offset, (key, value) in enumerate(written)], shop.figures
 
 
-def _lane_outputs(journal: list[Logged], sizes: Iterator[int]) -> list[tuple[str, bytes]]:
+def _lane_outputs(journal: list[Logged], figures: dict[str, Any], sizes: Iterator[int]) -> list[tuple[str, bytes]]:
     ref, data = artifact("s1")
-    packs = {ref: compile_artifact(ref, data)}
+    packs = {ref: compile_artifact(ref, data), **figures}
     store = MemoryStore()
     turn = Turn(PersonProgram(packs.__getitem__, frozenset({"consent", "address"})), 0, store)
     outputs: list[Output] = []
@@ -254,12 +255,12 @@ def _lane_outputs(journal: list[Logged], sizes: Iterator[int]) -> list[tuple[str
 
 
 def test_batch_sizes_change_nothing() -> None:
-    journal = _journal(3)
-    one = _lane_outputs(journal, iter(lambda: 1, 0))
+    journal, figures = _journal(3)
+    one = _lane_outputs(journal, figures, iter(lambda: 1, 0))
     assert any(topic == "message_plans" for topic, _ in one)
     rng = random.Random(5)
     for sizes in (iter(lambda: 7, 0), iter(lambda: 1000, 0), iter(lambda: rng.randrange(1, 60), 0)):
-        assert _lane_outputs(journal, sizes) == one
+        assert _lane_outputs(journal, figures, sizes) == one
 
 
 def test_everything_stopped_for_three_hours() -> None:

@@ -212,10 +212,12 @@ class _Run:
                 self.queue.append((effect.conclusion, self.depth + 1))
 
     def done(self, group: Group) -> tuple[Group, list[Effect]]:
+        see = self.see
         while self.queue:
             conclusion, self.depth = self.queue.pop(0)
-            self.step(conclusion)
-        see = self.see
+            # Where she stands changes often, and concerns nobody but windows: most packs ask for little of it.
+            if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion.kind, see.pack):
+                self.step(conclusion)
         if see.publishes and see.person is not group.person and not any(type(one) is PublishProfile for one in self.effects):
             see.person, now = publishing.after(group.person, see.person, see.now)
             if now:

@@ -93,10 +93,7 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
 
 def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, Effects]:
     pack, kind = see.pack, record.kind
-    if pack is None:
-        return part, NOTHING
-    reaches = bool(part.goals) and kind in pack.goals
-    if not (kind in pack.opens or kind in pack.cancels or reaches or _elsewhere(part, pack)):
+    if not heeds(part, kind, pack):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     subject = scope.of_conclusion(record, see.person.profile.bot)
@@ -107,6 +104,13 @@ def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, E
     if kind in pack.cancels:
         cancels.remember(turn, subject)
     return turn.done()
+
+
+def heeds(part: Windows, kind: str, pack: Pack | None) -> bool:
+    """Whether a conclusion of this kind may do anything to her windows."""
+    if pack is None:
+        return False
+    return kind in pack.opens or kind in pack.cancels or (bool(part.goals) and kind in pack.goals) or _elsewhere(part, pack)
 
 
 def _elsewhere(part: Windows, pack: Pack) -> bool:
