@@ -439,6 +439,7 @@ def test_nothing_changes_by_somebody_who_never_was() -> None:
     her, device = two()
     her.event("product_view", 0, **SHOES, dwell_seconds=40)
     her.event("purchase", 1, order_id="o", total=89, products=[SHOES])
+    her.until(HOUR)  # past the hour at which customers are looked at again
     before = her.group.person
     become_one(her, device, HOUR)
     assert msgspec.structs.replace(her.group.person, merging=None) == before

@@ -219,9 +219,7 @@ class _Run:
             if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion.kind, see.pack):
                 self.step(conclusion)
         if see.publishes and see.person is not group.person and not any(type(one) is PublishProfile for one in self.effects):
-            see.person, now = publishing.after(group.person, see.person, see.now)
-            if now:
-                self.effects.append(PublishProfile())
+            see.person = publishing.after(group.person, see.person, see.now)
         if see.person is group.person and not see._kept:
             return group, self.effects
         return group.replaced(see.person, see._kept), self.effects

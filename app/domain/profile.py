@@ -83,10 +83,8 @@ class Profile(Struct, frozen=True, array_like=True):
     answers: Answers = Answers()
     rejected: dict[str, int] = {}
     """Traits that cannot be true, by name: how often they were told. None of them was kept (A-244)."""
-    told_at: int = 0
-    """When her profile was last published."""
-    untold: bool = False
-    """It has changed since."""
+    untold: int = 0
+    """Since when her profile shows what was not published yet (ms; 0: nothing)."""
 
 
 Changes = dict[str, Any]
@@ -105,11 +103,11 @@ def step(part: Profile, record: JournalRecord, see: See) -> tuple[Profile, Effec
 
 def wake(part: Profile, see: See) -> tuple[Profile, Effects]:
     """Publishes what changed since the last time; what fades is computed when it is looked at."""
-    return publishing.told(part, see.now), (PublishProfile(),)
+    return publishing.told(part), (PublishProfile(),)
 
 
 def due(part: Profile) -> int:
-    """When her profile may be published again, if there is something new in it."""
+    """When her profile is to be published, if there is something new in it."""
     return publishing.due(part)
 
 

@@ -1,6 +1,7 @@
-"""When a person's profile goes to the `profiles` topic: at once when it changed, and at most once in 10 s (interface.md section 4).
+"""When a person's profile goes to the `profiles` topic: 10 s after it changed, with all that changed meanwhile (interface.md section 4).
 
-What changes within 10 s of the last time waits for their end. Of a bot it is told once that it is one, then nothing more.
+So nobody's goes out twice within 10 s. It waits for the low-water mark as every timer does: a worker that catches up tells each person
+once, when it has caught up. Of a bot it is told once that it is one, then nothing more.
 """
 
 from __future__ import annotations
@@ -18,22 +19,20 @@ NEVER = -1
 
 
 def due(part: Profile) -> int:
-    """When what is not yet told may be told, or NEVER."""
-    return part.told_at + EVERY_MS if part.untold else NEVER
+    """When what is not yet told is told, or NEVER."""
+    return part.untold + EVERY_MS if part.untold else NEVER
 
 
-def told(part: Profile, now: int) -> Profile:
-    """As published now (ms)."""
-    return replace(part, told_at=now, untold=False)
+def told(part: Profile) -> Profile:
+    """As published."""
+    return replace(part, untold=0)
 
 
-def after(before: Person, person: Person, now: int) -> tuple[Person, bool]:
-    """The person after a record or wake-up that may have changed what the view shows, and whether to publish it now."""
+def after(before: Person, person: Person, now: int) -> Person:
+    """The person after a record or wake-up that may have changed what the view shows: from then on it is untold."""
     part = person.profile
     if part is before.profile and person.intent is before.intent and person.churn is before.churn and person.standing is before.standing:
-        return person, False
+        return person
     if part.untold or (part.bot and before.profile.bot):
-        return person, False
-    if now - part.told_at >= EVERY_MS:
-        return replace(person, profile=told(part, now)), True
-    return replace(person, profile=replace(part, untold=True)), False
+        return person
+    return replace(person, profile=replace(part, untold=max(1, now)))
