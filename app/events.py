@@ -290,15 +290,26 @@ class Decision(Struct, frozen=True):
     send_id: str | None
 
 
-class Fact(Record, frozen=True, array_like=True, tag="fact", gc=False):
-    """Somebody moved from one bin of a population's figure to another. None: she is new to it, or leaves it. No person is named."""
+class Fact(Struct, frozen=True, array_like=True):
+    """Somebody moved, at a time in ms, from one bin of a population's figure to another. None: she is new to it, or leaves it."""
 
+    at: int
     figure: str
     old: int | str | None
     new: int | str | None
 
 
-FactsRecord = Fact | Tick
+class Counted(Record, frozen=True, array_like=True, tag="counted", gc=False):
+    """What somebody is counted as has changed: (figure, old, new) of each. No person is named."""
+
+    changes: tuple[tuple[str, int | str | None, int | str | None], ...]
+
+    @property
+    def facts(self) -> list[Fact]:
+        return [Fact(self.at, *change) for change in self.changes]
+
+
+FactsRecord = Counted | Tick
 
 
 class DeadLetter(Struct, frozen=True):

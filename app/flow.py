@@ -163,7 +163,7 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic(
             "facts",
-            "figure",
+            "none",
             "-old/+new changes of figures of everybody, nobody named; a tick a day",
             ("segmenter", "clock", "replay"),
             ("analyst", "population"),

@@ -19,7 +19,7 @@ from app.engine.origin import pack_origin
 from app.engine.program import Output
 from app.engine.simulation import Logged
 from app.engine.turn import Turn
-from app.events import Activate, Artifact, Fact, Tick
+from app.events import Activate, Artifact, Counted, Tick
 from app.flow import DAY_MS, Stage
 
 DAY = 20_000 * DAY_MS
@@ -37,7 +37,7 @@ class Lane:
 
     def fact(self, at: int, figure: str, old: int | str | None, new: int | str | None, origin: int) -> None:
         headers = pack_origin(Stage.LANE, 3, origin, 0)
-        self.lines.append(Logged(len(self.lines), 0, figure.encode(), events.encode(Fact(at, figure, old, new)), headers))
+        self.lines.append(Logged(len(self.lines), 0, None, events.encode(Counted(at, ((figure, old, new),))), headers))
 
     def tick(self, at: int) -> None:
         self.lines.append(Logged(len(self.lines), 0, None, events.encode(Tick(at, at, SECOND))))

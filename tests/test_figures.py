@@ -34,7 +34,7 @@ class Story:
 
     def _collect(self, topic: str, output: Output) -> None:
         if topic == "facts":
-            self.facts.append(events.facts.decode(output.value))
+            self.facts += events.facts.decode(output.value).facts
 
     def _see(self, line: Incoming) -> None:
         self.lines.append(events.journal.decode(line.value))

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from app import events
 from app.domain.population import bin_of
 from app.engine.clock import wall_ms
-from app.events import Fact
+from app.events import Counted
 from app.flow import DAY_MS
 from tests.kafka import logs
 from tests.kafka.cluster import ROOT, Cluster, Worker, free_port
@@ -72,7 +72,7 @@ async def test_facts_become_figures_and_profiles_go_out(kafka_broker: str, tmp_p
     cluster = Cluster(kafka_broker, f"insight-{int(time.time())}-", tmp_path, partitions=2)
     await asyncio.to_thread(cluster.create_topics)
     yesterday = wall_ms() - DAY_MS
-    facts = [Fact(yesterday, "clv", None, bin_of("clv", 10_000 * n)) for n in range(1, CUSTOMERS + 1)]
+    facts = [Counted(yesterday, (("clv", None, bin_of("clv", 10_000 * n)),)) for n in range(1, CUSTOMERS + 1)]
     await produce(cluster, "facts", [(b"clv", events.encode(fact)) for fact in facts])
     worker = cluster.worker("w1")
     worker.http = free_port()

@@ -64,7 +64,7 @@ class Watched:
         rows = dict(person.dump(group, None))
         self.group = person.load(group.person.person_id, rows[b"p"], rows.get(b"h"))
         self.conclusions += [one.conclusion for one in effects if hasattr(one, "conclusion") and one.conclusion.kind in OWN]
-        self.facts += [one.fact for one in effects if isinstance(one, Tell)]
+        self.facts += [fact for one in effects if isinstance(one, Tell) for fact in one.counted.facts]
 
     @property
     def standing(self) -> Standing:

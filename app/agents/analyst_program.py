@@ -23,7 +23,7 @@ from app.engine.letter import dead_letter
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
-from app.events import Activate, Fact, Tick, Undecodable, derived_id
+from app.events import Activate, Counted, Tick, Undecodable, derived_id
 from app.flow import DAY_MS, Stage
 
 GROUP = b"everybody"
@@ -75,7 +75,7 @@ class AnalystProgram:
             raise Refused("undecodable", [{"path": "", "message": str(error)}]) from error
         return (None if isinstance(record, Tick) else GROUP), record
 
-    def now(self, record: Fact, marks: Marks) -> int:
+    def now(self, record: Counted, marks: Marks) -> int:
         return max(marks.now, record.at)
 
     def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Figures:
@@ -85,11 +85,14 @@ class AnalystProgram:
         population = Population(figures=counts, names={} if names is None else _names(names), moves={} if moves is None else _moves(moves))
         return Figures(Diary() if diary is None else _diary(diary), population)
 
-    def step(self, group: Figures, record: Fact, moment: Moment) -> tuple[Figures, list[Output]]:
+    def step(self, group: Figures, record: Counted, moment: Moment) -> tuple[Figures, list[Output]]:
         diary = group.diary
         if diary.due == NEVER:
             diary = replace(diary, due=(max(record.at, moment.low_water) // DAY_MS + 1) * DAY_MS)
-        return Figures(diary, changed(group.population, record)), []
+        population = group.population
+        for fact in record.facts:
+            population = changed(population, fact)
+        return Figures(diary, population), []
 
     def wake(self, group: Figures, moment: Moment) -> tuple[Figures, list[Output]]:
         population = replace(group.population, as_of=moment.low_water)

@@ -114,7 +114,7 @@ class PersonProgram:
             elif isinstance(effect, PassOn):
                 outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
             elif isinstance(effect, Tell):
-                outputs.append(Output("facts", effect.fact.figure.encode(), events.encode(effect.fact), partition=0))
+                outputs.append(Output("facts", None, events.encode(effect.counted), partition=0))
             elif isinstance(effect, PublishProfile) and self._publishes:
                 outputs.append(_profile(group, see))
         return outputs

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.events import Conclusion, Decision, Event, Fact, Link, Moved, NotRendered, Plan, Rendered, Retry
+from app.events import Conclusion, Counted, Decision, Event, Link, Moved, NotRendered, Plan, Rendered, Retry
 
 
 class Conclude(Struct, frozen=True):
@@ -41,9 +41,9 @@ class PassOn(Struct, frozen=True):
 
 
 class Tell(Struct, frozen=True):
-    """A fact for the analyst."""
+    """Facts for the analyst."""
 
-    fact: Fact
+    counted: Counted
 
 
 class PublishProfile(Struct, frozen=True):

@@ -17,7 +17,7 @@ from app.domain.effects import NOTHING, Conclude, Effect, Effects, Tell
 from app.domain.facts import Facts
 from app.domain.lifecycle import held
 from app.domain.standing import NEVER, Standing
-from app.events import Conclusion, Event, Fact, JournalRecord, NotRendered, Rendered, derived_id
+from app.events import Conclusion, Counted, Event, JournalRecord, NotRendered, Rendered, derived_id
 
 if TYPE_CHECKING:
     from app.domain.person import Meeting, Person, See
@@ -249,12 +249,10 @@ class _Judging:
 
 def _told(at: int, before: Standing, after: Standing) -> list[Effect]:
     """-old/+new of everything she is counted as."""
-    told: list[Effect] = []
     was, now = _places(before), _places(after)
-    for figure in was | now if was != now else ():
-        if (old := was.get(figure)) != (new := now.get(figure)):
-            told.append(Tell(Fact(at, figure, old, new)))
-    return told
+    if was == now:
+        return []
+    return [Tell(Counted(at, tuple([(one, was.get(one), now.get(one)) for one in was | now if was.get(one) != now.get(one)])))]
 
 
 def _places(standing: Standing) -> dict[str, int | str]:

@@ -46,7 +46,7 @@ async def everybody(settings: Settings) -> Everybody:
                 if told.low_water == published.as_of:
                     facts.clear()  # it is the tick at which they were published
             elif (origin := read_origin(record.headers)) is None or not marks.seen(*origin):
-                facts.append(told)
+                facts += told.facts
     now = published
     for fact in facts:
         now = changed(now, fact)

@@ -223,7 +223,7 @@ def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
         elif isinstance(effect, PassOn):
             made.append(("journal", events.encode(effect.record)))
         elif isinstance(effect, Tell):
-            made.append(("facts", events.encode(effect.fact)))
+            made.append(("facts", events.encode(effect.counted)))
         elif isinstance(effect, PublishProfile):
             made.append(("profiles", b"" if is_stub(group.person) else events.encode_json(view(group.person, now, pack.scoring))))
     return made

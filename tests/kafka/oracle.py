@@ -161,7 +161,7 @@ class Fold:
             elif isinstance(effect, Conclude):
                 self.conclusions[events.encode(effect.conclusion)] += 1
             elif isinstance(effect, Tell):
-                self.facts[events.encode(effect.fact)] += 1
+                self.facts[events.encode(effect.counted)] += 1
             elif isinstance(effect, PublishProfile):
                 gone = person.is_stub(after.person)
                 self.profiles[person_id].append(None if gone else events.encode_json(view_of(facts.of(see))))
@@ -326,7 +326,8 @@ def _figures(logs: Logs, folds: dict[int, Fold], figures: _Table, verdict: Verdi
         verdict.differ(f"facts: {len(expected - found)} missing, {len(found - expected)} extra")
     counted = Population()
     for value in first.values():
-        counted = changed(counted, events.facts.decode(value))
+        for fact in events.facts.decode(value).facts:
+            counted = changed(counted, fact)
     kinds = AnalystProgram.row_kinds
     bodies = [None if (row := figures.rows[0].get(kind + GROUP)) is None else row[17:] for kind in kinds]
     if (kept := AnalystProgram().load(GROUP, bodies).population) != counted:
