@@ -275,16 +275,15 @@ def test_stages_of_s0_are_written_to_as_often_as_it_says() -> None:
 
 def test_a_template_reads_how_she_is_treated() -> None:
     standing = Standing(stages={"merged": ("loyal", 1), "s1": ("churned", 1)}, tiers={"s1": "high", "s0": "gold"})
-    shown = view(standing, MERGED.treatments.values(), MERGED.goes_by)
-    assert shown["tier"] == {
+    assert view(standing, MERGED, "tier") == {
         "name": "tier s1.high",
         "mails_per_week": {"low": 5, "high": 7},
         "content": ["exclusive_access", "premium_products", "exclusive_experiences"],
         "tone": "vip",
         "discount": "minimal",
     }
-    assert shown["stage"]["focus"] == "retention"
-    assert view(Standing(), MERGED.treatments.values(), MERGED.goes_by) == {}
+    assert view(standing, MERGED, "stage")["focus"] == "retention"
+    assert view(Standing(), MERGED, "stage") == view(Standing(), MERGED, "tier") == view(standing, None, "tier") == {}
 
 
 # --- triggers on them -----------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ BAND_ROW = ("name", "least", "above")
 SEGMENT = ("name", "why", "when")
 TREATMENT = ("why", "stage", "tier", "mails", "every", "focus", "content", "tone", "discount")
 GOES_BY = ("stage", "tier")
+TREATED = "profile.treatment"
 TABLES = ("stage_scheme", "tier_scheme", "band_scheme", "segment", "flags", "treatment", "goes_by")
 """Keys of a pack that are read here."""
 RANKED = ("clv", "monetary")
@@ -114,8 +115,9 @@ class Standings:
         try:
             node = predicate.checked(text, self._kind)
             for path in paths(node):
-                if any(path == one or path.startswith(f"{one}.") for one in never):
-                    raise BadCondition(f"{path} is not known where this is asked: flags and tiers come first, then stages, then segments")
+                if any(path == one or path.startswith(f"{one}.") for one in (*never, TREATED)):
+                    order = "flags and tiers come first, then stages, then segments, and treatments follow from them"
+                    raise BadCondition(f"{path} is not known where this is asked: {order}")
             return predicate.predicate(text, self._kind)
         except BadCondition as error:
             self._fields.wrong((*at, field), f"{field}: {error}")
@@ -188,7 +190,7 @@ class Standings:
         read.known(told, at, BAND_SCHEME, required=("name", "why", "by", "band"))
         name, why = read.text(told, at, "name", SNAKE, "snake_case"), read.text(told, at, "why")
         by = read.text(told, at, "by")
-        if by is not None and kind_of(by) is None:
+        if by is not None and (kind_of(by) is None or by.startswith(TREATED)):
             read.wrong((*at, "by"), f"by: nothing is known as {by!r}")
         when = self._predicate(told, at, "when", SEGMENTS)
         listed = read.list(told, at, "band", dict)
