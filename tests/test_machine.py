@@ -12,7 +12,8 @@ from app.domain.machine import SCANNERS, Machines, said
 from app.domain.mail import Mail
 from app.events import Event
 from app.policy.pack import compile_artifact
-from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her, pack
+from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her
+from tests.her import pack as shipped
 from tests.test_packs import GOOD, build_text
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
@@ -175,8 +176,8 @@ def test_a_row_says_whose_opens_and_clicks_count() -> None:
         her.event("email_open", 2 * HOUR, send_id="d")
         her.event("email_click", 2 * HOUR + MINUTE, send_id="e", machine=True)
         assert ("twice" in opened(her)) is not listens
-    assert [(one.name, one.opens) for one in pack("s1").triggers if one.opens != "all"] == []
-    assert [one.name for one in pack("merged").triggers if one.opens == "human"] == ["content_engagement", "link_click_pattern"]
+    assert [(one.name, one.opens) for one in shipped("s1").triggers if one.opens != "all"] == []
+    assert [one.name for one in shipped("merged").triggers if one.opens == "human"] == ["content_engagement", "link_click_pattern"]
 
 
 def test_a_machine_is_not_interested() -> None:

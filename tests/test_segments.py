@@ -304,10 +304,8 @@ def test_conditions_and_the_record_read_how_she_is_treated() -> None:
     winback = MERGED.treatment("stage", "s0", "at_risk")
     assert winback is not None and winback.every == DAY
     by_s0 = replace(MERGED, goes_by=By("s0", "s0"))
-    assert (
-        Facts(Person("p", standing=Standing(stages={"s0": ("at_risk", 1)})), 1, pack=by_s0).get("profile.treatment.stage")["every_days"]
-        == 1
-    )
+    nagged = Facts(Person("p", standing=Standing(stages={"s0": ("at_risk", 1)})), 1, pack=by_s0)
+    assert nagged.get("profile.treatment.stage")["every_days"] == 1
 
 
 GUIDED = f"include = 'guides'\n{GOOD}\n[goes_by]\nstage = 's0'\ntier = 's1'\n"
