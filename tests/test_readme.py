@@ -13,7 +13,8 @@ import pytest
 from app import __main__ as command_line
 from app import flow
 from app.domain.contract import accept
-from app.policy.graph import mermaid, trigger_graph
+from app.policy.drawing import mermaid
+from app.policy.graph import trigger_graph
 from app.policy.pack import build, check, compile_artifact
 from app.policy.reference import markdown
 from app.policy.table import parse
