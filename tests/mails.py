@@ -16,7 +16,7 @@ from app.domain.trigger import Pack, Sender
 from app.engine.program import Moment, Output
 from app.events import Plan, Send
 from app.policy.messages import FULL, SHIPPED, build_messages
-from app.policy.standings import Rows, verdicts
+from app.policy.standing_rows import Rows, verdicts
 
 SECRET = "test-secret"
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 | times: 6 }}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, channels, churn, device, figures, intent, mail, recent, rhythm, signals, treatments, visits
+from app.domain import answers, channels, churn, device, figures, intent, recent, response, rhythm, signals, treatments, visits
 from app.domain.curves import Curve, DaysSince, Fading, Lapse
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
@@ -247,8 +247,8 @@ CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
     "profile.days_since_order": _since(lambda part: part.last_order_at),
     "profile.days_since_first_order": _since(lambda part: part.purchases.first_at),
     "profile.days_since_web": _since_web,
-    "profile.days_since_open": _since(lambda part: mail.last_open(part.mail)),
-    "profile.days_since_click": _since(lambda part: mail.last_click(part.mail)),
+    "profile.days_since_open": _since(lambda part: response.last_open(part.mail)),
+    "profile.days_since_click": _since(lambda part: response.last_click(part.mail)),
     "profile.oldest_ticket_days": _since(lambda part: channels.oldest_ticket(part.contacts)),
     "profile.days_since_seen": _since(lambda part: part.last_seen),
     "intent.score": _intent,

@@ -16,7 +16,7 @@ from app.policy.fact import Fact, known
 from app.policy.phrases import duration
 from app.policy.predicate import named
 from app.policy.standing_lint import of_standing
-from app.policy.standings import Rows, band_segments
+from app.policy.standing_rows import Rows, band_segments
 from app.policy.truth import never
 
 ENTERED, LEFT = "segment_entered", "segment_left"

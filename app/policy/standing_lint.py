@@ -10,7 +10,8 @@ from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, known
 from app.policy.place import Path
 from app.policy.predicate import named
-from app.policy.standings import TREATED, Rows, band_segments
+from app.policy.standing_rows import Rows, band_segments
+from app.policy.standings import TREATED
 from app.policy.triggers import STANDING
 from app.policy.truth import always, never
 
