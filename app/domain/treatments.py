@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -68,10 +69,16 @@ NOWHERE = (None, 0)
 
 
 def view(standing: Standing, pack: Treating | None, of: str) -> dict[str, Any]:
-    """As conditions and templates read it (`profile.treatment.tier.tone`): what the pack says, and nothing else."""
+    """As conditions and templates read it (`profile.treatment.tier.tone`): what the pack says, and nothing else; not to be changed."""
     one = None if pack is None else hers(standing, pack, of)
-    if one is None:
-        return {}
+    return _SILENCE if one is None else _plain(one)
+
+
+_SILENCE: dict[str, Any] = {}
+
+
+@lru_cache(maxsize=1_024)  # a pack has few, and the record of everybody has two
+def _plain(one: Treatment) -> dict[str, Any]:
     told = {
         "name": one.name,
         "mails_per_week": None if one.mails_high is None else {"low": one.mails_low or 0.0, "high": one.mails_high},
