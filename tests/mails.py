@@ -11,10 +11,12 @@ import msgspec
 from app import events
 from app.agents.renderer_program import RendererProgram
 from app.domain.message import MessageSource
+from app.domain.treatments import By
 from app.domain.trigger import Pack, Sender
 from app.engine.program import Moment, Output
 from app.events import Plan, Send
 from app.policy.messages import FULL, SHIPPED, build_messages
+from app.policy.standing_rows import Rows, verdicts
 
 SECRET = "test-secret"
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 | times: 6 }}"
@@ -70,6 +72,14 @@ def pack(name: str = "Shop Example", reply_to: str | None = "help@shop.example")
         answers=False,
         blunt=frozenset(),
         goals=frozenset(),
+        stage_schemes={},
+        tier_schemes={},
+        band_schemes={},
+        segments={},
+        flags={},
+        treatments={},
+        goes_by=By(),
+        verdicts=verdicts(Rows()),
     )
 
 

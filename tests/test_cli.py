@@ -91,6 +91,21 @@ def test_explain_walks_an_event_through_the_map(call) -> None:  # type: ignore[n
     assert "dwell_seconds" in out and "opens   product_page_abandonment" in out
 
 
+def test_explain_knows_what_becomes_true_of_her(call, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    #
+    _, out, _ = call("explain", "segment_entered")
+    assert "a conclusion" in out and "event.segment" in out and "opens and cancels nothing" in out
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'name = "mine"\nwhy = "x"\nextends = "merged"\n'
+        '[[trigger]]\nname = "winback"\nwhy = "gone"\nwait = "0s"\nsend = "still-interested"\n'
+        "open = { on = 'stage', when = \"event.stage == 'churned'\" }\n"
+    )
+    for kind in ("stage", "page_view"):
+        assert "opens   winback on s1.churned: gone" in call("explain", kind, "--policy", str(mine))[1]
+    assert "By where she then stands" not in call("explain", "page_view", "--policy", "merged")[1]
+
+
 def test_explain_says_what_cancels(call) -> None:  # type: ignore[no-untyped-def]
     assert "cancels product_page_abandonment" in call("explain", "purchase")[1]
 

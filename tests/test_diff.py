@@ -36,7 +36,7 @@ from app.policy import conditions, predicate
 from app.policy.difference import DERIVED, Change, difference
 from app.policy.pack import compile_artifact
 from app.policy.phrases import DURATIONS, NUMBERS, PERCENT, PHRASES, SHARES, duration
-from app.policy.standings import kind_of
+from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (

@@ -81,6 +81,13 @@ async def test_she_is_found_by_each_of_her_names_and_nothing_is_to_note() -> Non
     assert await read(found, "nobody") is None
 
 
+async def test_where_she_stands_is_told_by_the_packs_of_the_topics() -> None:
+    one = await read(topics([*known(), view(HOUR)]))
+    assert one is not None
+    found = [entry.text for entry in one.story.entries(one.decisions, one.sends) if entry.kind == "standing"]
+    assert "entered segment browsing: was in the shop within 30 d and never bought" in found
+
+
 async def test_only_what_was_by_then_is_told() -> None:
     found = topics([*known(), view(HOUR), view(3 * DAY, "Hat")])
     one = await read(found, until=NOON + 2 * HOUR)

@@ -134,6 +134,72 @@ def test_the_highest_category_is_told_when_it_changes_alone(call: Call) -> None:
     ]
 
 
+def bought(at: int, order_id: str, total: float = 30) -> dict[str, Any]:
+    return event("purchase", at, order_id=order_id, product_name="Hat", total=total)
+
+
+def test_stages_tiers_and_segments_are_told_in_words_with_the_packs_why(call: Call) -> None:
+    # A-075, A-076, A-088, A-097
+    entries = told(call, [*known(), bought(HOUR, "o1"), bought(3 * DAY, "o2")])
+    found = texts(entries, "standing")
+    assert "now first_time_customer (stage s1; was anonymous_visitor): one purchase" in found
+    assert "now developing_customer (stage s1; was first_time_customer): 2 to 4 purchases" in found
+    assert "entered segment recent_buyers: last purchase within 7 days" in found
+    assert "now low (tier s1): the next 20 % of the customers" in found
+    assert not [one for one in entries if one["kind"] == "conclusion" and one["conclusion"] not in ("reachable", "order_placed")]
+    (moved,) = [one for one in entries if one.get("value") == "s1.developing_customer"]
+    assert (moved["scheme"], moved["before"], moved["why"]) == ("s1", "first_time_customer", "A-076: 2 to 4 purchases")
+    assert moved["more"] == [] and moved["figures"] == {}, "her order did it"
+
+
+def test_what_time_alone_did_names_the_figures_behind_it(call: Call) -> None:
+    # A-079, A-096, X-05: 90 days without a purchase, at that tick
+    entries = told(call, [*known(), bought(HOUR, "o1"), {**view(100 * DAY), "customer_id": "c2"}])
+    lapsed = next(one for one in entries if one.get("value") == "lapsed" and one["conclusion"] == "segment_entered")
+    assert lapsed["text"] == "entered segment lapsed: a customer for 90 d without a purchase (S1's figure)"
+    assert lapsed["more"] == ["by time alone: orders 1, days since order 90"] and lapsed["figures"]["profile.orders"] == 1
+    assert lapsed["at"].startswith("2026-05-31T13:00:0")
+    churned = next(one for one in entries if one.get("value") == "s1.churned")
+    assert churned["text"].startswith("now churned (stage s1; was first_time_customer): 90 d or more")
+    assert churned["more"] == ["by time alone: orders 1, days since order 90, days since web 90, engagement email 0"]
+    (left,) = [one for one in entries if one.get("value") == "recent_buyers" and one["conclusion"] == "segment_left"]
+    assert (left["text"], left["more"]) == ("left segment recent_buyers", ["by time alone: orders 1, days since order 7"])
+    one_time = next(one for one in entries if one.get("value") == "merged.one_time")
+    assert one_time["more"] == ["by time alone: orders 1"]
+    active = next(one for one in entries if one.get("value") == "s0.active")
+    assert active["more"] == ["by time alone: orders 1, days since order 30"], "whoever is left: what she no longer is"
+
+
+def test_a_band_says_where_it_begins_and_the_page_shows_all_of_it(call: Call, tmp_path: Path) -> None:
+    # A-095
+    entries = told(call, [*known(), bought(HOUR, "o1"), {**view(100 * DAY), "customer_id": "c2"}])
+    assert "entered segment opens_low: mail open rate 30d from 0" in texts(entries, "standing")
+    page = tmp_path / "story.html"
+    assert call("explain", "--person", "c1", "--events", "events.jsonl", "--policy", "merged", "--html", str(page))[0] == 0
+    html = page.read_text("utf-8")
+    assert "entered segment lapsed: a customer for 90 d" in html and "by time alone: orders 1, days since order 90" in html
+
+
+def test_a_window_that_a_segment_opened_says_so(call: Call) -> None:
+    # A-080
+    Path("winback.toml").write_text(
+        'name = "winback"\nwhy = "x"\nextends = "merged"\n[[trigger]]\nname = "winback"\nwhy = "gone for 90 d"\n'
+        'open = { on = "segment_entered", when = "event.segment == \'lapsed\'" }\ncancel = [{ on = "segment_left" }]\n'
+        'wait = "0s"\nsend = "still-interested"\n'
+    )
+    lines = [*known(), bought(HOUR, "o1"), {**view(100 * DAY), "customer_id": "c2"}]
+    code, out, err = call("explain", "--person", "c1", "--events", written(lines), "--policy", "winback.toml")
+    assert code == 0, err
+    assert "winback: window opened by: entered segment lapsed; “still-interested” waits until 2026-05-31 13:00:00" in out
+
+
+def test_a_story_without_its_pack_still_tells_where_she_stands() -> None:
+    lines, decisions, packs = journal([*known(), bought(HOUR, "o1")])
+    _, story = run_again(lines, packs, decisions[0].person_id)
+    found = [one.text for one in story.entries([], []) if one.kind == "standing"]
+    assert "now first_time_customer (stage s1; was anonymous_visitor)" in found and "entered segment purchaser" in found
+
+
 def test_a_window_says_what_opened_it_what_joined_and_until_when_it_waits(call: Call) -> None:
     cart = [event("cart_add", at, product_id=f"p{at}", product_name=f"Thing {at}") for at in (0, HOUR)]
     windows = texts(told(call, cart), "window")

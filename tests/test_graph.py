@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from app.domain.trigger import Arm, Choice, Experiment, Opening, Pack, Programme, Trigger
 from app.edges.svg import svg
-from app.policy.graph import Graph, mermaid, pack_graph, trigger_graph
-from app.policy.pack import shipped
+from app.policy.drawing import Graph, mermaid
+from app.policy.graph import pack_graph, trigger_graph
+from app.policy.ladder import segments_graph, stages_graph, tiers_graph
+from app.policy.pack import compile_artifact, shipped
 from tests.her import pack
 from tests.test_diff import asks, full
-from tests.test_packs import DAY
+from tests.test_packs import DAY, GOOD, build_text
 
 NAMES = shipped()
 EVIL = '<script>alert("x")</script> & `x` | #1; ]] }} %%'
@@ -33,7 +35,15 @@ def graphs() -> list[Graph]:
     return [*every, pack_graph(full()), trigger_graph(*with_row())]
 
 
-EVERY = graphs()
+def groups() -> list[Graph]:
+    """Ladders, tiers and segments: of the guides, and of a pack that says everything."""
+    packs = [pack("merged"), full()]
+    ladders = [stages_graph(one, scheme) for one in packs for scheme in one.stage_schemes.values()]
+    return [*ladders, *(tiers_graph(one, scheme) for one in packs for scheme in one.tier_schemes.values()), *map(segments_graph, packs)]
+
+
+TREES, GROUPS = graphs(), groups()
+EVERY = TREES + GROUPS
 
 
 def texts(graph: Graph) -> list[str]:
@@ -76,7 +86,7 @@ def test_the_tree_of_a_trigger_says_all_that_its_row_says() -> None:
 
 
 def test_every_way_through_a_trigger_begins_at_its_event_and_ends_at_an_exit() -> None:
-    for graph in EVERY:
+    for graph in TREES:
         ways: dict[str, list[str]] = {}
         for edge in graph.edges:
             ways.setdefault(edge.start, []).append(edge.end)
@@ -89,6 +99,10 @@ def test_every_way_through_a_trigger_begins_at_its_event_and_ends_at_an_exit() -
         assert seen == {node.key for node in graph.nodes}, graph.title
         ends = {node.kind for node in graph.nodes if not [end for end in ways.get(node.key, []) if end != node.key]}
         assert ends <= {"end", "message"}, graph.title
+
+
+def test_no_two_nodes_stand_in_one_place() -> None:
+    for graph in EVERY:
         places = [(node.row, node.column) for node in graph.nodes]
         assert len(set(places)) == len(places), f"{graph.title}: two nodes in one place"
 
@@ -110,6 +124,98 @@ def test_triggers_of_one_event_share_it() -> None:
     assert [node.lines[0] for node in graph.nodes if node.kind == "trigger"] == ["first", "other", "third"]
 
 
+LAPSED = """
+[[trigger]]
+name = "winback"
+why = "x"
+open = { on = "segment_entered", when = "event.segment == 'lapsed'" }
+cancel = [{ on = "segment_left" }]
+wait = "0s"
+send = "referral"
+
+[[trigger]]
+name = "sorry"
+why = "x"
+open = { on = "stage", when = "event.scheme == 's1' && event.stage in ['at_risk', 'churned']" }
+wait = "0s"
+send = "referral"
+
+[[trigger]]
+name = "thanks"
+why = "x"
+open = { on = "tier", when = "event.tier == 'platinum'" }
+wait = "0s"
+send = "referral"
+
+[[trigger]]
+name = "anybody"
+why = "x"
+open = { on = "segment_left" }
+wait = "0s"
+send = "referral"
+"""
+
+
+def opening_on_groups() -> Pack:
+    return compile_artifact("mine@1", build_text(f"include = 'guides'\n{GOOD}{LAPSED}"))
+
+
+# A-070–A-079
+def test_a_ladder_asks_its_stages_in_order_and_says_what_opens_on_them() -> None:
+    whole = opening_on_groups()
+    scheme = whole.stage_schemes["s1"]
+    graph = stages_graph(whole, scheme)
+    assert [node.lines[0] for node in graph.nodes if node.kind == "group"] == [one.name for one in scheme.stages]
+    assert [" ".join(node.lines) for node in graph.nodes if node.kind == "question"] == [
+        " ".join(one.when.text.split()) for one in scheme.stages if one.when is not None
+    ]
+    by_key = {node.key: node for node in graph.nodes}
+    opens = [(by_key[edge.start].lines[0], by_key[edge.end].lines) for edge in graph.edges if edge.label == "opens"]
+    assert opens == [("churned", ("sorry",)), ("at_risk", ("sorry",))]
+    chain = [edge for edge in graph.edges if edge.label == "no"]
+    assert len(chain) == len(scheme.stages) - 1 and by_key[chain[-1].end].lines[0] == "anonymous_visitor"
+    held = stages_graph(pack("merged"), pack("merged").stage_schemes["merged"])
+    assert "left only after 7d in it, except by an order" in texts(held)
+    endless = replace(scheme, stages=scheme.stages[:-1])
+    assert "in no stage" in texts(stages_graph(whole, endless))
+
+
+# A-086–A-092
+def test_tiers_are_cut_from_the_best_down_and_say_how_they_are_treated() -> None:
+    merged = pack("merged")
+    graph = tiers_graph(merged, merged.tier_schemes["s1"])
+    said = texts(graph)
+    for expected in ("among the best 40 %", "the best 10 %", "the next 20 %", "treated: vip, 5 to 7 mails a week, discounts: minimal"):
+        assert expected in said, expected
+    assert not [line for line in texts(tiers_graph(merged, merged.tier_schemes["s0"])) if "treated" in line], "it goes by s1"
+    whole = opening_on_groups()
+    assert "thanks" in texts(tiers_graph(whole, whole.tier_schemes["s0"]))
+    assert "thanks" not in texts(tiers_graph(whole, whole.tier_schemes["s1"]))
+
+
+# A-093–A-105
+def test_segments_say_who_is_in_them_what_they_ask_for_and_what_opens() -> None:
+    whole = opening_on_groups()
+    graph = segments_graph(whole)
+    names = [node.lines[0] for node in graph.nodes if node.kind == "group"]
+    assert {*whole.segments, "engagement_super", "points_low"} <= set(names)
+    by_key = {node.key: node for node in graph.nodes}
+    asks_for = [(by_key[edge.start].lines[0], " ".join(by_key[edge.end].lines)) for edge in graph.edges if edge.dashed]
+    loyalty = "'recent_buyers' in profile.segments && 'high_engagement' in profile.segments"
+    assert ("recent_buyers", loyalty) in asks_for and ("high_engagement", loyalty) in asks_for
+    opens = {by_key[edge.start].lines[0]: by_key[edge.end].lines for edge in graph.edges if edge.label == "opens"}
+    assert opens["lapsed"] == ("entered: winback", "left: anybody") and opens["purchaser"] == ("left: anybody",)
+    bare = compile_artifact("mine@1", build_text(GOOD))
+    assert texts(segments_graph(bare)) == ["this pack has no segments"]
+
+
+# A-080
+def test_a_pack_shows_which_triggers_open_on_which_stage_tier_or_segment() -> None:
+    found = [node.lines for node in pack_graph(opening_on_groups()).nodes if node.kind == "event"]
+    assert ("segment_entered", "lapsed") in found and ("stage", "s1.churned", "s1.at_risk") in found
+    assert ("tier", "s0.platinum") in found and ("segment_left",) in found
+
+
 def test_a_long_table_and_many_arms_are_cut() -> None:
     whole, row = with_row()
     many = tuple(Choice(asks(f"event.price > {n}"), "referral") for n in range(5_000))
@@ -128,7 +234,8 @@ def test_a_long_table_and_many_arms_are_cut() -> None:
 def test_mermaid_is_a_flowchart_line_by_line(graph: Graph) -> None:
     lines = mermaid(graph).splitlines()
     assert lines[1] in ("flowchart TD", "flowchart LR")
-    node = re.compile(r'  n\d+(\(\["|\{"|\[/"|\{\{"|\[\["|\("|\[")[^"`<>|\\]*(<br/>[^"`<>|\\]*)*("\]\)|"\}|"/\]|"\}\}|"\]\]|"\)|"\])')
+    opens, closes = r'(\(\["|\[\("|\{"|\[/"|\{\{"|\[\["|\("|\[")', r'("\]\)|"\)\]|"\}|"/\]|"\}\}|"\]\]|"\)|"\])'
+    node = re.compile(rf'  n\d+{opens}[^"`<>|\\]*(<br/>[^"`<>|\\]*)*{closes}')
     edge = re.compile(r'  n\d+ (-->|-\.->)(\|"[^"|<>]*"\|)? n\d+')
     for line in lines[2:]:
         assert node.fullmatch(line) or edge.fullmatch(line), line

@@ -59,6 +59,15 @@ def test_a_good_pack_and_all_that_ship_have_nothing_odd() -> None:
     assert {name: [str(one) for one in review(name).problems] for name in shipped()} == {name: [] for name in shipped()}
 
 
+#
+def test_opens_of_a_row_that_no_mail_concerns_and_a_condition_that_says_it_again() -> None:
+    (one,) = said(good(opens="human"))
+    assert one.startswith(f"p.toml:{FIRST}: ") and "so opens = 'human' changes nothing" in one
+    mailed = replace(good().triggers[0].opening, on=("email_click",), scope="send_id", when=when("event.machine == false"))
+    (one,) = [one for one in said(good(opens="human", opening=mailed)) if "machine" in one]
+    assert "opens = 'human' leaves out what machines did already" in one
+
+
 # conditions with AND and OR
 @pytest.mark.parametrize(
     ("condition", "verdict"),

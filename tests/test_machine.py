@@ -11,7 +11,10 @@ from app.domain.intent import Intent
 from app.domain.machine import SCANNERS, Machines, said
 from app.domain.mail import Mail
 from app.events import Event
+from app.policy.pack import compile_artifact
 from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her
+from tests.her import pack as shipped
+from tests.test_packs import GOOD, build_text
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -154,6 +157,27 @@ def test_a_scanner_neither_cancels_nor_reaches_a_goal_where_people_count() -> No
     assert [one.kind for one in her.concluded if one.kind == "goal_reached"] == [], "a second after it went out"
     her.event("email_click", 5 * HOUR, send_id=plan.send_id)
     assert [one.value for one in her.concluded if one.kind == "goal_reached"] == ["content_engagement"]
+
+
+def test_a_row_says_whose_opens_and_clicks_count() -> None:
+    row = (
+        "[[trigger]]\nname = 'asks'\nwhy = 'x'\nopen = { on = 'email_click', scope = 'send_id' }\n"
+        "wait = '1h'\nsend = 'referral'\nopens = 'WHO'\n"
+        "[[trigger]]\nname = 'twice'\nwhy = 'x'\nopen = { on = 'email_open', count = 2 }\ncancel = [{ on = 'email_click' }]\n"
+        "wait = '1h'\nsend = 'referral'\nopens = 'WHO'"
+    )
+    for who, listens in (("human", False), ("all", True)):
+        her = Her(compile_artifact("mine@1", build_text(f"{GOOD}\n{row.replace('WHO', who)}\n")))
+        her.event("email_click", 0, send_id="a", machine=True)
+        assert ("asks" in opened(her)) is listens
+        her.event("email_open", MINUTE, send_id="b", machine=True)
+        her.event("email_open", HOUR, send_id="c")
+        assert ("twice" in opened(her)) is listens, "a machine's open is one of two"
+        her.event("email_open", 2 * HOUR, send_id="d")
+        her.event("email_click", 2 * HOUR + MINUTE, send_id="e", machine=True)
+        assert ("twice" in opened(her)) is not listens
+    assert [(one.name, one.opens) for one in shipped("s1").triggers if one.opens != "all"] == []
+    assert [one.name for one in shipped("merged").triggers if one.opens == "human"] == ["content_engagement", "link_click_pattern"]
 
 
 def test_a_machine_is_not_interested() -> None:

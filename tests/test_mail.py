@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import habits, mail
+from app.domain import habits, mail, response
 from app.domain.days import DAY_MS, HOUR_MS
-from app.domain.mail import FOREVER, MAX_CLICKS, MAX_OPENS, MAX_SENDS, Mail, Rates
+from app.domain.mail import FOREVER, MAX_CLICKS, MAX_OPENS, MAX_SENDS, Mail
+from app.domain.response import Rates
 from app.events import Event
 
 START = 1_772_409_600_000
@@ -40,7 +41,7 @@ def story(*events: Event) -> Mail:
 
 
 def month(known: Mail, at: int, opens: str = "human") -> Rates:
-    return mail.rates(known, MONTH, 0, START + at, opens)[0]
+    return response.rates(known, MONTH, 0, START + at, opens)[0]
 
 
 def test_rates_of_thirty_days() -> None:
@@ -64,15 +65,15 @@ def test_a_rate_is_at_most_one() -> None:
 def test_time_alone_moves_a_rate_at_the_exact_millisecond() -> None:
     known = story(event("email_sent", 0), event("email_open", HOUR_MS))
     now = START + DAY_MS
-    rates, until = mail.rates(known, MONTH, 0, now)
+    rates, until = response.rates(known, MONTH, 0, now)
     assert (rates, until) == ((1, 1, 0), START + MONTH)
-    assert mail.rates(known, MONTH, 0, until - 1)[0] == (1, 1, 0)
-    assert mail.rates(known, MONTH, 0, until) == ((0, 1, 0), START + MONTH + HOUR_MS)
-    before, until = mail.rates(known, 2 * MONTH, MONTH, now)
+    assert response.rates(known, MONTH, 0, until - 1)[0] == (1, 1, 0)
+    assert response.rates(known, MONTH, 0, until) == ((0, 1, 0), START + MONTH + HOUR_MS)
+    before, until = response.rates(known, 2 * MONTH, MONTH, now)
     assert (before, until) == ((0, 0, 0), START + MONTH)
-    assert mail.rates(known, 2 * MONTH, MONTH, until) == ((1, 0, 0), START + MONTH + HOUR_MS)
-    assert mail.rates(known, 2 * MONTH, MONTH, START + 2 * MONTH) == ((0, 1, 0), START + 2 * MONTH + HOUR_MS)
-    assert mail.rates(known, 2 * MONTH, MONTH, START + 3 * MONTH) == ((0, 0, 0), FOREVER)
+    assert response.rates(known, 2 * MONTH, MONTH, until) == ((1, 0, 0), START + MONTH + HOUR_MS)
+    assert response.rates(known, 2 * MONTH, MONTH, START + 2 * MONTH) == ((0, 1, 0), START + 2 * MONTH + HOUR_MS)
+    assert response.rates(known, 2 * MONTH, MONTH, START + 3 * MONTH) == ((0, 0, 0), FOREVER)
 
 
 def test_who_opened_counts_as_the_pack_says() -> None:
@@ -94,19 +95,21 @@ def test_rendered_counts_as_sent_until_the_provider_says_when() -> None:
     assert (known.sent, month(known, 1).sent) == (1, 1)
     known = after(known, event("email_sent", DAY_MS))
     assert known.sent == 1
-    assert mail.rates(known, MONTH, 0, START + 2 * DAY_MS)[1] == START + DAY_MS + MONTH
+    assert response.rates(known, MONTH, 0, START + 2 * DAY_MS)[1] == START + DAY_MS + MONTH
 
 
 def test_her_last_open_and_click() -> None:
     known = story(event("email_sent", 0), event("email_open", 1_000), event("email_click", 2 * HOUR_MS), event("email_click", 9 * HOUR_MS))
-    assert mail.last_open(known) == 0, "a machine's"
-    assert mail.last_click(known) == START + 9 * HOUR_MS
-    assert mail.last_click_before(known, START + 9 * HOUR_MS - 1) == START + 2 * HOUR_MS
-    assert mail.last_click_before(known, START + HOUR_MS) == 0
+    assert response.last_open(known) == 0, "a machine's"
+    assert response.last_click(known) == START + 9 * HOUR_MS
+    assert response.last_click_before(known, START + 9 * HOUR_MS - 1) == START + 2 * HOUR_MS
+    assert response.last_click_before(known, START + HOUR_MS) == 0
     known = after(known, event("email_open", 3 * HOUR_MS))
     for n in range(MAX_SENDS):
         known = after(known, event("email_sent", 91 * DAY_MS, f"n{n}"))
-    assert mail.last_open(known) == START + 3 * HOUR_MS and mail.last_click(known) == START + 9 * HOUR_MS, "though the send is forgotten"
+    assert response.last_open(known) == START + 3 * HOUR_MS and response.last_click(known) == START + 9 * HOUR_MS, (
+        "though the send is forgotten"
+    )
 
 
 def test_a_send_told_in_the_wrong_order() -> None:
@@ -128,7 +131,7 @@ def test_what_is_kept_is_bounded() -> None:
         known = after(known, event("email_click", 600 * HOUR_MS + n * DAY_MS, "s599", link=f"https://shop.example/{n}"))
     (one,) = [send for send in mail.sends(known).values() if send.clicks]
     assert (len(one.opens), len(one.clicks)) == (MAX_OPENS, MAX_CLICKS)
-    assert mail.last_open(known) == mail.last_click(known) == START + 600 * HOUR_MS + 39 * DAY_MS
+    assert response.last_open(known) == response.last_click(known) == START + 600 * HOUR_MS + 39 * DAY_MS
     assert month(known, 640 * HOUR_MS).clicked == 1
     old = after(known, event("email_sent", -95 * DAY_MS, "old"))
     assert (old.sent, mail.sends(old)) == (601, mail.sends(known)), "counted, not kept"
@@ -222,10 +225,18 @@ def told(listed: list[Any]) -> list[Event]:
 def seen(known: Mail) -> Any:
     """All that anybody can ask."""
     now = START + 50 * DAY_MS
-    asked = [mail.rates(known, *span, now, opens) for span in ((MONTH, 0), (2 * MONTH, MONTH)) for opens in ("all", "human", "ignore")]
+    asked = [response.rates(known, *span, now, opens) for span in ((MONTH, 0), (2 * MONTH, MONTH)) for opens in ("all", "human", "ignore")]
     reads = [habits.hours(known, None, now), habits.devices(known, now), habits.content_types(known, now)]
     totals = {name: getattr(known, name) for name in Mail.__struct_fields__ if name != "kept"}
-    return totals, asked, reads, habits.categories(known, now), habits.elements(known, now), mail.last_open(known), mail.last_click(known)
+    return (
+        totals,
+        asked,
+        reads,
+        habits.categories(known, now),
+        habits.elements(known, now),
+        response.last_open(known),
+        response.last_click(known),
+    )
 
 
 @settings(max_examples=300, deadline=None)
@@ -252,10 +263,10 @@ def test_two_people_as_one_are_as_if_they_had_always_been(listed: list[Any], who
 def test_until_then_a_rate_stays(listed: list[Any], later: int, opens: str) -> None:
     known, now = story(*told(listed)), START + 41 * DAY_MS
     for span in ((MONTH, 0), (2 * MONTH, MONTH)):
-        rates, until = mail.rates(known, *span, now, opens)
+        rates, until = response.rates(known, *span, now, opens)
         assert until > now
         if now + later < until:
-            assert mail.rates(known, *span, now + later, opens) == (rates, until)
+            assert response.rates(known, *span, now + later, opens) == (rates, until)
 
 
 @pytest.mark.parametrize(

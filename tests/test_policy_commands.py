@@ -106,6 +106,12 @@ def test_graph_is_printed_or_written(call: Call, tmp_path: Path) -> None:
     assert code == 2 and err.startswith("kairos: s1 has no trigger cart: product_page_abandonment, ") and err.count("\n") == 1
     assert call("graph", "s1", "-o", "no/such/folder.svg")[0] == 2
     assert call("graph", "s1", "--format", "png")[0] == 2
+    assert "first_time_customer" in call("graph", "s1", "--stages", "s1")[1]
+    assert "platinum" in call("graph", "s1", "--tiers", "s0", "--format", "svg")[1]
+    assert "recent_buyers" in call("graph", "s1", "--segments")[1]
+    code, _, err = call("graph", "s1", "--stages", "s2")
+    assert code == 2 and "s1 has no stage scheme s2: s0, s1, merged" in err
+    assert call("graph", "s1", "--stages", "s1", "--segments")[0] == 2
 
 
 def test_show_is_a_pack_again(call: Call, tmp_path: Path) -> None:

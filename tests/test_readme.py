@@ -13,10 +13,13 @@ import pytest
 from app import __main__ as command_line
 from app import flow
 from app.domain.contract import accept
-from app.policy.graph import mermaid, trigger_graph
+from app.policy.drawing import mermaid
+from app.policy.graph import trigger_graph
 from app.policy.pack import build, check, compile_artifact
 from app.policy.reference import markdown
+from app.policy.review import review
 from app.policy.table import parse
+from tests.her import DAY, Her
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 ROOT = Path(__file__).parent.parent
@@ -57,7 +60,7 @@ def test_every_command_parses(line: str) -> None:
 
 
 def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
-    (trigger,) = blocks("toml")
+    trigger, _ = blocks("toml")
     head = 'name = "mine"\nwhy = "from the README"\n[sender]\nfrom = "hello@shop.example"\nname = "Shop"\n'
     head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n'
     pack = tmp_path / "my-pack.toml"
@@ -65,6 +68,21 @@ def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
     assert check(pack)[3] == []
     pack.write_text(head + trigger.replace("wait   =", "waits  ="), "utf-8")
     assert any("waits" in problem.message for problem in check(pack)[3])
+
+
+def test_the_segment_and_its_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
+    _, rows = blocks("toml")
+    pack = tmp_path / "my-pack.toml"
+    pack.write_text('name = "my-pack"\nwhy = "from the README"\nextends = "merged"\n' + rows, "utf-8")
+    found = review(str(pack))
+    assert [str(one) for one in found.problems] == []
+    her = Her(found.pack)
+    for day in range(3):
+        her.event("purchase", day * DAY, order_id=f"o-{day}", total=20)
+    her.until(62 * DAY - 1_000)
+    sent = [one.message for one in her.plans if one.trigger == "quiet_regulars"]
+    her.until(62 * DAY)
+    assert sent == [] and [one.message for one in her.plans if one.trigger == "quiet_regulars"] == ["personal-follow-up"]
 
 
 def test_the_first_event_is_accepted() -> None:

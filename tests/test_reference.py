@@ -9,8 +9,9 @@ import pytest
 from app.domain.segments import Predicate, Verdicts
 from app.domain.trigger import Condition, Pack, Verdict
 from app.policy.difference import DERIVED
+from app.policy.meanings import AS_ABOVE, HEADS, MEANS, SOURCES
 from app.policy.pack import SHIPPED, shipped
-from app.policy.reference import AS_ABOVE, HEADS, MEANS, SOURCES, docstrings, fields, markdown, meaning
+from app.policy.reference import docstrings, fields, markdown, meaning
 from app.policy.triggers import CANCEL, CHOICE, FOLLOW_UP, GOAL, OPEN, TRIGGER
 
 

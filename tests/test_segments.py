@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.facts import Facts
-from app.domain.person import Person
+from app.domain.person import Group, Person
+from app.domain.profile_view import named, record
 from app.domain.standing import Standing
-from app.domain.treatments import view
-from app.domain.trigger import Pack
+from app.domain.treatments import By, view
+from app.domain.trigger import Pack, Verdict
+from app.policy.conditions import OPENING, condition
 from app.policy.lint import lint
 from app.policy.pack import INCLUDED, compile_artifact
 from app.policy.schema import included
@@ -275,16 +278,78 @@ def test_stages_of_s0_are_written_to_as_often_as_it_says() -> None:
 
 def test_a_template_reads_how_she_is_treated() -> None:
     standing = Standing(stages={"merged": ("loyal", 1), "s1": ("churned", 1)}, tiers={"s1": "high", "s0": "gold"})
-    shown = view(standing, MERGED.treatments.values(), MERGED.goes_by)
-    assert shown["tier"] == {
+    assert view(standing, MERGED, "tier") == {
         "name": "tier s1.high",
         "mails_per_week": {"low": 5, "high": 7},
         "content": ["exclusive_access", "premium_products", "exclusive_experiences"],
         "tone": "vip",
         "discount": "minimal",
     }
-    assert shown["stage"]["focus"] == "retention"
-    assert view(Standing(), MERGED.treatments.values(), MERGED.goes_by) == {}
+    assert view(standing, MERGED, "stage")["focus"] == "retention"
+    assert view(Standing(), MERGED, "stage") == view(Standing(), MERGED, "tier") == view(standing, None, "tier") == {}
+
+
+def test_conditions_and_the_record_read_how_she_is_treated() -> None:
+    #
+    standing = Standing(stages={"merged": ("at_risk", 1)}, tiers={"s1": "low"})
+    known = Facts(Person("p", standing=standing), 1, pack=MERGED)
+    assert known.get("profile.treatment.tier.discount") == "strong" and known.get("profile.treatment.tier.focus") is None
+    assert record(known)["treatment"] == {"stage": known.get("profile.treatment.stage"), "tier": known.get("profile.treatment.tier")}
+    seen = named(known, "profile", ["treatment"])
+    ask = condition("profile.treatment.tier.discount == 'strong' && profile.treatment.tier.mails_per_week.high <= 2.0", OPENING)
+    assert ask.profile_keys == ("treatment",) and ask.evaluate({"profile": seen}).holds
+    nobody = Facts(Person("p"), 1, pack=MERGED)
+    assert record(nobody)["treatment"] == {"stage": None, "tier": None}
+    assert ask.evaluate({"profile": named(nobody, "profile", ["treatment"])}) == Verdict(False, "discount")
+    winback = MERGED.treatment("stage", "s0", "at_risk")
+    assert winback is not None and winback.every == DAY
+    by_s0 = replace(MERGED, goes_by=By("s0", "s0"))
+    nagged = Facts(Person("p", standing=Standing(stages={"s0": ("at_risk", 1)})), 1, pack=by_s0)
+    assert nagged.get("profile.treatment.stage")["every_days"] == 1
+
+
+GUIDED = f"include = 'guides'\n{GOOD}\n[goes_by]\nstage = 's0'\ntier = 's1'\n"
+
+
+def test_a_trigger_asks_how_she_is_treated() -> None:
+    #
+    row = (
+        "[[trigger]]\nname = 'strong'\nwhy = 'x'\nopen = { on = 'cart_add', when = \"profile.treatment.tier.discount == 'DISCOUNT'\" }\n"
+        "wait = '1h'\nsend = 'referral'"
+    )
+    for discount, opens in (("strong", ["strong"]), ("moderate", [])):
+        her = Her(compile_artifact("mine@1", build_text(f"{GUIDED}{row.replace('DISCOUNT', discount)}\n")))
+        her.event("purchase", 0, order_id="o-1", total=1)
+        her.group = Group(replace(her.group.person, standing=replace(her.group.person.standing, tiers={"s1": "low"})))
+        her.event("cart_add", HOUR, product_id="p1")
+        assert [one.trigger for one in her.decided if one.outcome == "opened" and one.trigger == "strong"] == opens
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("[flags]\nx = \"profile.treatment.tier.tone == 'vip'\"", "treatments follow from them"),
+        ("[[segment]]\nname = 'x'\nwhy = 'x'\nwhen = \"profile.treatment.stage.focus == 'winback'\"", "treatments follow from them"),
+    ],
+)
+def test_nobody_is_sorted_by_her_treatment(rows: str, said: str) -> None:
+    assert any(said in one for one in problems(f"{GOOD}\n{rows}\n")), problems(f"{GOOD}\n{rows}\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "odd"),
+    [
+        ("tier.discount == 'stong'", True),
+        ("tier.discount == 'strong'", False),
+        ("stage.focus == 'vip'", True),
+        ("tier.every_days < 0", True),
+    ],
+)
+def test_lint_knows_how_anybody_is_treated(asked: str, odd: bool) -> None:
+    row = f"name = 'x'\nwhy = 'x'\nopen = {{ on = 'cart_add', when = \"profile.treatment.{asked}\" }}\nwait = '1h'\nsend = 'referral'\n"
+    text = f"{GUIDED}[[trigger]]\n{row}"
+    found = [str(one) for one in lint(compile_artifact("mine@1", build_text(text)), text, "p.toml")]
+    assert any("always false, so nothing opens this trigger" in one for one in found) is odd, found
 
 
 # --- triggers on them -----------------------------------------------------------------------------------------------------------------

@@ -71,6 +71,22 @@ def test_a_timeline_is_in_order_of_time_causes_first() -> None:
     ]
 
 
+def test_where_she_stands_reads_as_words_whatever_the_record_holds() -> None:
+    told = {"event": {"scheme": "s1", "stage": "churned", "before": None}}
+    records = [
+        Conclusion(NOON, "p1", "stage", "s1.churned", NOON, "c-1", told),
+        Conclusion(NOON, "p1", "tier", "s0.gold", NOON, "c-2", {"event": {"scheme": "s0", "tier": "gold", "before": "silver"}}),
+        Conclusion(NOON, "p1", "segment_left", "lapsed", NOON, "c-3", {"event": {"segment": "lapsed"}}),
+        Conclusion(NOON, "p1", "stage", "odd", NOON, "c-4", {}),
+    ]
+    assert [(entry.kind, entry.text) for entry in timeline(records, [])] == [
+        ("standing", "now churned (stage s1)"),
+        ("standing", "now gold (tier s0; was silver)"),
+        ("standing", "left segment lapsed"),
+        ("standing", "now odd (stage)"),
+    ]
+
+
 def test_a_non_send_says_what_each_gate_saw_and_which_one_stopped_it() -> None:
     values = {"consent": {"email": True, "personalise": False}}
     (entry,) = timeline([], [decision("not_sent", reason="no_consent", **values)])

@@ -19,6 +19,7 @@ from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
+from app.domain.trigger import Pack
 from app.edges.census import Census
 from app.edges.dossier import Dossier, of_topics
 from app.edges.events_file import Unreadable
@@ -31,8 +32,9 @@ from app.edges.verdict import decision_text, moment
 from app.engine.clock import wall_ms
 from app.events import Decision, Send, Tick, Undecodable
 from app.flow import DAY_MS
+from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
-from app.policy.schema import REACHABLE
+from app.policy.triggers import REACHABLE, STANDING
 from app.settings import Settings, load
 
 CONCLUDES = {
@@ -40,6 +42,14 @@ CONCLUDES = {
     **dict.fromkeys(("identify", "profile_update", "consent_give"), (REACHABLE,)),
 }
 """Event types whose meaning the profile tells first: packs act on its conclusions, so that an order counts once."""
+CONCLUSIONS = {
+    "stage": "she is in another stage of a scheme",
+    "tier": "she is in another tier of a scheme",
+    "segment_entered": "she is in a segment now",
+    "segment_left": "she is in a segment no longer",
+}
+FEW = 8
+"""Groups of one trigger that are named."""
 LAST = 200
 AFTER_FILE_MS = 30 * DAY_MS
 """A file's time runs on as in `kairos simulate`, so that what its last events led to shows."""
@@ -128,19 +138,42 @@ def _fits(
 def walk(event_type: str, policy: str) -> list[str]:
     """The way of an event type, from the map, the contract and the pack. Raises `No` for a type that the contract does not name."""
     known = EVENT_TYPES.get(event_type)
+    pack = compile_artifact(*artifact(policy))
+    if event_type in STANDING:
+        told = ", ".join(f"event.{name}" for name in STANDING[event_type])
+        head = [f"{event_type} (a conclusion): {CONCLUSIONS[event_type]}", f"what conditions may look at: {told}", ""]
+        head += [
+            "Drawn by the segmenter in the person lane after any event, or the moment time alone turns it; handed to the scheduler at once."
+        ]
+        return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
     if known is None:
         hint = _meant(event_type, EVENT_TYPES)
         raise No(f"the contract names no event type {event_type} (such an event is kept, and usable in packs){hint}")
     fields = ", ".join(field.encode_name for field in msgspec.structs.fields(known.properties))
     lines = [f"{event_type} ({known.group}): {known.why}", f"properties that matter: {fields or 'none'}", ""]
     lines += [f"{number}. {hop}" for number, hop in enumerate(flow.walk(event_type), 1)]
-    pack = compile_artifact(*artifact(policy))
     kinds = (event_type, *CONCLUDES.get(event_type, ()))
     lines += ["", f"In pack {pack.name}" + (f", by the profile's conclusions {', '.join(kinds[1:])}" if kinds[1:] else "") + ":"]
-    opened = {trigger.name: trigger.why for kind in kinds for trigger in pack.opens.get(kind, ())}
+    lines += _rows(pack, kinds)
+    if any(kind in pack.opens or kind in pack.cancels for kind in STANDING):
+        lines += ["", f"By where she then stands, if that moves ({', '.join(STANDING)}), at once or when time alone moves it:"]
+        lines += _rows(pack, tuple(STANDING))
+    return lines
+
+
+def _rows(pack: Pack, kinds: Iterable[str]) -> list[str]:
+    """What the pack opens and cancels on any of the kinds; of conclusions about her standing, on which."""
+    opened = {one.name: one for kind in kinds for one in pack.opens.get(kind, ())}
     cancelled = {trigger.name: None for kind in kinds for trigger in pack.cancels.get(kind, ())}
-    rows = [f"  opens   {name}: {why}" for name, why in opened.items()] + [f"  cancels {name}" for name in cancelled]
-    return [*lines, *(rows or ["  opens and cancels nothing"])]
+    rows = []
+    for name, one in opened.items():
+        groups = opened_by(pack, one)
+        rows.append(f"  opens   {name}{f' on {_few(groups)}' if groups else ''}: {one.why}")
+    return [*rows, *(f"  cancels {name}" for name in cancelled)] or ["  opens and cancels nothing"]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def _title(found: Dossier) -> list[str]:

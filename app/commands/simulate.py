@@ -157,4 +157,4 @@ def _profiles(simulation: Simulation, pack: Pack) -> list[bytes]:
     people = sorted((group.person for group in simulation.groups() if not is_stub(group.person)), key=lambda person: person.person_id)
     now = simulation.now
     among = ranks.everybody(people, now)
-    return [events.encode_json(view(ranks.ranked(person, pack.tier_schemes, among), now, pack.scoring, among)) for person in people]
+    return [events.encode_json(view(ranks.ranked(person, pack.tier_schemes, among), now, pack.scoring, among, pack)) for person in people]

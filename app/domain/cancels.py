@@ -26,7 +26,7 @@ def cancel(turn: Scheduler, subject: Subject) -> None:
     if turn.counts:
         for row in turn.pack.cancels.get(subject.kind, ()):
             for rule in row.cancels:
-                if row.opening.count > 1 and subject.kind in rule.on:
+                if row.opening.count > 1 and subject.kind in rule.on and row.hears(subject):
                     turn.counts = repeats.without(turn.counts, row.name, rule.scope, subject)
     for one in tuple(turn.windows):
         if one.closing:
@@ -42,7 +42,7 @@ def cancel(turn: Scheduler, subject: Subject) -> None:
 
 def holds(turn: Scheduler, one: Window, row: Trigger, subject: Subject) -> bool:
     """Whether `subject` cancels the window as it stands after it."""
-    if subject.machine and row.human:
+    if not row.hears(subject):
         return False
     for rule in row.cancels:
         if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):

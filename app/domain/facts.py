@@ -17,6 +17,7 @@ from app.domain.scoring import DEFAULT, Scoring
 if TYPE_CHECKING:
     from app.domain.person_row import Person, See
     from app.domain.population import Population
+    from app.domain.treatments import Treating
 
 __all__ = ["CONTINUOUS", "FOREVER", "STEP", "Facts", "known", "of"]
 
@@ -28,10 +29,17 @@ UNASKED: Any = object()
 class Facts:
     """Of `person` as of `now` (ms). `until`: the earliest ms > now at which something asked for so far changes by time alone."""
 
-    __slots__ = ("_known", "now", "person", "population", "scoring", "until")
+    __slots__ = ("_known", "now", "pack", "person", "population", "scoring", "until")
 
-    def __init__(self, person: Person, now: int, scoring: Scoring = DEFAULT, population: Population | None = None) -> None:
-        self.person, self.now, self.scoring, self.population = person, now, scoring, population
+    def __init__(
+        self,
+        person: Person,
+        now: int,
+        scoring: Scoring = DEFAULT,
+        population: Population | None = None,
+        pack: Treating | None = None,
+    ) -> None:
+        self.person, self.now, self.scoring, self.population, self.pack = person, now, scoring, population, pack
         self.until = FOREVER
         self._known: dict[Any, Any] = {}
 
@@ -118,7 +126,7 @@ class Known(NamedTuple):
 
 def of(see: See) -> Facts:
     """Of the person as she stands at this record, by the active pack."""
-    return Facts(see.person, see.now, see.scoring, see.population)
+    return Facts(see.person, see.now, see.scoring, see.population, see.pack)
 
 
 def known(path: str) -> Known | None:

@@ -13,13 +13,13 @@ from app.domain import (
     habits,
     intent,
     interest,
-    mail,
     points,
     price,
     propensity,
     purchases,
     recent,
     relevance,
+    response,
     rfm,
     rhythm,
     visits,
@@ -59,15 +59,15 @@ bought_30d, bought_90d, bought_365d, bought_ever = (_bought(span) for span in (M
 
 
 def mail_30d(facts: Facts) -> Found:
-    return mail.rates(facts.person.profile.mail, MONTH, 0, facts.now, facts.scoring.opens)
+    return response.rates(facts.person.profile.mail, MONTH, 0, facts.now, facts.scoring.opens)
 
 
 def mail_before(facts: Facts) -> Found:
-    return mail.rates(facts.person.profile.mail, 2 * MONTH, MONTH, facts.now, facts.scoring.opens)
+    return response.rates(facts.person.profile.mail, 2 * MONTH, MONTH, facts.now, facts.scoring.opens)
 
 
 def mail_90d(facts: Facts) -> Found:
-    return mail.rates(facts.person.profile.mail, QUARTER, 0, facts.now, facts.scoring.opens)
+    return response.rates(facts.person.profile.mail, QUARTER, 0, facts.now, facts.scoring.opens)
 
 
 def _after_click(ago: int) -> How:
@@ -79,7 +79,7 @@ def _after_click(ago: int) -> How:
         for one in reversed(part.purchases.newest.values()) if part.mail.clicked else ():
             if then - one.at >= QUARTER:
                 break
-            click = mail.last_click_before(part.mail, one.at)
+            click = response.last_click_before(part.mail, one.at)
             if not click or then - click >= QUARTER:
                 continue  # the click is the older of the two, so it leaves first
             if ago and one.at > then:

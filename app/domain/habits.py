@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from app.domain.device import zone
-from app.domain.mail import FOREVER, KEPT_MS, Mail, Rates, sends
+from app.domain.mail import FOREVER, KEPT_MS, Mail, sends
+from app.domain.response import Rates
 from app.domain.sends import CONTENT, DEVICES, Act, act, codes, first, human
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

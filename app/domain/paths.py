@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, channels, churn, device, figures, intent, mail, recent, rhythm, signals, visits
+from app.domain import answers, channels, churn, device, figures, intent, recent, response, rhythm, signals, treatments, visits
 from app.domain.curves import Curve, DaysSince, Fading, Lapse
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
@@ -40,6 +40,10 @@ def _counted(*kinds: str) -> How:
 def _hers(read: Callable[[Any], Any]) -> How:
     """Of all her parts; time changes nothing."""
     return lambda facts: (read(facts.person), FOREVER)
+
+
+def _treated(of: str) -> How:
+    return lambda facts: (treatments.view(facts.person.standing, facts.pack, of), FOREVER)
 
 
 def _instant(ms: int | None) -> str | None:
@@ -109,6 +113,9 @@ STEP: dict[str, How] = {
     "profile.lifecycle": _hers(lambda person: {scheme: stage for scheme, (stage, _) in person.standing.stages.items()}),
     "profile.segments": _hers(lambda person: sorted(person.standing.segments)),
     "profile.flags": _hers(lambda person: {**dict.fromkeys(FLAGS, False), **dict.fromkeys(person.standing.flags, True)}),
+    # A-070, A-072, A-085, A-087, A-089–A-092: how the pack treats whoever stands where she does
+    "profile.treatment.stage": _treated(treatments.STAGE),
+    "profile.treatment.tier": _treated(treatments.TIER),
     # A-061–A-065
     "intent.level": figures.intent_level,
     "churn.level": _hers(lambda person: person.churn.level),
@@ -199,6 +206,8 @@ OPEN = (
     "profile.clv.tier",
     "profile.lifecycle",
     "profile.flags",
+    "profile.treatment.stage",
+    "profile.treatment.tier",
 )
 """Step figures that are maps of free names."""
 
@@ -238,8 +247,8 @@ CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
     "profile.days_since_order": _since(lambda part: part.last_order_at),
     "profile.days_since_first_order": _since(lambda part: part.purchases.first_at),
     "profile.days_since_web": _since_web,
-    "profile.days_since_open": _since(lambda part: mail.last_open(part.mail)),
-    "profile.days_since_click": _since(lambda part: mail.last_click(part.mail)),
+    "profile.days_since_open": _since(lambda part: response.last_open(part.mail)),
+    "profile.days_since_click": _since(lambda part: response.last_click(part.mail)),
     "profile.oldest_ticket_days": _since(lambda part: channels.oldest_ticket(part.contacts)),
     "profile.days_since_seen": _since(lambda part: part.last_seen),
     "intent.score": _intent,

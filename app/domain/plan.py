@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import facts, line, money, recent, treatments, window
+from app.domain import facts, line, money, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer
@@ -57,7 +57,7 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
 
 def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
     """What a template may read: customer, profile, event, window, recent, order, trigger, step, arms."""
-    her, pack = see.person.profile, see.pack
+    her = see.person.profile
     orders = see.orders if open_window.scope == ORDER else None
     gathered = window.facts(open_window, orders)
     lines = gathered["products"]
@@ -70,7 +70,7 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
             "last_name": traits.get("last_name") or traits.get("lastName"),
             "email": email,
         },
-        "profile": {**record(facts.of(see)), "treatment": treatments.view(see.person.standing, pack.treatments.values(), pack.goes_by)},
+        "profile": record(facts.of(see)),
         "event": _event(open_window, lines),
         "window": {
             "views": open_window.views,

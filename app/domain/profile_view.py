@@ -20,6 +20,7 @@ from app.events import iso
 if TYPE_CHECKING:
     from app.domain.person_row import Person
     from app.domain.population import Population
+    from app.domain.treatments import Treating
 
 CENT = UNITS // 100
 PLACES = 4
@@ -27,9 +28,11 @@ Tree = dict[str, Any]
 """Name → its path, or a tree of further names."""
 
 
-def view(person: Person, now: int, scoring: Scoring = DEFAULT, population: Population | None = None) -> dict[str, Any]:
+def view(
+    person: Person, now: int, scoring: Scoring = DEFAULT, population: Population | None = None, pack: Treating | None = None
+) -> dict[str, Any]:
     """The record as of `now` (ms). Scores have decayed and levels expired as far as `now` says."""
-    return record(Facts(person, now, scoring, population))
+    return record(Facts(person, now, scoring, population, pack))
 
 
 def record(facts: Facts) -> dict[str, Any]:
@@ -71,6 +74,7 @@ def record(facts: Facts) -> dict[str, Any]:
         "clv": {"value": spent, "tier": standing.tiers},
         "lifecycle": {scheme: stage for scheme, (stage, _) in standing.stages.items()},
         "segments": sorted(standing.segments),
+        "treatment": {"stage": get("profile.treatment.stage") or None, "tier": get("profile.treatment.tier") or None},
         "intent": intent.view(person.intent, facts.now),
         "churn": churn.view(person.churn, facts.now),
         **_buying(facts),

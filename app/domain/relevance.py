@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.domain.mail import Rates
+from app.domain.response import Rates
 
 
 def rates(mails: Mapping[str, Rates]) -> dict[str, float]:

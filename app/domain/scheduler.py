@@ -116,6 +116,8 @@ class Scheduler:
         held = False
         for row in rows:
             when = row.opening.when
+            if not row.hears(subject):
+                continue
             if when is not None and not when.evaluate(gate.gather(when, subject.properties, self.see)).holds:
                 continue
             held = True
@@ -239,16 +241,16 @@ class Scheduler:
 
     def reach(self, subject: Subject) -> None:
         """Goals that the event reaches; a conclusion each."""
-        deaf = tuple([one for one in self.goals if self._human(one.trigger)]) if subject.machine else ()
+        deaf = tuple([one for one in self.goals if not self._hears(one.trigger, subject)]) if subject.machine else ()
         asked = tuple([one for one in self.goals if one not in deaf]) if deaf else self.goals
         left, found = goals.reached(asked, subject.kind, subject.cause, subject.ts, self.see.now, self.see.person_id)
         if found:
             self.goals = (*deaf, *left)
         self.effects += [Conclude(one) for one in found]
 
-    def _human(self, trigger: str) -> bool:
+    def _hears(self, trigger: str, subject: Subject) -> bool:
         row = self.pack.by_name.get(trigger)
-        return row is not None and row.human
+        return row is None or row.hears(subject)
 
     def end(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 from msgspec import Struct
 
+from app.domain.days import DAY_MS
 from app.domain.standing import Standing
 
 STAGE, TIER = "stage", "tier"
@@ -48,22 +49,40 @@ class By(Struct, frozen=True):
     """The tier scheme by which people are treated."""
 
 
-def hers(standing: Standing, treatments: Iterable[Treatment], by: By) -> dict[str, Treatment]:
-    """`stage` and `tier` → how she is treated for it, as far as the pack says anything."""
-    stage = standing.stages.get(by.stage or "", ("", 0))[0]
-    places = {STAGE: (by.stage, stage), TIER: (by.tier, standing.tiers.get(by.tier or ""))}
-    return {one.of: one for one in treatments if (one.scheme, one.group) == places[one.of]}
+class Treating(Protocol):
+    """Who says how people are treated: a pack."""
+
+    @property
+    def goes_by(self) -> By: ...
+
+    def treatment(self, of: str, scheme: str, group: str) -> Treatment | None: ...
 
 
-def view(standing: Standing, treatments: Iterable[Treatment], by: By) -> dict[str, Any]:
-    """As templates read it: `profile.treatment.tier.tone`."""
-    return {of: _plain(one) for of, one in sorted(hers(standing, treatments, by).items())}
+def hers(standing: Standing, pack: Treating, of: str) -> Treatment | None:
+    """How she is treated for her stage or tier (`of`) in the scheme that the pack goes by, as far as it says anything."""
+    scheme = getattr(pack.goes_by, of)
+    group = standing.stages.get(scheme, NOWHERE)[0] if of == STAGE else standing.tiers.get(scheme)
+    return None if scheme is None or group is None else pack.treatment(of, scheme, group)
 
 
+NOWHERE = (None, 0)
+
+
+def view(standing: Standing, pack: Treating | None, of: str) -> dict[str, Any]:
+    """As conditions and templates read it (`profile.treatment.tier.tone`): what the pack says, and nothing else; not to be changed."""
+    one = None if pack is None else hers(standing, pack, of)
+    return _SILENCE if one is None else _plain(one)
+
+
+_SILENCE: dict[str, Any] = {}
+
+
+@lru_cache(maxsize=1_024)  # a pack has few, and the record of everybody has two
 def _plain(one: Treatment) -> dict[str, Any]:
     told = {
         "name": one.name,
-        "mails_per_week": None if one.mails_high is None else {"low": one.mails_low or 0, "high": one.mails_high},
+        "mails_per_week": None if one.mails_high is None else {"low": one.mails_low or 0.0, "high": one.mails_high},
+        "every_days": None if one.every is None else one.every / DAY_MS,
         "focus": one.focus,
         "content": list(one.content) or None,
         "tone": one.tone,

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
+from app.domain.scope import Subject
 from app.domain.scoring import Scoring
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
 from app.domain.tiers import TierScheme
@@ -139,11 +140,12 @@ class Trigger(Struct, frozen=True):
     programme: Programme | None = None
     delivery: bool = False
     """Of an order's window: its first wait counts from the delivery."""
+    opens: str = "all"
+    """Which opens and clicks open it, cancel it and reach its goal: `all`, or `human`, those that no machine made (X-26)."""
 
-    @property
-    def human(self) -> bool:
-        """Whether it opens on what people do alone: then no machine's click cancels it or reaches its goal either (X-26)."""
-        return self.opening.when is not None and "event.machine" in self.opening.when.paths
+    def hears(self, subject: Subject) -> bool:
+        """Whether what was done counts for it."""
+        return self.opens == "all" or not subject.machine
 
 
 class Group(Struct, frozen=True):

@@ -166,7 +166,7 @@ def _whole(persons: list[str], found: dict[str, Dossier]) -> Dossier | None:
 
 
 async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int | None) -> Dossier | None:
-    key, story = person.encode(), Story()
+    key, story = person.encode(), Story(packs.pack)
     mine = partition_of(key, scan.partitions("decisions"))
     decisions = [decode_decision(value) async for value in _values(scan, "decisions", key, until)]
     sends = [decode_send(value) async for value in _values(scan, "message_sends", key, until)]
@@ -251,7 +251,7 @@ class Film:
         """Those of the people of whom there is a record, in their order."""
         watched: list[Dossier] = []
         for person in persons:
-            story = Story()
+            story = Story(self._packs.__getitem__)
             program = PersonProgram(self._packs.__getitem__, self._assume)
             past = Past(program, person.encode(), self._packs.__contains__, story.see)
             watched.append(Dossier(asked, person, past, story, self._packs.__getitem__))

@@ -49,7 +49,7 @@ td, th { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical
 .n { text-align: right; font-variant-numeric: tabular-nums } .t { white-space: nowrap; color: var(--dim) }
 .bar { width: 30% } .bar i { display: block; height: 12px; margin-top: 5px; border-radius: 3px; background: var(--mark); min-width: 2px }
 a, .send span { color: var(--mark) } .send span { font-weight: 600 }
-.score span, .window span { color: var(--dim) } .decision span { color: var(--stop) }
+.score span, .standing span, .window span { color: var(--dim) } .decision span { color: var(--stop) }
 .notes { border-left: 4px solid var(--stop) } h2 time { font-size: 13px; font-weight: 400 }
 details { border-bottom: 1px solid var(--line); padding: 8px 0 } summary { cursor: pointer } summary b { margin-right: 8px }
 iframe { width: 100%; height: 720px; border: 1px solid var(--line); border-radius: 8px; background: #f3f4f1 }

@@ -6,19 +6,22 @@ Scores and what open windows wait for are nowhere published record by record; th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from app import events
 from app.domain import intent, movement
+from app.domain.facts import Facts
+from app.domain.movement import Behind
 from app.domain.person import Person, is_stub
 from app.edges.spectator import decode_decision
-from app.edges.timeline import Entry, timeline
+from app.edges.timeline import Entry, Which, timeline
 from app.edges.verdict import moment, step_name
+from app.engine.artifacts import POLICY, POPULATION
 from app.engine.past import Step
 from app.events import Conclusion, Decision, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Send, Unlink
 
-CAUSES_FIRST = {"event": 0, "identity": 0, "conclusion": 1, "score": 2}
+CAUSES_FIRST = {"event": 0, "identity": 0, "conclusion": 1, "score": 2, "standing": 2}
 """Among entries of one record."""
 LAST = 1 << 62
 Place = tuple[int, int]
@@ -28,9 +31,11 @@ MAX_DIFFERENCES = 5
 
 
 class Story:
-    """`see` is for `Past`: every step of the person, in order."""
+    """`see` is for `Past`: every step of the person, in order. `artifacts`: packs and figures of everybody, by ref, or KeyError."""
 
-    def __init__(self) -> None:
+    def __init__(self, artifacts: Callable[[str], Any] | None = None) -> None:
+        self._artifacts = artifacts
+        self._behind: dict[Which, Behind] = {}
         self.records: list[JournalRecord] = []
         """Hers, with the conclusions drawn."""
         self.into: str | None = None
@@ -67,7 +72,7 @@ class Story:
 
     def entries(self, decisions: Iterable[Decision], sends: Iterable[Send]) -> list[Entry]:
         """Everything, causes before what they led to."""
-        told = [(self._place(entry), entry) for entry in timeline(self.records, decisions, sends)] + self._moves
+        told = [(self._place(entry), entry) for entry in timeline(self.records, decisions, sends, self._behind)] + self._moves
         return [entry for _, entry in sorted(told, key=lambda one: (one[0], CAUSES_FIRST.get(one[1].kind, 3)))]
 
     def _place(self, entry: Entry) -> Place:
@@ -117,10 +122,27 @@ class Story:
             elif output.topic == "journal":
                 conclusion = events.journal.decode(output.value)
                 if isinstance(conclusion, Conclusion):
+                    if conclusion.kind in movement.OWN:
+                        self._stands(conclusion, step)
                     self.records.append(conclusion)
                     self._places.setdefault(conclusion.cause, place)
                     concluded.add(conclusion.kind)
         return concluded
+
+    def _stands(self, found: Conclusion, step: Step) -> None:
+        """Keeps what stands behind a stage, tier or segment: always the pack's words, the figures where time alone brought her there."""
+        pack, everybody = self._artifact(step, POLICY), self._artifact(step, POPULATION)
+        if pack is None:
+            return
+        known = Facts(step.after.person, found.ts, pack.scoring, everybody, pack)
+        told = movement.behind(found, pack, known)
+        self._behind[found.kind, found.value, found.cause] = told if step.record is None else Behind(told.why)
+
+    def _artifact(self, step: Step, kind: str) -> Any:
+        try:
+            return None if self._artifacts is None else self._artifacts(step.active[kind])
+        except KeyError:
+            return None
 
     def _move(self, kind: str, text: str, told: dict[str, Any] | None = None) -> None:
         self._moves.append(((self._at, self._number), Entry(self._at, kind, text, told=told or {})))

@@ -1,4 +1,4 @@
-"""A drawing of `app.policy.graph` as one self-contained SVG: no script, no font or picture from elsewhere, light and dark.
+"""A drawing of `app.policy.drawing` as one self-contained SVG: no script, no font or picture from elsewhere, light and dark.
 
 The grid is the drawing's own; here text is measured and wrapped, columns and rows get their size, and lines their way around nodes.
 (Layout libraries were looked at: grandalf is GPL and rests since 2023, the others are bindings for graphs of hundreds of nodes.)
@@ -11,7 +11,7 @@ from textwrap import wrap
 
 from msgspec import Struct
 
-from app.policy.graph import END, EVENT, GATE, MESSAGE, QUESTION, TRIGGER, WAIT, Edge, Graph, Node
+from app.policy.drawing import END, EVENT, GATE, GROUP, MESSAGE, QUESTION, TRIGGER, WAIT, Edge, Graph, Node
 
 CHARACTER, BOLD, LINE = 7.1, 7.6, 18.0
 """Width of a wide-ish character at 13 px, and height of a line: what no SVG can measure for us."""
@@ -174,7 +174,7 @@ def _box(box: Box) -> str:
     if corners:
         shape = f'<path class="node" d="M{" L".join(f"{x:.1f} {y:.1f}" for x, y in corners)} Z"/>'
     else:
-        radius = {EVENT: min(16, box.height / 2), END: 8, MESSAGE: 3, TRIGGER: 5}[box.node.kind]
+        radius = {EVENT: min(16, box.height / 2), END: 8, MESSAGE: 3, TRIGGER: 5, GROUP: 10}[box.node.kind]
         size = f'x="{left:.1f}" y="{top:.1f}" width="{box.width:.1f}" height="{box.height:.1f}"'
         shape = f'<rect class="node" {size} rx="{radius:.1f}"/>'
     first = box.y - (len(box.lines) - 1) * LINE / 2 + 4.5
@@ -187,15 +187,18 @@ def _box(box: Box) -> str:
 
 _STYLE = """<style>
 svg { --ground: #ffffff; --ink: #23282c; --dim: #5f686f; --line: #8b949a; --event: #d8ebe4; --question: #fbf1d5; --wait: #e6ebf5;
-  --gate: #efe7f4; --message: #1f4b43; --paper: #ffffff; --end: #f1f2f0; --trigger: #eef2f0 }
+  --gate: #efe7f4; --message: #1f4b43; --paper: #ffffff; --end: #f1f2f0; --trigger: #eef2f0;
+  --group: #dbe6f4 }
 @media (prefers-color-scheme: dark) { svg { --ground: #14171a; --ink: #e9eae8; --dim: #a3abb1; --line: #7d868c; --event: #24483f;
-  --question: #4a4023; --wait: #2a3449; --gate: #40334a; --message: #8fd0bb; --paper: #14171a; --end: #2a2f33; --trigger: #262d2b } }
+  --question: #4a4023; --wait: #2a3449; --gate: #40334a; --message: #8fd0bb; --paper: #14171a; --end: #2a2f33; --trigger: #262d2b;
+  --group: #2b3f5c } }
 text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: var(--ink) }
 .title { font-size: 18px; font-weight: 650 } .why, .label { fill: var(--dim) } .why { font-size: 13px } .label { font-size: 12px }
 .label { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; stroke-linejoin: round } .strong { font-weight: 600 }
 .ground { fill: var(--ground) } .edge { fill: none; stroke: var(--line); stroke-width: 1.4 } .dashed { stroke-dasharray: 4 4 }
 .head { fill: var(--line) } .node { stroke: var(--line) } .event .node { fill: var(--event) } .question .node { fill: var(--question) }
 .wait .node { fill: var(--wait) } .gate .node { fill: var(--gate) } .trigger .node { fill: var(--trigger) }
+.group .node { fill: var(--group) }
 .end .node { fill: var(--end); stroke-dasharray: 3 3 } .message .node { fill: var(--message); stroke: none }
 .message text { fill: var(--paper) } .question .strong, .end .strong { font-weight: 400 }
 </style>"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from app import events
 from app.domain import money
+from app.domain.movement import ENTERED, LEFT, OWN, STAGE, TIER, Behind, spoken
 from app.domain.product import product, products
 from app.edges.events_file import milliseconds
 from app.edges.verdict import decision_text, gates, together
@@ -30,12 +32,15 @@ VERBS = {
 
 TELLING = ("order_id", "query", "page_type", "link", "kind", "purposes", "previous_id", "ticket_id", "status", "dwell_seconds", "send_id")
 """Properties worth a word, in this order."""
+NOTHING_KNOWN: Mapping[tuple[str, str, str], Behind] = {}
+_CITED = re.compile(r"^(?:[AX]-\d{2,3}(?:\s*–\s*[AX]-\d{2,3})?(?:, )?)+: ")
+"""Rows of the requirements that a `why` begins with: they are for whoever keeps the pack."""
 MAX_NAMES = 5
 """Products of one event that are named; the rest are counted."""
 
 
 class Entry(Struct, frozen=True):
-    """One line of a timeline. `kind`: event, identity, conclusion, score, window, decision, send. `more`: lines beneath (gates)."""
+    """One line of a timeline. `kind`: event, identity, conclusion, standing, score, window, decision, send. `more`: lines beneath."""
 
     at: int
     kind: str
@@ -53,12 +58,24 @@ class Entry(Struct, frozen=True):
         return {"at": events.iso(self.at), "kind": self.kind, "text": self.text, "more": list(self.more), **self.told}
 
 
-def timeline(records: Iterable[JournalRecord], decisions: Iterable[Decision], sends: Iterable[Send] = ()) -> list[Entry]:
-    """Entries in order of time. `sends` tell the subjects; a record or decision that repeats an id tells nothing new."""
+Which = tuple[str, str, str]
+"""A conclusion: kind, value, cause."""
+
+
+def timeline(
+    records: Iterable[JournalRecord],
+    decisions: Iterable[Decision],
+    sends: Iterable[Send] = (),
+    known: Mapping[Which, Behind] = NOTHING_KNOWN,
+) -> list[Entry]:
+    """Entries in order of time. `sends` tell the subjects; a record or decision that repeats an id tells nothing new.
+
+    `known`: what stands behind a stage, tier or segment.
+    """
     entries = []
     subjects = {send.send_id: send.subject for send in sends}
     causes: dict[str, str] = {}
-    concluded: set[tuple[str, str, str]] = set()
+    concluded: set[Which] = set()
     for record in records:
         if isinstance(record, Event):
             if record.event_id in causes:
@@ -68,6 +85,10 @@ def timeline(records: Iterable[JournalRecord], decisions: Iterable[Decision], se
             entries.append(Entry(record.at, "event", causes[record.event_id], told=told))
         elif isinstance(record, Conclusion) and (which := (record.kind, record.value, record.cause)) not in concluded:
             concluded.add(which)
+            if record.kind in OWN:
+                causes.setdefault(record.cause, conclusion_text(record))  # of time alone: no event stands for it
+                entries.append(_standing_entry(record, known.get(which)))
+                continue
             told = {"conclusion": record.kind, "value": record.value, "cause": record.cause}
             entries.append(Entry(record.at, "conclusion", conclusion_text(record), told=told))
     once = {decision.decision_id: decision for decision in decisions}
@@ -84,8 +105,34 @@ def _decision_entry(several: list[Decision], subjects: Mapping[str, str], causes
     return Entry(milliseconds(decision.at) or 0, kind, text, tuple(gates(decision)), {**told, "steps": steps})
 
 
+def _standing_entry(record: Conclusion, known: Behind | None) -> Entry:
+    text, why = conclusion_text(record), _CITED.sub("", known.why) if known is not None and record.kind != LEFT else ""
+    more = (f"by time alone: {', '.join(_figure(*one) for one in known.figures.items())}",) if known and known.figures else ()
+    told = {"conclusion": record.kind, "value": record.value, "cause": record.cause, **_plain(record)}
+    if known is not None:
+        told |= {"why": known.why, "figures": known.figures}
+    return Entry(record.at, "standing", f"{text}: {why}" if why else text, more, told)
+
+
+def _plain(record: Conclusion) -> dict[str, Any]:
+    told = record.values.get("event")
+    return {name: told[name] for name in ("scheme", "before") if name in told} if isinstance(told, dict) else {}
+
+
+def _figure(path: str, value: Any) -> str:
+    if isinstance(value, float):
+        value = f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{spoken(path)} {'not known' if value is None else value if not isinstance(value, bool) else 'yes' if value else 'no'}"
+
+
 def conclusion_text(record: Conclusion) -> str:
     """What the lane found out."""
+    if record.kind in (STAGE, TIER):
+        scheme, _, group = record.value.rpartition(".")
+        before = _plain(record).get("before")
+        return f"now {group} ({f'{record.kind} {scheme}'.strip()}{f'; was {before}' if before is not None else ''})"
+    if record.kind in (ENTERED, LEFT):
+        return f"{record.kind.removeprefix('segment_')} segment {record.value}"
     likely, days = record.values.get("probability"), record.values.get("horizon_days")
     odds = f" ({100 * likely:.0f} % likely gone" + (f" within {days} days)" if days else ")") if isinstance(likely, float) else ""
     return f"{_spaced(record.kind)}: {record.value}{odds}"

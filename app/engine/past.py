@@ -7,7 +7,7 @@ missing from the state, and what is derived may differ from what was decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +30,8 @@ class Step(Struct):
     before: Any
     after: Any
     outputs: list[Output]
+    active: Mapping[str, str] = {}
+    """Kind → ref of the artifacts that were active then."""
 
 
 class Past:
@@ -140,7 +142,7 @@ class Past:
         if not handed(line):
             self._group = self._program.load(self.key, self._store.bodies(self.key, self._program.row_kinds))
         if record is not None or outputs:
-            self._on_step(Step(record, at, before, self._group, outputs))
+            self._on_step(Step(record, at, before, self._group, outputs, self._store.marks().active))
 
 
 def handed(line: Incoming) -> bool:

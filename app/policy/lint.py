@@ -27,6 +27,8 @@ OWN_DOING = {"email_sent", "email_delivered", "sms_sent"}
 """Events that our own message causes by itself."""
 HER_DOING = {"email_open", "email_click", "email_forward", "sms_click", "push_open"}
 """Events that our own message makes likely."""
+MAILED = {"email_open", "email_click"}
+"""Events of which it is found out whether a machine was behind them."""
 NONE: Mapping[str, str] = {}
 SCOPES = {PRODUCT: (PRODUCTS, "product"), ORDER: (("order_id",), "order_id"), SEND: ((SEND,), "send_id")}
 """Scope → properties that tell it, and what they tell."""
@@ -102,12 +104,25 @@ class _Lint:
                 place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
                 self.say(place, f"message {name!r} prints {missing}, which {row.name} ({_told(row.opening)}) never has")
         self.rounds(row, at)
+        self.opens(row, at)
 
     def opening(self, row: Trigger, at: Path) -> None:
         one = row.opening
         needed, what = SCOPES.get(one.scope, ((), ""))
         if needed and not tells(one.on, needed):
             self.say((*at, "scope"), f"{events(one.on)} carries no {what} by its contract: only one that does opens this", warning=True)
+
+    def opens(self, row: Trigger, at: Path) -> None:
+        """Of whom a pack takes opens and clicks (X-26)."""
+        if row.opens == "all":
+            return
+        on = {*row.opening.on, *(kind for one in row.cancels for kind in one.on), *(row.goal.on if row.goal is not None else ())}
+        if not on & MAILED:
+            why = f"no open and no click opens or cancels {row.name} or is its goal, so opens = {row.opens!r} changes nothing"
+            self.say((*at, "opens"), why, warning=True)
+        when = row.opening.when
+        if when is not None and "event.machine" in when.paths:
+            self.say((*at, "open", "when"), f"opens = {row.opens!r} leaves out what machines did already: {_short(when)}", warning=True)
 
     def cancel(self, row: Trigger, cancel: Cancel, at: Path) -> None:
         needed, what = SCOPES.get(cancel.scope, ((), ""))

@@ -16,7 +16,7 @@ from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
 from app.policy.problem import Problem
 from app.policy.schema import Source
-from app.policy.standings import verdicts
+from app.policy.standing_rows import verdicts
 from app.policy.tables import Tables
 
 SHIPPED = Path(__file__).parent / "packs"

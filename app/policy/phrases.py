@@ -158,6 +158,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "goal"): Phrase("", "{who} now has a goal: {new}", "{who} no longer has a goal ({old})"),
     (Trigger, "programme"): Phrase("", "{who} now repeats its last message: {new}", "{who} no longer repeats its last message ({old})"),
     (Trigger, "delivery"): _flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
+    (Trigger, "opens"): Phrase("{who} now counts {new} opens and clicks instead of {old}"),
     (Opening, "on"): Phrase("{who} now opens on {new} instead of {old}"),
     (Opening, "scope"): Phrase("{who} now opens per {new} instead of per {old}"),
     (Opening, "when"): Phrase(

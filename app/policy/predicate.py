@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from app.domain.segments import Judge, Predicate
 from app.policy.conditions import MAX_TEXT, BadCondition
 from app.policy.expression import Node, parsed, paths
-from app.policy.written import ARITHMETIC, FLAGS, MOVES, OPEN, SEGMENTS, STILL, Kind, Writer, segment_named
+from app.policy.script import FLAGS, MOVES, OPEN, SEGMENTS, STILL, Kind
+from app.policy.written import ARITHMETIC, Writer, segment_named
 
 __all__ = ["FLAGS", "MOVES", "OPEN", "SEGMENTS", "STILL", "Kind", "checked", "ladders", "named", "predicate", "segment_named", "segments"]
 

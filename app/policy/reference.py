@@ -14,23 +14,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.domain import lifecycle, scoring, segments, tiers, treatments, trigger
-from app.domain.lifecycle import Stage, StageScheme
-from app.domain.points import COUNTED
-from app.domain.scope import PERSON
-from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
-from app.domain.segments import Band, BandScheme, Segment
-from app.domain.tiers import Tier, TierScheme
-from app.domain.treatments import By, Treatment
-from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
 from app.policy.fields import Fields
+from app.policy.meanings import AS_ABOVE, DEFAULTS, HEADS, KINDS, MEANS, SOURCES, WHY, Table
 from app.policy.phrases import duration
 from app.policy.place import Path
 from app.policy.schema import Source
-from app.policy.triggers import LATE, LATE_SLOW, NEEDS
-
-Table = tuple[str, ...]
-"""Where a table stands: `("trigger", "open")`."""
 
 
 class Known(Struct):
@@ -39,160 +27,6 @@ class Known(Struct):
     kind: str = ""
     default: str = ""
     required: bool = False
-
-
-HEADS: dict[Table, tuple[str, type[Struct]]] = {
-    (): ("The pack", Pack),
-    ("sender",): ("[sender]", Sender),
-    ("holdout",): ("[holdout]", Pack),
-    ("churn_level",): ("[[churn_level]]", ChurnLevel),
-    ("group",): ("[[group]]", Group),
-    ("trigger",): ("[[trigger]]", Trigger),
-    ("trigger", "open"): ("open = { … }", Opening),
-    ("trigger", "cancel"): ("cancel = [ { … } ]", Cancel),
-    ("trigger", "choose"): ("choose = [ { … } ]", Choice),
-    ("trigger", "follow_up"): ("follow_up = [ { … } ]", Step),
-    ("trigger", "goal"): ("goal = { … }", Goal),
-    ("experiment",): ("[[experiment]]", Experiment),
-    ("experiment", "arm"): ("arm = [ { … } ]", Arm),
-    ("goes_by",): ("[goes_by]", By),
-    ("stage_scheme",): ("[[stage_scheme]]", StageScheme),
-    ("stage_scheme", "stage"): ("[[stage_scheme.stage]]", Stage),
-    ("tier_scheme",): ("[[tier_scheme]]", TierScheme),
-    ("tier_scheme", "tier"): ("tier = [ { … } ]", Tier),
-    ("band_scheme",): ("[[band_scheme]]", BandScheme),
-    ("band_scheme", "band"): ("band = [ { … } ]", Band),
-    ("segment",): ("[[segment]]", Segment),
-    ("treatment",): ("[[treatment]]", Treatment),
-    ("scores",): ("[scores]", Scoring),
-    ("scores", "interest"): ("[scores.interest]", Behaviours),
-    ("scores", "engagement"): ("[scores.engagement]", Parts),
-    ("scores", "email"): ("[scores.email]", EmailPart),
-    ("scores", "website"): ("[scores.website]", WebsitePart),
-    ("scores", "purchase"): ("[scores.purchase]", PurchasePart),
-    ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
-}
-"""Every table of a pack, in the order of the reference, and the type it becomes."""
-AS_ABOVE = {("trigger", "follow_up", "choose"): ("trigger", "choose")}
-"""Tables that are the same in another place."""
-
-MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
-    ((), "name"): "Of the pack; with the hash of its bytes it is the version, `name@hash`.",
-    ((), "extends"): "A shipped pack that this one has all of, but for the rows of the same name and the tables that it states anew.",
-    ((), "event_types"): "The shop's own event types, which triggers may then name.",
-    ((), "sender"): "Whom mails come from.",
-    ((), "churn_level"): (Pack, "churn_levels"),
-    ((), "group"): "Suppression groups.",
-    ((), "trigger"): "One row for each reason to write.",
-    ((), "experiment"): "Experiments, switched on or not.",
-    ((), "scores"): (Pack, "scoring"),
-    (
-        (),
-        "include",
-    ): "A shipped file of rows about people's standing, such as `guides`; rows of the same name take the place of its own.",
-    ((), "stage_scheme"): (Pack, "stage_schemes"),
-    ((), "tier_scheme"): (Pack, "tier_schemes"),
-    ((), "band_scheme"): (Pack, "band_schemes"),
-    ((), "segment"): (Pack, "segments"),
-    ((), "treatment"): (Pack, "treatments"),
-    (("goes_by",), "stage"): (By, "stage"),
-    (("goes_by",), "tier"): (By, "tier"),
-    (("stage_scheme",), "name"): "Of the scheme, in snake_case; people's stage stands in `profile.lifecycle` under it.",
-    (("stage_scheme",), "stage"): (StageScheme, "stages"),
-    (("stage_scheme",), "hold"): "A stage is left only after so long in it, except by an order.",
-    (("stage_scheme", "stage"), "name"): "Of the stage, in snake_case; a scheme may come back to one.",
-    (("tier_scheme",), "name"): "Of the scheme, in snake_case; customers' tier stands in `profile.clv.tier` under it.",
-    (("tier_scheme",), "tier"): (TierScheme, "tiers"),
-    (("tier_scheme", "tier"), "name"): "Of the tier, in snake_case.",
-    (("band_scheme",), "name"): "Of the scheme, in snake_case; the names of its segments begin with it.",
-    (("band_scheme",), "band"): (BandScheme, "bands"),
-    (("band_scheme", "band"), "name"): "Of the band, in snake_case.",
-    (("segment",), "name"): "Of the segment, in snake_case; `profile.segments` lists it, and `segment_entered` and `segment_left` say it.",
-    (("treatment",), "stage"): "The stage it is of, such as `merged.loyal`; or",
-    (("treatment",), "tier"): "the tier it is of, such as `s1.high`.",
-    (("treatment",), "mails"): "Mails a week as a range, `[5, 7]`; the upper number is the cap.",
-    (("treatment",), "every"): "How long between two messages of a programme.",
-    (("sender",), "from"): "The From address.",
-    (("sender",), "name"): "Its display name.",
-    (("sender",), "reply_to"): "Where answers go, if not to the sender.",
-    (("holdout",), "share"): (Pack, "holdout"),
-    (("churn_level",), "name"): "Of the level, in snake_case.",
-    (("churn_level",), "threshold"): "The probability above which it is reached.",
-    (("churn_level",), "horizon_days"): "How far ahead the probability looks.",
-    (("group",), "name"): "What triggers name as their `group`.",
-    (("group",), "scope"): "What it protects: all of the person, or the person and each product.",
-    (("trigger",), "name"): "Of the trigger, in snake_case; decisions and reports call it so.",
-    (("trigger",), "open"): "What opens a window.",
-    (("trigger",), "cancel"): "What ends it before its messages are sent.",
-    (("trigger",), "wait"): "Of the first message, from the opening's own time.",
-    (("trigger",), "send"): "The first message; where none of `choose` holds.",
-    (("trigger",), "choose"): (Step, "choices"),
-    (("trigger",), "when"): "Asked when the first message is due; if it does not hold, that ends not_sent `condition_false`.",
-    (("trigger",), "follow_up"): "Further messages, one after the other.",
-    (("trigger",), "every"): "Makes the last message a programme: again and again, so long after the one before, while its `when` holds.",
-    (("trigger",), "times"): "Of a programme: messages in all; without it there is no end.",
-    (("trigger",), "goal"): "What the messages are for, so that it can be counted: the first such event after one of them.",
-    (("trigger", "open"), "on"): "The event type; `reachable`: an address and consent to e-mail are there for the first time.",
-    (("trigger", "open"), "scope"): "One open window per person, per product, per order or per mail.",
-    (("trigger", "open"), "within"): "All of them within so long; without it no limit but what is remembered.",
-    (("trigger", "open"), "when"): "Asked of the event: over `event`, `profile`, `intent`, `churn`.",
-    (("trigger", "cancel"), "on"): "The event type.",
-    (("trigger", "cancel"), "scope"): "Any of the person's (`person`), or one that concerns the window, by the opening's own scope.",
-    (("trigger", "cancel"), "when"): "Over `window` alone, as it stands after this event.",
-    (("trigger", "choose"), "when"): "Over `event`, `window`, `profile`, `intent`, `churn`.",
-    (("trigger", "choose"), "send"): "The message where it holds.",
-    (("trigger", "follow_up"), "wait"): "From when the message before was due.",
-    (("trigger", "follow_up"), "send"): "The message; where none of `choose` holds.",
-    (("trigger", "follow_up"), "choose"): (Step, "choices"),
-    (("trigger", "follow_up"), "when"): "Asked when it is due: over `event`, `window`, `profile`, `intent`, `churn`.",
-    (("trigger", "goal"), "on"): "The event type that reaches it.",
-    (("trigger", "goal"), "within"): "How long after a message it still counts.",
-    (("experiment",), "name"): "Of the experiment, in snake_case.",
-    (("experiment",), "enabled"): "Whether it is switched on.",
-    (("experiment",), "triggers"): "The triggers it runs on.",
-    (("experiment",), "arm"): "Its arms; their shares add to 1.",
-    (("experiment",), "factors"): "Instead of arms: factor → its levels; every combination is an arm, with equal shares.",
-    (("experiment", "arm"), "name"): "Of the arm, in snake_case.",
-    (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
-    (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
-    (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
-    (("scores",), "interest"): (Behaviours, ""),
-    (("scores",), "engagement"): (Parts, ""),
-    (("scores",), "email"): (EmailPart, ""),
-    (("scores",), "website"): (WebsitePart, ""),
-    (("scores",), "purchase"): (PurchasePart, ""),
-    (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
-}
-"""Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, tiers, treatments)
-"""Modules of the types."""
-WHY = "In words: what it is there for, and by whose wish."
-SCOPES = "`person`, `product`, `order_id` or `send_id`"
-KINDS = {
-    ((), "consent"): "table: purpose → opt_in or opt_out",
-    (("experiment",), "factors"): "table: factor → texts",
-    ((), "flags"): "table: flag → condition",
-    (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
-    (("band_scheme", "band"), "least"): "number",
-    (("band_scheme", "band"), "above"): "number",
-    (("treatment",), "mails"): "list of two numbers",
-    (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
-    (("scores",), "elements"): "table: part of a mail → weight",
-    (("trigger",), "choose"): "list of tables, or a CSV file's name",
-    (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
-    (("trigger", "open"), "scope"): SCOPES,
-    (("trigger", "cancel"), "scope"): SCOPES,
-}
-"""Kinds of what the parser takes apart itself; `DEFAULTS`: likewise."""
-DEFAULTS = {
-    (("trigger",), "needs"): ", ".join(NEEDS),
-    (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
-    (("trigger", "open"), "scope"): PERSON,
-    (("trigger", "cancel"), "scope"): PERSON,
-    (("scores",), "mandatory"): ", ".join(Scoring().mandatory),
-    (("scores",), "points"): ", ".join(f"{kind} = {worth:g}" for kind, worth in Scoring().points),
-    (("scores",), "elements"): ", ".join(f"{part} = {worth:g}" for part, worth in Scoring().elements),
-}
 
 
 def markdown() -> str:

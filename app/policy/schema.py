@@ -16,7 +16,8 @@ from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import Problem
 from app.policy.scores import Scores
-from app.policy.standings import TABLES, Rows, Standings
+from app.policy.standing_rows import Rows
+from app.policy.standings import TABLES, Standings
 from app.policy.tables import Tables
 from app.policy.triggers import REACHABLE, Triggers
 

@@ -10,12 +10,15 @@ from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, known
 from app.policy.place import Path
 from app.policy.predicate import named
-from app.policy.standings import Rows, band_segments
+from app.policy.standing_rows import Rows, band_segments
+from app.policy.standings import TREATED
 from app.policy.triggers import STANDING
 from app.policy.truth import always, never
 
 Odd = tuple[Path, str, bool]
 """Where, what, and whether it is only a warning."""
+NOBODY = ("",)
+"""Where the pack says a thing of nobody: no condition on it holds."""
 _NAMED = re.compile(r"'([a-z0-9_]+)'|\"([a-z0-9_]+)\"")
 
 
@@ -30,7 +33,18 @@ def of_standing(pack: Pack, path: str, on: Iterable[str] = ()) -> Fact | None:
         return Fact("text", values=_once(one.name for one in pack.stage_schemes[scheme].stages))
     if group == "profile.clv.tier" and scheme in pack.tier_schemes:
         return Fact("text", values=tuple(one.name for one in pack.tier_schemes[scheme].tiers))
+    if group.startswith(TREATED):
+        return _treated(pack, group.removeprefix(f"{TREATED}.").partition(".")[0], path.removeprefix(f"{TREATED}.").partition(".")[2])
     return Fact("flag", always=True) if group == "profile.flags" and scheme in pack.flags else None
+
+
+def _treated(pack: Pack, of: str, name: str) -> Fact:
+    """Of how people of a stage or tier are written to: what the pack says of any of the scheme it goes by."""
+    scheme = getattr(pack.goes_by, of, None)
+    rows = [one for one in pack.treatments.values() if (one.of, one.scheme) == (of, scheme)]
+    if name in ("focus", "tone", "discount", "name"):
+        return Fact("text", values=_once(sorted(told for one in rows if (told := getattr(one, name)) is not None)) or NOBODY)
+    return Fact("number", 0) if name in ("every_days", "mails_per_week.low", "mails_per_week.high") else Fact()
 
 
 def _told(pack: Pack, name: str, kinds: set[str]) -> Fact | None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
-from app.domain import facts
 from app.domain.lifecycle import Stage, StageScheme
-from app.domain.segments import Band, BandScheme, Predicate, Segment, Verdicts
+from app.domain.segments import Band, BandScheme, Predicate, Segment
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import STAGE, TIER, By, Treatment
 from app.policy import predicate
 from app.policy.conditions import BadCondition
-from app.policy.expression import Node, parsed, paths
+from app.policy.expression import Node, paths
 from app.policy.fields import HOUR, SNAKE, Fields
 from app.policy.place import Path
-from app.policy.predicate import FLAGS, MOVES, OPEN, SEGMENTS, STILL
+from app.policy.predicate import FLAGS, SEGMENTS, STILL
+from app.policy.standing_rows import Rows, band_segments, banded, kind_of
 
 STAGE_SCHEME = ("name", "why", "hold", "stage")
 STAGE_ROW = ("name", "why", "when")
@@ -31,6 +26,7 @@ BAND_ROW = ("name", "least", "above")
 SEGMENT = ("name", "why", "when")
 TREATMENT = ("why", "stage", "tier", "mails", "every", "focus", "content", "tone", "discount")
 GOES_BY = ("stage", "tier")
+TREATED = "profile.treatment"
 TABLES = ("stage_scheme", "tier_scheme", "band_scheme", "segment", "flags", "treatment", "goes_by")
 """Keys of a pack that are read here."""
 RANKED = ("clv", "monetary")
@@ -38,26 +34,6 @@ DISCOUNTS = ("none", "minimal", "moderate", "category", "strong")
 MAX_ROWS = 200
 """Segments of a pack, bands among them."""
 MAX_MAILS = 100
-
-
-class Rows(Struct):
-    """What a pack says of people's standing, by name; rows of what it extends or includes come first, and its own take their place."""
-
-    stage_schemes: dict[str, StageScheme] = {}
-    tier_schemes: dict[str, TierScheme] = {}
-    band_schemes: dict[str, BandScheme] = {}
-    segments: dict[str, Segment] = {}
-    flags: dict[str, Predicate] = {}
-    treatments: dict[str, Treatment] = {}
-    goes_by: By = By()
-
-
-def kind_of(path: str) -> str | None:
-    """Of a fact, as predicates ask for it."""
-    if path in facts.STEP:
-        return STILL
-    known = facts.known(path)
-    return None if known is None else MOVES if known.moves else OPEN
 
 
 class Standings:
@@ -114,8 +90,9 @@ class Standings:
         try:
             node = predicate.checked(text, self._kind)
             for path in paths(node):
-                if any(path == one or path.startswith(f"{one}.") for one in never):
-                    raise BadCondition(f"{path} is not known where this is asked: flags and tiers come first, then stages, then segments")
+                if any(path == one or path.startswith(f"{one}.") for one in (*never, TREATED)):
+                    order = "flags and tiers come first, then stages, then segments, and treatments follow from them"
+                    raise BadCondition(f"{path} is not known where this is asked: {order}")
             return predicate.predicate(text, self._kind)
         except BadCondition as error:
             self._fields.wrong((*at, field), f"{field}: {error}")
@@ -188,7 +165,7 @@ class Standings:
         read.known(told, at, BAND_SCHEME, required=("name", "why", "by", "band"))
         name, why = read.text(told, at, "name", SNAKE, "snake_case"), read.text(told, at, "why")
         by = read.text(told, at, "by")
-        if by is not None and kind_of(by) is None:
+        if by is not None and (kind_of(by) is None or by.startswith(TREATED)):
             read.wrong((*at, "by"), f"by: nothing is known as {by!r}")
         when = self._predicate(told, at, "when", SEGMENTS)
         listed = read.list(told, at, "band", dict)
@@ -201,7 +178,7 @@ class Standings:
         if len(read.problems) > before or not (name and why and by and kept):
             return None
         scheme = BandScheme(name, why, by, kept, when.text if when is not None else "true")
-        for one in _banded(scheme, self._kind):  # a score that cannot be compared is refused here
+        for one in banded(scheme, self._kind):  # a score that cannot be compared is refused here
             if isinstance(one, BadCondition):
                 read.wrong((*at, "by"), f"by: {one}")
                 return None
@@ -322,59 +299,6 @@ class Standings:
             self._fields.wrong((*at, field), f"{field}: a number, {what}, not {value!r}")
             return None
         return float(value)
-
-
-def band_segments(rows: Rows) -> dict[str, Segment]:
-    """The segments that the band schemes make, by name."""
-    kind = _kind_with(rows)
-    return {one.name: one for scheme in rows.band_schemes.values() for one in _banded(scheme, kind) if isinstance(one, Segment)}
-
-
-def _banded(scheme: BandScheme, kind: predicate.Kind) -> list[Segment | BadCondition]:
-    found: list[Segment | BadCondition] = []
-    above: str | None = None
-    for band in scheme.bands:
-        # A score may be a number of either kind: CEL compares both with either.
-        asked = [f"({scheme.when})"] if scheme.when != "true" else []
-        asked += [f"{scheme.by} {'>' if band.above else '>='} {band.least!r}", *([above] if above is not None else [])]
-        above = f"{scheme.by} {'<=' if band.above else '<'} {band.least!r}"
-        try:
-            found.append(Segment(f"{scheme.name}_{band.name}", scheme.why, predicate.predicate(" && ".join(asked), kind)))
-        except BadCondition as error:
-            found.append(error)
-    return found
-
-
-def verdicts(rows: Rows) -> Verdicts:
-    """All predicates as one."""
-    kind = _kind_with(rows)
-    flags = [(name, _tree(one)) for name, one in rows.flags.items()]
-    schemes = [
-        [(one.name, None if one.when is None else _tree(one.when)) for one in scheme.stages] for scheme in rows.stage_schemes.values()
-    ]
-    segments = [(one.name, _tree(one.when)) for one in (*band_segments(rows).values(), *rows.segments.values())]
-    told = msgspec.json.encode([told_of(one) for one in (rows.stage_schemes, rows.tier_schemes, rows.flags)] + [told_of(segments)])
-    rules = int.from_bytes(hashlib.blake2b(told, digest_size=7).digest(), "big")
-    return Verdicts(predicate.ladders(flags, schemes, kind), predicate.segments(segments, kind, flags), rules)
-
-
-def told_of(told: Any) -> Any:
-    """Rows as plain data, predicates by their text."""
-    if isinstance(told, Predicate):
-        return told.text
-    if isinstance(told, Struct):
-        return {field: told_of(getattr(told, field)) for field in told.__struct_fields__}
-    if isinstance(told, Mapping):
-        return [[name, told_of(one)] for name, one in told.items()]
-    return [told_of(one) for one in told] if isinstance(told, list | tuple) else told
-
-
-def _tree(one: Predicate) -> Node:
-    return parsed(one.text)
-
-
-def _kind_with(rows: Rows) -> predicate.Kind:
-    return lambda path: STILL if path.startswith(FLAGS) and path.removeprefix(FLAGS) in rows.flags else kind_of(path)
 
 
 def _times_named(node: Node) -> int:

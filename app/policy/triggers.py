@@ -29,13 +29,15 @@ STANDING: dict[str, tuple[str, ...]] = {
     "segment_left": ("segment",),
 }
 """Openings by what has become true of her, by an event or by time alone (A-080), and what they tell as `event`."""
+OPENS = ("all", "human")
+"""Whose opens and clicks count."""
 MAX_COUNT = 20
 MAX_STEPS = 20
 MAX_CHOICES = 200
 
 TRIGGER = (
     "name", "why", "open", "cancel", "wait", "send", "choose", "when", "follow_up", "every", "times", "needs", "priority", "restart",
-    "idle", "once", "again", "group", "goal", "delivery", "late", "expires",
+    "idle", "once", "again", "group", "goal", "opens", "delivery", "late", "expires",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
@@ -87,6 +89,7 @@ class Triggers:
         priority = read.whole(told, at, "priority", 0, 1000, PRIORITY, "a whole number, 0 to 1000, the lower goes first")
         restart, idle, once = (read.flag(told, at, field) for field in ("restart", "idle", "once"))
         goal, programme = self._goal(told, at), self._programme(told, at)
+        opens = read.one_of(told, at, "opens", OPENS, OPENS[0])
         if len(read.problems) > before or not (name and why and opening and first):
             return None
         steps = (first, *(one for one in later if one))
@@ -109,6 +112,7 @@ class Triggers:
             goal,
             programme,
             delivery,
+            opens,
         )
 
     def _opening(self, told: dict[str, Any], at: Path) -> Opening | None:

@@ -6,21 +6,13 @@ What is written is of the tree's own kinds; texts and numbers of the pack stand 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.domain.segments import Judge
 from app.policy.conditions import BadCondition
-from app.policy.expression import Node, paths
-from app.policy.words import COMPARED, WORDS, Fault, is_number
-
-STILL, OPEN, MOVES = "still", "open", "moves"
-"""Kinds of facts: one that changes at instants; one of a table whose keys are free, so that it may be missing; one that always moves."""
-Kind = Callable[[str], str | None]
-"""Path → its kind; None: there is no such fact."""
-SEGMENTS, FLAGS = "profile.segments", "profile.flags."
-MAX_NESTING = 40
-"""Of blocks in what is written down; Python takes no more than 100."""
+from app.policy.expression import Node
+from app.policy.script import MOVES, OPEN, SEGMENTS, STILL, Atom, Script, moves
+from app.policy.words import COMPARED, is_number
 
 _ORDER = {"_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">="}
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -39,62 +31,8 @@ def segment_named(node: Node) -> str | None:
     return None
 
 
-class _Atom:
-    """A value in the code written so far. `sure`: never a fault; `constant`: known now."""
-
-    __slots__ = ("code", "constant", "sure", "value")
-
-    def __init__(self, code: str, sure: bool, constant: bool = False, value: Any = None) -> None:
-        self.code, self.sure, self.constant, self.value = code, sure, constant, value
-
-
-class _Block:
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-
-    def __enter__(self) -> None:
-        self._writer.depth += 1
-        self._writer.read.append(set())
-        if self._writer.depth > MAX_NESTING:
-            raise BadCondition("nested too deeply")
-
-    def __exit__(self, *error: object) -> None:
-        self._writer.depth -= 1
-        self._writer.read.pop()
-
-
-class Writer:
-    """Writes one function. `read`: figures that are surely read by now, a set per block."""
-
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
-        self._lines: list[str] = []
-        self._names: dict[str, Any] = dict(WORDS)
-        self._figures: dict[str, str] = {}
-        self._known: dict[str, str] = {}
-        """Flags and segments judged further up, by their path or name → the variable that holds the verdict."""
-        self._count = 0
-        self.depth = 1
-        self.read: list[set[str]] = [set()]
-
-    def line(self, text: str) -> None:
-        self._lines.append("    " * self.depth + text)
-
-    def block(self) -> _Block:
-        return _Block(self)
-
-    def fresh(self) -> str:
-        self._count += 1
-        return f"t{self._count}"
-
-    def done(self, nodes: Iterable[Node]) -> Judge:
-        """The function. Of a figure that stands in several places it is noted whether it was read."""
-        told = [path for node in nodes for path in paths(node)]
-        head = ["def judge(facts):", "    get, compare = facts.get, facts.compare"]
-        head += [f"    {name} = UNREAD" for path, name in self._figures.items() if told.count(path) > 1]
-        exec(compile("\n".join((*head, *self._lines)), "<predicate>", "exec"), self._names)
-        judge: Judge = self._names["judge"]
-        return judge
+class Writer(Script):
+    """Writes trees down: verdicts by `boolean`, values by `value`."""
 
     def named(self, rows: Sequence[tuple[str, Node]], where: str) -> str:
         """Judges rows in turn; the code of a tuple with the names of those that hold."""
@@ -110,7 +48,7 @@ class Writer:
         for name, node in rows:
             verdict = self.fresh()
             self.boolean(node, verdict)
-            self._known[f"{where}{name}"] = verdict
+            self.known[f"{where}{name}"] = verdict
             verdicts.append((name, verdict))
         return verdicts
 
@@ -149,18 +87,18 @@ class Writer:
         raise BadCondition(f"a predicate cannot use {_said(node)}")
 
     def _has(self, path: str, into: str) -> bool:
-        kind = self._kind(path)
+        kind = self.kind(path)
         if kind != OPEN:
-            raise BadCondition(f"has({path}): it is always there; it may be null: compare it with null" if kind == STILL else _moves(path))
+            raise BadCondition(f"has({path}): it is always there; it may be null: compare it with null" if kind == STILL else moves(path))
         self.line(f"{into} = {self.figure(path)} is not None")
         return True
 
     def _flag(self, path: str, into: str) -> bool:
-        if (verdict := self._known.get(path)) is not None:
+        if (verdict := self.known.get(path)) is not None:
             self.line(f"{into} = {verdict} is True")
             return True
         figure = self.figure(path)
-        self.line(f"{into} = {figure} if {figure}.__class__ is bool else {self._fault(f'{path} is neither true nor false')}")
+        self.line(f"{into} = {figure} if {figure}.__class__ is bool else {self.fault(f'{path} is neither true nor false')}")
         return False
 
     def _either(self, node: Node, into: str, both: bool) -> bool:
@@ -213,12 +151,12 @@ class Writer:
 
     def _known_or_not(self, node: Node) -> str | None:
         """The figure that always moves of which is asked whether it is null."""
-        found = [str(one.value) for one in node.of if one.kind == "path" and self._kind(str(one.value)) == MOVES]
+        found = [str(one.value) for one in node.of if one.kind == "path" and self.kind(str(one.value)) == MOVES]
         return found[0] if found and Node("constant") in node.of else None
 
     def _ordered(self, node: Node, into: str, sign: str) -> bool:
         left, right = node.of
-        moving = [one.kind == "path" and self._kind(str(one.value)) == MOVES for one in node.of]
+        moving = [one.kind == "path" and self.kind(str(one.value)) == MOVES for one in node.of]
         if any(moving):
             if all(moving):
                 raise BadCondition(f"{left.value} and {right.value} both change with every ms: compare one of them with a number")
@@ -227,10 +165,10 @@ class Writer:
         if one.constant:
             one, other, sign = other, one, _FLIPPED[sign]
         if other.constant and one.sure and not one.constant and is_number(other.value):
-            fault = self._fault(f"{_said(left if left.kind != 'constant' else right)} is no number")
+            fault = self.fault(f"{_said(left if left.kind != 'constant' else right)} is no number")
             self.line(f"{into} = {one.code} {sign} {other.code} if {one.code}.__class__ in NUMBERS else {fault}")
         elif other.constant and one.sure and not one.constant and isinstance(other.value, str):
-            fault = self._fault(f"{_said(left if left.kind != 'constant' else right)} is no text")
+            fault = self.fault(f"{_said(left if left.kind != 'constant' else right)} is no text")
             self.line(f"{into} = {one.code} {sign} {other.code} if {one.code}.__class__ is str else {fault}")
         else:
             self.line(f"{into} = {COMPARED[sign]}({one.code}, {other.code})")
@@ -243,14 +181,14 @@ class Writer:
             raise BadCondition(f"{path} is a number, and cannot be compared with {value.value!r}")
         asked = f"compare({path!r}, {sign!r}, {value.code})"
         if not value.constant:
-            asked = f"{asked} if finite({value.code}) else {self._fault(f'{_said(other)} is no number')}"
+            asked = f"{asked} if finite({value.code}) else {self.fault(f'{_said(other)} is no number')}"
         self.line(f"{into} = {asked}")
-        self.line(f"if {into} is None: {into} = {self._fault(f'{path} is not known')}")
+        self.line(f"if {into} is None: {into} = {self.fault(f'{path} is not known')}")
         return False
 
     def _within(self, node: Node, into: str) -> bool:
         name = segment_named(node)
-        if name is not None and (verdict := self._known.get(f"{SEGMENTS}{name}")) is not None:
+        if name is not None and (verdict := self.known.get(f"{SEGMENTS}{name}")) is not None:
             self.line(f"{into} = {verdict} is True")
             return True
         one, other = map(self.value, node.of)
@@ -263,19 +201,19 @@ class Writer:
 
     # --- values -----------------------------------------------------------------------------------------------------------------
 
-    def value(self, node: Node) -> _Atom:
+    def value(self, node: Node) -> Atom:
         """Writes what makes a value; where it then stands."""
         if node.kind == "constant":
             return self._constant(node.value)
         if node.kind == "path":
-            if (verdict := self._known.get(str(node.value))) is not None:
-                return _Atom(f"({verdict} is True)", True)
-            return _Atom(self.figure(str(node.value)), True)
+            if (verdict := self.known.get(str(node.value))) is not None:
+                return Atom(f"({verdict} is True)", True)
+            return Atom(self.figure(str(node.value)), True)
         function, into = node.value if node.kind == "call" else None, self.fresh()
         if node.kind == "has" or function in _BOOLEAN:
-            return _Atom(into, self.boolean(node, into))
+            return Atom(into, self.boolean(node, into))
         if function == "_?_:_":
-            return _Atom(into, self._choice(node, into, self._put))
+            return Atom(into, self._choice(node, into, self._put))
         if function in ARITHMETIC:
             one, other = map(self.value, node.of)
             self.line(f"{into} = {ARITHMETIC[str(function)]}({one.code}, {other.code})")
@@ -287,50 +225,27 @@ class Writer:
             return self._list([self.value(one) for one in node.of])
         else:
             raise BadCondition(f"a predicate cannot use {_said(node)}")
-        return _Atom(into, False)
+        return Atom(into, False)
 
     def _put(self, node: Node, into: str) -> bool:
         found = self.value(node)
         self.line(f"{into} = {found.code}")
         return found.sure
 
-    def _constant(self, told: Any) -> _Atom:
+    def _constant(self, told: Any) -> Atom:
         if isinstance(told, float) and not math.isfinite(told):
             raise BadCondition("a number without end")
         if told is not None and not isinstance(told, bool | int | float | str):
             raise BadCondition(f"a predicate cannot use {told!r}")
-        return _Atom(f"({told!r})", True, True, told)
+        return Atom(f"({told!r})", True, True, told)
 
-    def _list(self, items: list[_Atom]) -> _Atom:
+    def _list(self, items: list[Atom]) -> Atom:
         if all(one.constant for one in items):
             told = [one.value for one in items]
-            return _Atom(repr(told), True, True, told)
+            return Atom(repr(told), True, True, told)
         into = self.fresh()
         self.line(f"{into} = listed({', '.join(one.code for one in items)})")
-        return _Atom(into, False)
-
-    def figure(self, path: str) -> str:
-        """Writes what reads a figure, unless that surely stands further up; the variable it is in."""
-        kind = self._kind(path)
-        if kind == MOVES:
-            raise BadCondition(_moves(path))
-        name = self._figures.get(path)
-        if name is None:
-            name = self._figures[path] = f"v{len(self._figures)}"
-            self.line(f"{name} = get({path!r})")
-        elif not any(path in block for block in self.read):
-            self.line(f"if {name} is UNREAD: {name} = get({path!r})")
-        self.read[-1].add(path)
-        return name
-
-    def _fault(self, said: str) -> str:
-        name = f"F{len(self._names)}"
-        self._names[name] = Fault(said)
-        return name
-
-
-def _moves(path: str) -> str:
-    return f"{path} changes with every ms: it can only be compared by <, <=, > or >= with a number that does not"
+        return Atom(into, False)
 
 
 def _said(node: Node) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import orjson
@@ -12,11 +14,14 @@ from app.commands.policy.chosen import chosen, count, refused
 from app.domain.trigger import Pack
 from app.edges.svg import svg
 from app.policy.difference import Change, difference
-from app.policy.graph import mermaid, pack_graph, trigger_graph
+from app.policy.drawing import Graph, mermaid
+from app.policy.graph import pack_graph, trigger_graph
+from app.policy.ladder import segments_graph, stages_graph, tiers_graph
 from app.policy.pack import BadPack
 from app.policy.reference import markdown
 from app.policy.review import Review, review
 
+Row = TypeVar("Row")
 PACK = "A pack is a shipped name, a file, `active`, or a published NAME@VERSION."
 
 
@@ -67,14 +72,18 @@ def sentences(same: bool, changes: list[Change]) -> list[str]:
     return ["nothing: they are the same" if same else "nothing that decides or writes anything: comments, order or layout alone"]
 
 
-@click.command(help=f"Draw the decision tree of a pack, or of one of its triggers.\n\n{PACK}")
+@click.command(help=f"Draw the decision tree of a pack, of one of its triggers, or of how it sorts people.\n\n{PACK}")
 @click.argument("pack")
 @click.option("--trigger", metavar="NAME", help="One trigger, from its event to its last message.")
+@click.option("--stages", metavar="SCHEME", help="The ladder of a stage scheme, question by question.")
+@click.option("--tiers", metavar="SCHEME", help="The shares of a tier scheme.")
+@click.option("--segments", is_flag=True, help="Every segment and band: who is in it, and what opens on it.")
 @click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to; else it is printed.")
-def graph(pack: str, trigger: str | None, form: str, output: Path | None) -> None:
-    found = chosen(pack).pack
-    drawing = pack_graph(found) if trigger is None else trigger_graph(found, _named(found, trigger).by_name[trigger])
+def graph(pack: str, trigger: str | None, stages: str | None, tiers: str | None, segments: bool, form: str, output: Path | None) -> None:
+    if sum([trigger is not None, stages is not None, tiers is not None, segments]) > 1:
+        raise click.UsageError("one drawing at a time: --trigger, --stages, --tiers or --segments")
+    drawing = _drawn(chosen(pack).pack, trigger, stages, tiers, segments)
     text = mermaid(drawing) if form == "mermaid" else svg(drawing)
     if output is None:
         click.echo(text, nl=False)
@@ -86,10 +95,20 @@ def graph(pack: str, trigger: str | None, form: str, output: Path | None) -> Non
     click.echo(f"{output}: {count(len(drawing.nodes), 'node')}, {len(text):,} characters")
 
 
-def _named(pack: Pack, trigger: str) -> Pack:
-    if trigger not in pack.by_name:
-        raise WrongUse(f"{pack.name} has no trigger {trigger}: {', '.join(pack.by_name)}")
-    return pack
+def _drawn(pack: Pack, trigger: str | None, stages: str | None, tiers: str | None, segments: bool) -> Graph:
+    if trigger is not None:
+        return trigger_graph(pack, _named(pack, "trigger", pack.by_name, trigger))
+    if stages is not None:
+        return stages_graph(pack, _named(pack, "stage scheme", pack.stage_schemes, stages))
+    if tiers is not None:
+        return tiers_graph(pack, _named(pack, "tier scheme", pack.tier_schemes, tiers))
+    return segments_graph(pack) if segments else pack_graph(pack)
+
+
+def _named(pack: Pack, what: str, rows: Mapping[str, Row], name: str) -> Row:
+    if name not in rows:
+        raise WrongUse(f"{pack.name} has no {what} {name}: {', '.join(rows) or 'it has none'}")
+    return rows[name]
 
 
 @click.command()
