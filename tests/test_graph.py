@@ -193,7 +193,7 @@ def test_tiers_are_cut_from_the_best_down_and_say_how_they_are_treated() -> None
     assert "thanks" not in texts(tiers_graph(whole, whole.tier_schemes["s1"]))
 
 
-#
+#
 def test_segments_say_who_is_in_them_what_they_ask_for_and_what_opens() -> None:
     whole = opening_on_groups()
     graph = segments_graph(whole)
