@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.message import MessageSource, profile_keys
 from app.domain.rendering import render
 from app.events import Send
 from app.policy.messages import FULL, SHIPPED, build_messages
@@ -323,3 +324,12 @@ def test_a_wish_is_named_or_counted(name: str) -> None:
     assert "Trail shoe" in sent(name, {**NOTHING, "window": {"products": [SHOE]}}).subject
     both = sent(name, {**NOTHING, "window": {"products": [SHOE, SOCKS]}})
     assert "a few things" in both.text and "Trail shoe" in both.text and "Wool socks" in both.text and "shoe" not in both.subject
+
+
+def test_a_plan_carries_what_its_message_reads_of_the_profile() -> None:
+    def reads(text: str) -> frozenset[str] | None:
+        return profile_keys(MessageSource("m", "s", "{{ event.profile.x }}", text, "my profile_id"))
+
+    assert reads("Hello") == frozenset()
+    assert reads("{% if profile.orders >= 1 %}{{ profile.clv.value.amount }}{% endif %}") == {"orders", "clv"}
+    assert reads("{{ profile['orders'] }}") is None

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import consent, mail, profile, recent, traits
+from app.domain import consent, mail, profile, profile_view, recent, traits
+from app.domain.facts import Facts
 from app.domain.profile import Profile
 from app.events import Event, Rendered
 from tests.person_story import DAY, HOUR, START, Her
@@ -260,3 +261,16 @@ def test_of_the_products_she_looked_at_the_share_that_was_on_sale() -> None:
     assert her.seen(9)["sale_share"] == 0.25
     her.does("product_view", 10, product_id="p0", price=20)  # full price again
     assert her.seen(11)["sale_share"] == 0.125
+
+
+def test_who_never_bought_and_got_no_mail_has_the_figures_that_anybody_would() -> None:
+    # What the record does not compute for them is what the figures themselves say.
+    her = Her()
+    assert her.seen(0)["upsell"] is None
+    for n in range(3):
+        her.does("product_view", n * HOUR, product_id=f"p{n}", category="shoes", price=20)
+        her.does("cart_add", n * HOUR + 1, product_id=f"p{n}", category="shoes", price=20)
+    facts = Facts(her.person, START + DAY)
+    straight = profile_view.record(facts)
+    for built in (profile_view._buying(facts), profile_view._response(facts)):
+        assert {name: straight[name] for name in built} == built

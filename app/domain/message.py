@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from msgspec import Struct
+
+_PROFILE = re.compile(r"(?<![\w.])profile\b(?:\.(\w+))?")
 
 
 class MessageSource(Struct, frozen=True):
@@ -13,3 +18,10 @@ class MessageSource(Struct, frozen=True):
     preheader: str
     html: str
     text: str
+
+
+@lru_cache(maxsize=1_000)
+def profile_keys(source: MessageSource) -> frozenset[str] | None:
+    """Fields of `profile` that its templates name; None: any of them, since it is named as a whole or by an index."""
+    found = [name for text in (source.subject, source.preheader, source.html, source.text) for name in _PROFILE.findall(text)]
+    return None if "" in found else frozenset(found)

@@ -9,6 +9,7 @@ from app.domain import facts, line, money, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer
+from app.domain.message import profile_keys
 from app.domain.product import Product
 from app.domain.profile_view import record
 from app.domain.recent import RecentProduct
@@ -49,15 +50,20 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             to_name=name,
             cause=[open_window.opening],
             values=answer.values,
-            view=view(open_window, email, see),
+            view=view(open_window, email, see, message),
             arms=list(open_window.arms),
         )
     )
 
 
-def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
-    """What a template may read: customer, profile, event, window, recent, order, trigger, step, arms."""
+def view(open_window: Window, email: str, see: See, message: str) -> dict[str, Any]:
+    """What a template may read: customer, profile, event, window, recent, order, trigger, step, arms.
+
+    Of the profile what the message's templates read: most read nothing of it, and all of it is a third of the plan.
+    """
     her = see.person.profile
+    reads = profile_keys(see.packs(open_window.ref).messages[message])
+    profile = record(facts.of(see)) if reads is None or reads else {}
     orders = see.orders if open_window.scope == ORDER else None
     gathered = window.facts(open_window, orders)
     lines = gathered["products"]
@@ -70,7 +76,7 @@ def view(open_window: Window, email: str, see: See) -> dict[str, Any]:
             "last_name": traits.get("last_name") or traits.get("lastName"),
             "email": email,
         },
-        "profile": record(facts.of(see)),
+        "profile": profile if reads is None else {name: told for name, told in profile.items() if name in reads},
         "event": _event(open_window, lines),
         "window": {
             "views": open_window.views,

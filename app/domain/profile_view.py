@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from app.domain import churn, figures, intent
+from app.domain import churn, figures, intent, price, propensity
 from app.domain.facts import Facts
 from app.domain.money import UNITS, text
 from app.domain.paths import BY_NAME, CONTINUOUS, STEP
@@ -77,15 +77,8 @@ def record(facts: Facts) -> dict[str, Any]:
         "treatment": {"stage": get("profile.treatment.stage") or None, "tier": get("profile.treatment.tier") or None},
         "intent": intent.view(person.intent, facts.now),
         "churn": churn.view(person.churn, facts.now),
-        **_buying(facts),
-        "relevance": _all(get("profile.relevance")),
-        "personalisation": _rounded(get("profile.personalisation")),
-        "propensity": {
-            "engagement": _rounded(get("profile.propensity.engagement")),
-            "content": get("profile.propensity.content"),
-            "category": get("profile.propensity.category"),
-            "hours": get("profile.propensity.hours"),
-        },
+        **(_buying(facts) if part.orders else _no_buying(facts)),
+        **(_response(facts) if sent.kept else _no_response(facts)),
         "email": {
             "sent": sent.sent,
             "opened": sent.opened,
@@ -125,6 +118,50 @@ def _buying(facts: Facts) -> dict[str, Any]:
         "cycle_days": _all(get("profile.cycle_days")),
         "upsell": _rounded(get("profile.upsell")),
         "reactivation": _rounded(get("profile.reactivation")),
+    }
+
+
+def _no_buying(facts: Facts) -> dict[str, Any]:
+    """The same of who never bought, which most people of a shop are."""
+    get = facts.get
+    return {
+        "price_sensitivity": _rounded(price.sensitivity(0, 0, facts.scoring.price_sensitivity)),
+        "deal_share": None,
+        "sale_share": _rounded(get("profile.sale_share")),
+        "receptivity": {"cross": 0.0, "up": None},
+        "peak_month": None,
+        "cycle_days": {},
+        "upsell": 0.0 if facts.person.profile.recent else None,
+        "reactivation": _rounded(get("profile.reactivation")),
+    }
+
+
+def _response(facts: Facts) -> dict[str, Any]:
+    """How she takes mails, and will."""
+    get = facts.get
+    return {
+        "relevance": _all(get("profile.relevance")),
+        "personalisation": _rounded(get("profile.personalisation")),
+        "propensity": {
+            "engagement": _rounded(get("profile.propensity.engagement")),
+            "content": get("profile.propensity.content"),
+            "category": get("profile.propensity.category"),
+            "hours": get("profile.propensity.hours"),
+        },
+    }
+
+
+def _no_response(facts: Facts) -> dict[str, Any]:
+    """The same of who got no mail that is still remembered."""
+    return {
+        "relevance": {},
+        "personalisation": None,
+        "propensity": {
+            "engagement": propensity.engagement(0, 0),
+            "content": None,
+            "category": facts.get("profile.primary_interest"),
+            "hours": [],
+        },
     }
 
 
