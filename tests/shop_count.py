@@ -28,8 +28,7 @@ def log(files: Iterable[Path]) -> list[Event]:
     """All events of a shop's files, in order of time."""
     found: list[Event] = []
     for path in files:
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as lines:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             found += [orjson.loads(line) for line in lines if line.strip()]
     return sorted(found, key=lambda event: event["timestamp"])
 

@@ -45,7 +45,20 @@ def profiles(events: Sequence[Event]) -> tuple[list[Record], str]:
     with tempfile.TemporaryDirectory(prefix="kairos-shop-") as folder:
         file, out = Path(folder) / "events.jsonl", Path(folder) / "profiles.jsonl"
         file.write_bytes(b"".join(orjson.dumps(event) + b"\n" for event in with_refunds(events)))
-        told = [sys.executable, "-m", "app", "simulate", str(file), "--policy", "merged", "--until", until, "--profiles", str(out), "--json"]
+        told = [
+            sys.executable,
+            "-m",
+            "app",
+            "simulate",
+            str(file),
+            "--policy",
+            "merged",
+            "--until",
+            until,
+            "--profiles",
+            str(out),
+            "--json",
+        ]
         subprocess.run(told, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         return [orjson.loads(line) for line in out.read_bytes().splitlines()], until
 
@@ -70,7 +83,9 @@ def differences(records: Iterable[Record], exact: pd.DataFrame) -> list[str]:
 
 def table(head: Row, rows: Iterable[Row]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line) + " |" for line in lines) + "\n"
+    return (
+        "\n".join("| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line) + " |" for line in lines) + "\n"
+    )
 
 
 def money(amount: int) -> str:
@@ -120,7 +135,14 @@ def tier_table(records: list[Record]) -> str:
             worth = [units(one) for one in customers if one["clv"]["tier"].get(name) == tier.name]
             spent = f"{money(min(worth))} – {money(max(worth))}" if worth else "–"
             rows.append(
-                (f"`{name}`", tier.name, len(worth), f"{share(len(worth), len(customers))} ({tier.share:g} %)", spent, share(sum(worth), revenue))
+                (
+                    f"`{name}`",
+                    tier.name,
+                    len(worth),
+                    f"{share(len(worth), len(customers))} ({tier.share:g} %)",
+                    spent,
+                    share(sum(worth), revenue),
+                )
             )
     return table(("scheme", "tier", "people", "of customers (aim)", "spent", "of revenue"), rows)
 
@@ -152,7 +174,10 @@ def segment_table(records: list[Record]) -> str:
     names = [name for name in (*pack().segments, *bands) if mails or name not in of_mail()]
     ordered = sorted(names, key=lambda name: (-counts[name], name))
     left_out = "" if mails else f"\nLeft out, since no mail is told of: {', '.join(f'`{name}`' for name in sorted(of_mail()))}.\n"
-    return table(("segment", "people", "of all"), [(f"`{name}`", counts[name], share(counts[name], len(records))) for name in ordered]) + left_out
+    return (
+        table(("segment", "people", "of all"), [(f"`{name}`", counts[name], share(counts[name], len(records))) for name in ordered])
+        + left_out
+    )
 
 
 def page(name: str, records: list[Record], exact: pd.DataFrame, until: str, wrong: Sequence[str]) -> str:
@@ -185,7 +210,9 @@ def examined(name: str, events: Sequence[Event], out: Path) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.shop_profiles", description="Tables, a picture and a check of a shop's customers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.shop_profiles", description="Tables, a picture and a check of a shop's customers."
+    )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="events of one shop (JSON Lines, .gz)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--name", help="default: the first file's name up to its first dot")

@@ -17,14 +17,39 @@ from app.domain.person_row import Group
 from app.domain.profile_view import view
 from app.events import iso
 from app.policy.pack import compile_artifact
-from tests.shop import DAY, HOUR, MINUTE, MONDAY, SECOND, Shop, artifact
+from tests.shop import DAY, MINUTE, MONDAY, Shop, artifact
 
 ROW = 256 * 1024
 PACK = compile_artifact(*artifact("merged"))
 HUGE = "x" * 10_000
-NUMBERS = ["0", "-0.0", "-1", "0.1", "1e-320", "1e16", "10000000000000000", "1e19", str(2**64), "1e300", "-1e300", "1e999", "NaN", "Infinity"]
+NUMBERS = [
+    "0",
+    "-0.0",
+    "-1",
+    "0.1",
+    "1e-320",
+    "1e16",
+    "10000000000000000",
+    "1e19",
+    str(2**64),
+    "1e300",
+    "-1e300",
+    "1e999",
+    "NaN",
+    "Infinity",
+]
 NUMBERS += ["9" * 400, '"12"', '"1e400"', "true", "null", "[]", "{}"]
-TEXTS = [HUGE, "", " ", "\u0000", "\ud83d\ude00" * 200, "${escCatTitle}", "'; DROP TABLE people; --", "<script>alert(1)</script>", "../../etc/passwd"]
+TEXTS = [
+    HUGE,
+    "",
+    " ",
+    "\u0000",
+    "\ud83d\ude00" * 200,
+    "${escCatTitle}",
+    "'; DROP TABLE people; --",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+]
 
 
 class Bad(Shop):
@@ -192,7 +217,9 @@ def test_events_stamped_long_ago_or_far_ahead(stamp: str) -> None:
     assert shop.seen()["last_seen"] == iso(MONDAY + shop.at)
 
 
-@pytest.mark.parametrize("stamp", ['"0001-01-01T00:00:00Z"', '"1969-12-31T23:59:59Z"', '"1970-01-01T00:00:00Z"', '"soon"', '""', "0", "1e12", "[]"])
+@pytest.mark.parametrize(
+    "stamp", ['"0001-01-01T00:00:00Z"', '"1969-12-31T23:59:59Z"', '"1970-01-01T00:00:00Z"', '"soon"', '""', "0", "1e12", "[]"]
+)
 def test_a_time_that_is_none_is_refused(stamp: str) -> None:
     shop = Bad()
     shop.sends_all("page_view", page_type="home")
@@ -209,7 +236,11 @@ def test_nesting_and_keys_without_end_are_refused_and_what_is_allowed_is_not_kep
     shop.sends_json("page_view", f'{{"a": "{"x" * 300_000}"}}')
     assert shop.refused == ["contract"] * 3 + ["too_large"]
     for kind in ("product_view", "cart_add", "purchase", "search", "survey_answer", "preference_set", "context_update", "made_up"):
-        shop.sends_json(kind, '{"question": "q", "preference": "p", "answer": ' + '{"a":' * 6 + f'"{HUGE}"' + "}" * 6 + "}", more=', "context": {"a": {"b": {}}}')
+        shop.sends_json(
+            kind,
+            '{"question": "q", "preference": "p", "answer": ' + '{"a":' * 6 + f'"{HUGE}"' + "}" * 6 + "}",
+            more=', "context": {"a": {"b": {}}}',
+        )
     assert len(shop.refused) == 4
     assert shop.seen()["surveys"] == {}
 
