@@ -42,10 +42,6 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
     for purpose, value in theirs.consent.items():
         consent, consent_at = said(consent, consent_at, {purpose: value}, theirs.consent_at.get(purpose, 0))
     last_event = max(mine.last_event, theirs.last_event)
-    unsubscribed_at = max(mine.unsubscribed_at, theirs.unsubscribed_at)
-    lifted = (
-        consent.get("email") is True and consent_at.get("email", 0) > unsubscribed_at
-    )  # she said yes again after it, on the other device
     words, words_at = traits.union(mine.traits, mine.traits_at, theirs.traits, theirs.traits_at)
     part = Profile(
         customer_id=mine.customer_id or theirs.customer_id,
@@ -59,8 +55,8 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         email=_email(mine, theirs),
         consent=consent,
         consent_at=consent_at,
-        unsubscribed=(mine.unsubscribed or theirs.unsubscribed) and not lifted,
-        unsubscribed_at=unsubscribed_at,
+        unsubscribed=mine.unsubscribed or theirs.unsubscribed,
+        unsubscribed_at=max(mine.unsubscribed_at, theirs.unsubscribed_at),
         suppressed=_suppressed(mine.suppressed, theirs.suppressed),
         reachable=mine.reachable or theirs.reachable,
         orders=mine.orders + theirs.orders - told.twice,
