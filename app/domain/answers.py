@@ -39,6 +39,8 @@ def heard(answers: Answers, event: Event) -> Answers:
 def _said(said: Said, name: object, value: object, at: int) -> Said:
     if not isinstance(name, str) or not name.strip() or value is None:
         return said
+    if "${" in name or (isinstance(value, str) and "${" in value):  # a template left unfilled
+        return said
     try:
         size = len(_encode(value))
     except (TypeError, OverflowError):  # a number beyond 64 bits

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from typing import Any
 
 from msgspec import Struct
 
 from app.domain.days import DAY_MS, HOUR_MS, whole_days
+from app.domain.fingerprint import fingerprint
 
 DECAY = 0.1
 """A-050, `decay_rate` per whole elapsed day."""
@@ -135,6 +137,21 @@ def union(mine: Interest, theirs: Interest) -> Interest:
     while len(increment) > MAX_CATEGORIES:
         del increment[min(increment, key=lambda name: (increment[name], name))]
     return Interest(decayed, increment)
+
+
+def without(interest: Interest, names: Container[int], at: int, weight: float) -> Interest:
+    """Less a behaviour of `weight` at `at` in the categories of these fingerprints that was counted twice; as it is where none is found."""
+    decayed = {name: _taken(kept, at, weight) if fingerprint(name) in names else kept for name, kept in interest.decayed.items()}
+    return Interest({name: kept for name, kept in decayed.items() if kept}, interest.increment)
+
+
+def _taken(kept: Behaviours, at: int, weight: float) -> Behaviours:
+    for n, (instant, worth) in enumerate(kept):
+        if instant >= at and instant % DAY_MS == at % DAY_MS:
+            left = worth - weight * math.exp(-DECAY * ((instant - at) // DAY_MS))
+            if left >= -FORGOTTEN:
+                return (*kept[:n], *([(instant, left)] if left > FORGOTTEN else []), *kept[n + 1 :])
+    return kept
 
 
 def _score(kept: Behaviours, now: int) -> float:

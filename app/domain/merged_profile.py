@@ -27,6 +27,7 @@ from app.domain.buying import within_limit
 from app.domain.consent import said
 from app.domain.effects import Effect, Effects, Keep
 from app.domain.interest import EXPIRY_MS, Interest
+from app.domain.merged_orders import Union
 from app.domain.profile import MAX_ANONYMOUS, Profile, reached
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
     for purpose, value in theirs.consent.items():
         consent, consent_at = said(consent, consent_at, {purpose: value}, theirs.consent_at.get(purpose, 0))
     last_event = max(mine.last_event, theirs.last_event)
+    words, words_at = traits.union(mine.traits, mine.traits_at, theirs.traits, theirs.traits_at)
     part = Profile(
         customer_id=mine.customer_id or theirs.customer_id,
         anonymous_ids=tuple(dict.fromkeys((*theirs.anonymous_ids, *mine.anonymous_ids)))[-MAX_ANONYMOUS:],
@@ -49,8 +51,8 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         first_seen=_first(mine.first_seen, theirs.first_seen),
         last_seen=max(mine.last_seen, theirs.last_seen),
         bot=mine.bot or theirs.bot,
-        traits=traits.told(theirs.traits, mine.traits),
-        email=mine.email or theirs.email,
+        traits=words,
+        email=_email(mine, theirs),
         consent=consent,
         consent_at=consent_at,
         unsubscribed=mine.unsubscribed or theirs.unsubscribed,
@@ -62,7 +64,7 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         currency=currency,
         last_order_at=max(mine.last_order_at, theirs.last_order_at),
         mail=mail.union(mine.mail, theirs.mail),
-        interest=interest.union(_kept(mine, last_event), _kept(theirs, last_event)),
+        interest=_liked(mine, theirs, last_event, told, see),
         recent=recent.union(mine.recent, theirs.recent),
         visits=visits.union(mine.visits, theirs.visits),
         purchases=purchases.union(mine.purchases, theirs.purchases, told),
@@ -73,6 +75,7 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         answers=answers.union(mine.answers, theirs.answers),
         rejected=telling.rejected(mine.rejected, theirs.rejected),
         untold=mine.untold,
+        traits_at=words_at,
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved
@@ -83,6 +86,12 @@ def _first(one: int, other: int) -> int:
     return min(one, other) if one and other else one or other
 
 
+def _email(mine: Profile, theirs: Profile) -> str | None:
+    """The address told last; where no time tells which that is, hers."""
+    newer = theirs if theirs.traits_at.get("email", 0) > mine.traits_at.get("email", 0) else mine
+    return newer.email if "email" in newer.traits_at else mine.email or theirs.email
+
+
 def _suppressed(one: str | None, other: str | None) -> str | None:
     """A complaint is said of all mail, a bounce of one address."""
     return "complaint" if "complaint" in (one, other) else one or other
@@ -91,6 +100,16 @@ def _suppressed(one: str | None, other: str | None) -> str | None:
 def _in(part: Profile, currency: str | None) -> int:
     """What she spent, if it is told in this currency; sums of different ones cannot be added, as orders' cannot."""
     return part.spent if part.currency in (None, currency) else 0
+
+
+def _liked(mine: Profile, theirs: Profile, last_event: int, told: Union, see: See) -> Interest:
+    """An order that was told to both has raised interest in its categories twice."""
+    both = interest.union(_kept(mine, last_event), _kept(theirs, last_event))
+    for hers, other, _ in told.overlap:
+        if hers is not None and other is not None:
+            alike = set(hers.categories) & set(other.categories)
+            both = interest.without(both, alike, max(hers.at, other.at), see.scoring.interest.purchase)
+    return both
 
 
 def _kept(part: Profile, last_event: int) -> Interest:

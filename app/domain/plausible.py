@@ -42,6 +42,8 @@ def sorted_out(news: dict[str, Any], at: int, country: str | None) -> tuple[dict
 
 
 def _possible(name: str, value: Any, at: int) -> bool:
+    if isinstance(value, str) and "${" in value:  # a template left unfilled: nobody wants a mail to begin with "Dear ${firstName}"
+        return False
     if name == "email":
         return sane_address(value) is not None
     if name in BIRTHS:

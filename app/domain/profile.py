@@ -85,6 +85,8 @@ class Profile(Struct, frozen=True, array_like=True):
     """Traits that cannot be true, by name: how often they were told. None of them was kept (A-244)."""
     untold: int = 0
     """Since when her profile shows what was not published yet (ms; 0: nothing)."""
+    traits_at: dict[str, int] = {}
+    """When each trait was last spoken of (s): an old word that arrives late undoes nothing."""
 
 
 Changes = dict[str, Any]

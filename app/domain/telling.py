@@ -20,18 +20,21 @@ MAX_REJECTED = 20
 
 
 def on_identify(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Traits, and among them the address. A new address has not bounced; one that cannot be written to does not replace one that can."""
-    news = event.properties.get("traits")
-    if not isinstance(news, dict):
+    """Traits, and among them the address. A new address has not bounced; one that cannot be written to does not replace one that can.
+
+    Of each trait the latest word counts, in whatever order they arrive.
+    """
+    told = event.properties.get("traits")
+    if not isinstance(told, dict):
         return NOTHING
     country = changes.get("device", part.device).country
-    kept, impossible = plausible.sorted_out(news, event.ts, country)
-    changes["traits"] = traits.told(part.traits, kept)
+    kept, impossible = plausible.sorted_out(told, event.ts, country)
+    news = traits.newer(part.traits_at, kept, event.ts)
+    changes["traits"], changes["traits_at"] = traits.said(part.traits, part.traits_at, news, event.ts)
     if impossible:
         changes["rejected"] = rejected(part.rejected, dict.fromkeys(impossible, 1))
     if "email" in news:
-        told = news["email"]
-        email = changes["email"] = None if told is None else traits.sane_address(told) or part.email
+        email = changes["email"] = None if news["email"] is None else traits.sane_address(news["email"])
         if email != part.email and part.suppressed == "hard_bounce":
             changes["suppressed"] = None
     return NOTHING

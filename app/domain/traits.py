@@ -14,6 +14,11 @@ MAX_TEXT = 500
 MAX_NESTED = 1_000
 """Encoded bytes of a list or object."""
 MAX_WHOLE = 2**63
+MAX_TAKEN = 10
+"""Traits that were taken away, or gave way, of which it is kept when."""
+
+Instants = dict[str, int]
+"""Trait → when it was last spoken of, in s."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -34,6 +39,51 @@ def told(traits: dict[str, Any], news: object) -> dict[str, Any]:
     while len(traits) > MAX_TRAITS:
         del traits[next(iter(traits))]
     return traits
+
+
+def newer(instants: Instants, news: dict[str, Any], at: int) -> dict[str, Any]:
+    """Those of `news`, told at `at` (ms), that no later word speaks against; of one second the word that arrives last counts."""
+    second = at // 1000
+    return {name: value for name, value in news.items() if second >= instants.get(name, 0)}
+
+
+def said(traits: dict[str, Any], instants: Instants, news: dict[str, Any], at: int) -> tuple[dict[str, Any], Instants]:
+    """Traits, and when each was last spoken of, after news that are `newer`. Beyond MAX_TRAITS those told longest ago go."""
+    traits, instants = dict(traits), dict(instants)
+    for name, value in news.items():
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+            continue
+        if value is None:
+            traits.pop(name, None)
+        elif (kept := _kept(value)) is not None:
+            traits[name] = kept
+        else:
+            continue
+        instants[name] = at // 1000
+    return bounded(traits, instants)
+
+
+def union(mine: dict[str, Any], mine_at: Instants, theirs: dict[str, Any], theirs_at: Instants) -> tuple[dict[str, Any], Instants]:
+    """Of two people as one the later word on each; where no time tells which that is, hers."""
+    traits = dict(mine)
+    for name in {**theirs, **theirs_at}:
+        if theirs_at.get(name, 0) > mine_at.get(name, 0) or (name not in mine and name not in mine_at):
+            traits.pop(name, None)
+            if name in theirs:
+                traits[name] = theirs[name]
+    instants = {name: max(mine_at.get(name, 0), theirs_at.get(name, 0)) for name in {**mine_at, **theirs_at}}
+    return bounded(traits, instants)
+
+
+def bounded(traits: dict[str, Any], instants: Instants) -> tuple[dict[str, Any], Instants]:
+    """Within the limits, of what is there and of what was taken away."""
+    while len(traits) > MAX_TRAITS:
+        del traits[min(traits, key=lambda name: (instants.get(name, 0), name))]
+    if len(instants) > len(traits) + MAX_TAKEN:
+        taken = sorted((name for name in instants if name not in traits), key=lambda name: (instants[name], name))
+        for name in taken[: len(taken) - MAX_TAKEN]:
+            del instants[name]
+    return traits, instants
 
 
 def _kept(value: object) -> object:
