@@ -282,4 +282,4 @@ def test_eight_thousand_order_lines(orders: int) -> None:
     seen = shop.seen()
     assert (seen["orders"], seen["spent"]["amount"]) == (orders, "20000.00")
     assert max(spent[4:]) < 1.25 * spent[3], spent  # until then her chains after orders become as many as may be
-    assert sum(len(row) for _, row in person.dump(shop.her, None)) < ROW // 2
+    assert all(len(row) < ROW // 2 for _, row in person.dump(shop.her, None)), "open windows may have 96 KiB, lines of orders 70"
