@@ -225,7 +225,8 @@ def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
         elif isinstance(effect, Tell):
             made.append(("facts", events.encode(effect.counted)))
         elif isinstance(effect, PublishProfile):
-            made.append(("profiles", b"" if is_stub(group.person) else events.encode_json(view(group.person, now, pack.scoring))))
+            gone = is_stub(group.person)
+            made.append(("profiles", b"" if gone else events.encode_json(view(group.person, now, pack.scoring, None, pack))))
     return made
 
 
