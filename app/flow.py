@@ -217,7 +217,7 @@ TABLES: dict[str, Table] = {
                 "c": "clv",
                 "f": "frequency",
                 "r": "recency",
-                "m": "monetary",
+                "s": "monetary",
                 "n": "sizes of stages, tiers and segments",
                 "v": "migrations a day",
             },

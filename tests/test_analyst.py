@@ -147,7 +147,7 @@ def test_only_the_row_of_the_figure_that_changed_is_written() -> None:
     assert {key[:1] for key in lane.store.rows} == set(AnalystProgram.row_kinds)
     lane.fact(DAY, "monetary", 1, 2, 9)
     (segment,) = lane.turn.segments(lane.lines[lane.done :])
-    assert {row.key[:1] for row in segment.rows} == {b"p", b"m"}
+    assert {row.key[:1] for row in segment.rows} == {b"p", b"s"}
 
 
 def test_a_big_population_stays_below_what_a_row_and_an_output_may_be() -> None:

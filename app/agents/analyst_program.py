@@ -33,7 +33,8 @@ KEPT_DAYS = 40
 """Longer than the journal is kept: by then no record of it can name the artifact."""
 KEPT_LEAST = 3
 """Whatever their age: a lane that stands still may not have come to the newest yet."""
-ROWS = {b"c": "clv", b"f": "frequency", b"r": "recency", b"m": "monetary"}
+ROWS = {b"c": "clv", b"f": "frequency", b"r": "recency", b"s": "monetary"}
+"""Row kinds; `m` is the marks' own."""
 
 
 class Published(Struct, frozen=True, array_like=True):
