@@ -19,6 +19,7 @@ from faust import streams
 from msgspec import Struct, field
 
 from app.engine import clock as clocks
+from app.engine import garbage
 from app.engine.artifacts import Artifacts, Compilers
 from app.engine.assignment import Assignment
 from app.engine.counts import Counts
@@ -46,10 +47,6 @@ ARTIFACTS_S = 60.0
 """Packs are read whole before the first turn: windows may have been opened under any of them."""
 STALE_S = 15.0
 """Ticks come several times a second; without a finished turn for so long, with something to do, something is wrong."""
-GC_S = 10.0
-GC_AT_LEAST_S = 120.0
-"""Garbage is collected when no turn runs, at least this often. State is structs without cycles: collecting by allocation counts only
-walked live overlays, 14 % of all CPU, and in a backlog a walk takes over half a second."""
 
 
 class Refusal(Exception):
@@ -153,11 +150,9 @@ class Worker:
         for attach in self.wiring.attach:
             attach(self.app, self.lanes.arrive)
         if gc.isenabled():  # the first role of the process does it for all
-            gc.collect()
-            gc.freeze()  # what is loaded by now lives as long as the process
             gc.disable()
             self._collects = True
-            self._spawn(_collect_garbage(self.lanes))
+            self._spawn(garbage.collect(self.lanes))
         self._spawn(self.watchdog.beat())
         self._spawn(self.watchdog.ask())
         self.watchdog.start()
@@ -324,12 +319,3 @@ class Worker:
     @property
     def lag(self) -> int:
         return self.watchdog.lag
-
-
-async def _collect_garbage(lanes: Lanes) -> None:
-    collected = time.monotonic()
-    while True:
-        await asyncio.sleep(GC_S)
-        if not lanes.busy() or time.monotonic() - collected > GC_AT_LEAST_S:
-            gc.collect()
-            collected = time.monotonic()
