@@ -93,9 +93,11 @@ def test_fifths_of_ten_are_two_each() -> None:  # A-059
     assert [quintile(people, "clv", value) for value in range(1, 11)] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
-def test_when_all_are_alike_all_are_in_the_best_fifth() -> None:
+def test_those_who_are_alike_stand_in_the_middle_of_their_places() -> None:
     people = Population(figures={"frequency": {1: 40}})
-    assert quintile(people, "frequency", 1) == 5
+    assert quintile(people, "frequency", 1) == 3
+    one_timers = Population(figures={"frequency": {1: 702, 2: 50, 3: 17}})  # a real shop's
+    assert [quintile(one_timers, "frequency", orders) for orders in (1, 2, 3)] == [3, 5, 5]
     assert quintile(people, "frequency", 0) == 1
     assert quintile(people, "monetary", 0) is None
 

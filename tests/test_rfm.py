@@ -18,7 +18,7 @@ TEN = exact({"recency": [START + n * DAY for n in range(10)], "frequency": [1, 1
         (9, 9, 100, (5, 5, 5)),
         (8, 5, 90, (5, 5, 5)),
         (7, 4, 80, (4, 4, 4)),
-        (5, 2, 60, (3, 3, 3)),  # two have 2 orders: places 5 and 6, the better counts for both
+        (5, 2, 60, (3, 3, 3)),  # two have 2 orders: places 5 and 6
         (3, 1, 40, (2, 2, 2)),
         (0, 1, 10, (1, 2, 1)),
     ],

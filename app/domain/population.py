@@ -8,7 +8,7 @@ to be counted again because a day has passed.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
@@ -126,9 +126,15 @@ def rank(population: Population, figure: str, bin: int) -> tuple[int, int]:
 
 
 def quintile(population: Population, figure: str, bin: int) -> int | None:
-    """5 for the best fifth down to 1; None if nobody is counted. The best of all is in the best fifth, however few they are."""
-    r, n = rank(population, figure, bin)
-    return 5 - min(4, (r - 1) * 5 // n) if n else None
+    """5 for the best fifth down to 1; None if nobody is counted. Those who are alike stand in the middle of the places they take: where
+    nine in ten ordered once, that is no distinction.
+    """
+    best, n = rank(population, figure, bin)
+    if not n:
+        return None
+    bins, below = population.ladders[figure]
+    worst = max(best, n - below[bisect_left(bins, bin)])
+    return 5 - min(4, (best + worst - 2) * 5 // (2 * n))
 
 
 def tier(shares: Sequence[float], r: int, n: int) -> int:
