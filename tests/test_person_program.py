@@ -125,7 +125,7 @@ def test_faults_are_bounded() -> None:
 
 def test_undecodable_and_foreign_records_are_buried() -> None:
     lane = Lane()
-    for value in (b"", b"\x00", b"\x01\xff", b"\x02" + events.encode(view(1))[1:]):
+    for value in (b"", b"\x00", b"\x01\xff", bytes([events.ENCODING + 1]) + events.encode(view(1))[1:]):
         line = Logged(lane.offset, 0, b"p", value)
         lane.offset += 1
         for segment in lane.turn.segments([line]):
