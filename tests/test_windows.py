@@ -576,3 +576,19 @@ def test_windows_and_look_back_stay_small_whatever_events_carry() -> None:
     assert 5 < len(entries) <= MAX_ENTRIES
     assert len(window._encode(part)) < 200 * 1024
     assert len(window._encode(entries)) < MAX_BYTES * 1.1
+
+
+def test_a_reached_goal_is_no_event_of_hers_though_it_names_one() -> None:
+    # Windows of another version of the pack listen to everything, also to what another row's goal says.
+    her = Her("s1")
+    her.event("product_view", 0, **SHOE, **LONG)
+    her.until(3 * HOUR)
+    her.packs["other"] = replace(pack("s1"), ref="other")
+    her.event("search", 3 * HOUR + 1, query="x")
+    reached = Conclusion(her.now, her.group.person.person_id, "goal_reached", "search_abandonment", her.now, "e9", {"event": "purchase"})
+    before = her.group.person.windows
+    assert before.goals and before.open
+    windows = tuple(replace(one, ref="other") for one in before.open)
+    her.group = her.group.replaced(replace(her.group.person, windows=replace(before, open=windows)), {})
+    her.record(reached)
+    assert her.group.person.windows.open == windows

@@ -126,11 +126,12 @@ def of_conclusion(record: Conclusion, bot: bool) -> Subject:
     """The subject of a conclusion about a person (`bot`: flagged as one); an order's carries its new lines and the event that told it."""
     told = tuple(line for line in record.values.get("products", ())[:MAX_PRODUCTS] if isinstance(line, dict))
     order_id = str(record.values.get("order_id") or "")
+    event = record.values.get("event")
     return Subject(
         record.kind,
         record.cause,
         record.ts,
-        record.values.get("event") or {},
+        event if isinstance(event, dict) else {},  # of a reached goal it is the event's name
         products=tuple(products({"products": list(told)})),
         order_id=order_id,
         told=told,
