@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from app.edges.embedded import EmbeddedBroker
 from app.edges.local_kafka import LocalKafka, Unavailable
-from app.engine.topics import admin
-from app.settings import Settings
+from app.engine.topics import admin, create
+from app.settings import Settings, load
 from tests.kafka.cluster import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,3 +60,15 @@ async def _delete_topics(settings: Settings) -> None:
     async with admin(settings) as client:
         mine = [one["topic"] for one in await client.describe_topics(None) if one["topic"].startswith(settings.topic_prefix)]
         await client.delete_topics(mine)
+
+
+@pytest.fixture
+def embedded_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of an embedded broker of its own with every topic on it; commands run in the test find it, too."""
+    pytest.importorskip("noida_db", reason="the embedded broker is not installed: pip install 'kairos[embedded]'")
+    with EmbeddedBroker(tmp_path / "broker", keep=False) as broker:
+        monkeypatch.setenv("KAIROS_BROKER", broker.address)
+        monkeypatch.setenv("KAIROS_PARTITIONS", "2")
+        settings = load(replication=1)
+        asyncio.run(create(settings))
+        yield settings

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import habits, mail, response
-from app.domain.days import DAY_MS, HOUR_MS
-from app.domain.mail import FOREVER, MAX_CLICKS, MAX_OPENS, MAX_SENDS, Mail
+from app.domain.days import DAY_MS, FOREVER, HOUR_MS
+from app.domain.mail import MAX_CLICKS, MAX_OPENS, MAX_SENDS, Mail
 from app.domain.response import Rates
 from app.events import Event
 

@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,12 @@ import pytest
 
 from app.__main__ import main
 from app.domain.profile_view import view
-from app.edges.embedded import EmbeddedBroker
 from app.edges.events_file import milliseconds
 from app.edges.people_file import PLAIN, Columns
 from app.edges.people_import import Imported, cause_of, checked, import_people
 from app.edges.topic_scan import scanner
 from app.engine.program import Output
-from app.engine.topics import create
-from app.settings import Settings, load
+from app.settings import Settings
 from tests.shop import DAY, MONDAY, Shop
 
 Call = Callable[..., tuple[object, str, str]]
@@ -316,27 +314,16 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 # --- on a broker ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    pytest.importorskip("noida_db", reason="the embedded broker is not installed: pip install 'kairos[embedded]'")
-    with EmbeddedBroker(tmp_path / "broker", keep=False) as broker:
-        monkeypatch.setenv("KAIROS_BROKER", broker.address)
-        monkeypatch.setenv("KAIROS_PARTITIONS", "2")
-        settings = load(replication=1)
-        asyncio.run(create(settings))
-        yield settings
-
-
 @pytest.mark.embedded
-def test_rows_arrive_under_their_keys(tmp_path: Path, call: Call, cluster: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAIROS_BROKER", cluster.broker)
+def test_rows_arrive_under_their_keys(tmp_path: Path, call: Call, embedded_cluster: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAIROS_BROKER", embedded_cluster.broker)
     written(tmp_path, "customer_id,email\n" + "".join(f"c{n},c{n}@example.com\n" for n in range(2_500)) + "c,oops\n")
     code, out, err = call("people.csv", "--json")
     assert code == 0, err
     assert {name: orjson.loads(out)[name] for name in ("people", "events", "rejected")} == {"people": 2500, "events": 2500, "rejected": 1}
 
     async def read() -> list[tuple[bytes, str]]:
-        async with scanner(cluster) as scan:
+        async with scanner(embedded_cluster) as scan:
             return [(one.key, orjson.loads(one.value)["customer_id"]) async for one in scan.read("customer_events")]
 
     found = asyncio.run(read())

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,13 @@ import pytest
 
 from app.__main__ import main
 from app.domain.personas import BY_NAME, NOBODY, Branch, Question, condition, holds, is_buyer, named, narrowed, roundest
-from app.edges.embedded import EmbeddedBroker
 from app.edges.published import published
 from app.edges.training import NothingToLearn, train
-from app.engine.topics import create
 from app.events import iso
 from app.policy.pack import compile_artifact
 from app.policy.persona_rows import BEGIN, END, rows, with_rows
 from app.policy.reference import markdown
-from app.settings import Settings, load
+from app.settings import Settings
 from tests.shop import DAY, MONDAY
 from tests.test_packs import GOOD
 
@@ -320,20 +318,9 @@ def test_rows_take_the_place_of_those_before(trained: Any) -> None:
     assert with_rows(again, rows(trained.personas, "first")) == once
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    pytest.importorskip("noida_db", reason="the embedded broker is not installed: pip install 'kairos[embedded]'")
-    with EmbeddedBroker(tmp_path / "broker", keep=False) as broker:
-        monkeypatch.setenv("KAIROS_BROKER", broker.address)
-        monkeypatch.setenv("KAIROS_PARTITIONS", "2")
-        settings = load(replication=1)
-        asyncio.run(create(settings))
-        yield settings
-
-
 #
 @pytest.mark.embedded
-def test_personas_become_active_by_publishing_a_pack(call: Call, cluster: Settings, tmp_path: Path) -> None:
+def test_personas_become_active_by_publishing_a_pack(call: Call, embedded_cluster: Settings, tmp_path: Path) -> None:
     if "[[segment]]" not in markdown():
         pytest.skip("packs have no segments yet")
     (tmp_path / "mine").mkdir()
@@ -341,11 +328,11 @@ def test_personas_become_active_by_publishing_a_pack(call: Call, cluster: Settin
     assert call("profiles.jsonl", "--publish")[0] == 1  # nothing is active yet
     code, _, err = call("profiles.jsonl", "--publish", "--policy", "mine/pack.toml")
     assert code == 0, err
-    (version,) = asyncio.run(published(cluster)).versions
+    (version,) = asyncio.run(published(embedded_cluster)).versions
     assert version.ref.startswith("mine@") and version.whole
     compile_artifact(version.ref, version.data)
     assert b"budget_conscious_millennials" in version.data
     code, _, err = call("profiles.jsonl", "-k", "2", "--publish", "--policy", version.ref)
     assert code == 0, err
-    newest = asyncio.run(published(cluster)).versions[-1]
+    newest = asyncio.run(published(embedded_cluster)).versions[-1]
     assert newest.ref != version.ref and newest.data.count(b"[[segment]]") == 2

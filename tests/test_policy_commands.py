@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,12 +16,10 @@ import orjson
 import pytest
 
 from app.__main__ import main
-from app.edges.embedded import EmbeddedBroker
 from app.edges.producing import producing
 from app.edges.published import Published, Version, published
 from app.engine.artifacts import publish
 from app.engine.program import Output
-from app.engine.topics import create
 from app.events import Artifact, encode_json, iso
 from app.policy.pack import build, ref_of
 from app.settings import Settings, load
@@ -153,17 +151,6 @@ def test_which_version_is_meant() -> None:
 # --- on a broker, without a worker --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    pytest.importorskip("noida_db", reason="the embedded broker is not installed: pip install 'kairos[embedded]'")
-    with EmbeddedBroker(tmp_path / "broker", keep=False) as broker:
-        monkeypatch.setenv("KAIROS_BROKER", broker.address)
-        monkeypatch.setenv("KAIROS_PARTITIONS", "2")
-        settings = load(replication=1)
-        asyncio.run(create(settings))
-        yield settings
-
-
 def make_active(settings: Settings, ref: str) -> None:
     """What the clock of a running worker does once it has fanned an activation out."""
     put(settings, b"active/policy", encode_json(Artifact("policy", ref)))
@@ -182,7 +169,7 @@ def pointed(out: str) -> list[str]:
 
 
 @pytest.mark.embedded
-def test_versions_from_publishing_to_going_back(call: Call, cluster: Settings) -> None:
+def test_versions_from_publishing_to_going_back(call: Call, embedded_cluster: Settings) -> None:
     mine, later = build(MINE)[0], build(LATER)[0]
     assert "nothing was published" in call("list")[1]
     assert call("rollback")[0] == 1
@@ -191,10 +178,10 @@ def test_versions_from_publishing_to_going_back(call: Call, cluster: Settings) -
     assert call("rollback")[2] == f"kairos: {mine} is the only version that was published\n"
     (line,) = pointed(call("list")[1])
     assert line.startswith(f"{mine}  published ") and line.endswith("waits for a worker to make it active")
-    make_active(cluster, mine)
+    make_active(embedded_cluster, mine)
     assert call("publish", LATER)[0] == 0
-    make_active(cluster, later)
-    there = asyncio.run(published(cluster))
+    make_active(embedded_cluster, later)
+    there = asyncio.run(published(embedded_cluster))
     listed = pointed(call("list")[1])
     assert [line.split("  ")[0] for line in listed] == [mine, f"* {later}"]
     assert there.since is not None and listed[1].endswith(f"active since {iso(there.since)}")
@@ -212,7 +199,7 @@ def test_versions_from_publishing_to_going_back(call: Call, cluster: Settings) -
     assert code == 0
     told = [f"{later} → {mine}", "- first now waits 2h instead of 3h", f"{mine} is published again; the workers make it active"]
     assert out.splitlines() == told
-    make_active(cluster, mine)
+    make_active(embedded_cluster, mine)
     assert [line.split("  ")[0] for line in pointed(call("list")[1])] == [later, f"* {mine}"]
     assert call("rollback", mine)[2] == f"kairos: {mine} is the present version already\n"
     assert call("rollback")[1].splitlines()[0] == f"{mine} → {later}"
@@ -220,20 +207,20 @@ def test_versions_from_publishing_to_going_back(call: Call, cluster: Settings) -
     # By name, further back than one.
     assert call("publish", "s1")[0] == 0
     assert call("rollback", mine)[0] == 0
-    assert asyncio.run(published(cluster)).versions[-1].ref == mine
+    assert asyncio.run(published(embedded_cluster)).versions[-1].ref == mine
     every = orjson.loads(call("list", "--json")[1])
     assert [one["active"] for one in every["published"]] == [False, False, True]
     assert {one["name"] for one in every["shipped"]} >= {"s1", "merged"}
 
 
 @pytest.mark.embedded
-def test_what_does_not_belong_on_the_topic_is_passed_over_and_damage_is_told(call: Call, cluster: Settings) -> None:
+def test_what_does_not_belong_on_the_topic_is_passed_over_and_damage_is_told(call: Call, embedded_cluster: Settings) -> None:
     ref, data = build("s1")
-    put(cluster, b"x", b"no artifact at all")
-    put(cluster, b"x", b'{"kind":"policy","ref":"a@1","data":"%%%"}')
-    put(cluster, b"model/0", encode_json(Artifact("model", "m@1", data="")))
-    put(cluster, b"half/0", encode_json(Artifact("policy", "half@1", 0, 2, "aGFsZg==")))
-    put(cluster, b"s1/0", encode_json(Artifact("policy", ref, 0, 1, "YWx0ZXJlZA==")))
+    put(embedded_cluster, b"x", b"no artifact at all")
+    put(embedded_cluster, b"x", b'{"kind":"policy","ref":"a@1","data":"%%%"}')
+    put(embedded_cluster, b"model/0", encode_json(Artifact("model", "m@1", data="")))
+    put(embedded_cluster, b"half/0", encode_json(Artifact("policy", "half@1", 0, 2, "aGFsZg==")))
+    put(embedded_cluster, b"s1/0", encode_json(Artifact("policy", ref, 0, 1, "YWx0ZXJlZA==")))
     out = call("list")[1]
     assert [line.split("  ")[0] for line in pointed(out)] == [ref]
     assert out.count("DAMAGED") == 2 and "m@1" not in out and "a@1" not in out
@@ -245,12 +232,12 @@ def test_what_does_not_belong_on_the_topic_is_passed_over_and_damage_is_told(cal
 
 
 @pytest.mark.embedded
-def test_a_version_that_this_kairos_cannot_run_is_shown_as_no_and_not_gone_back_to(call: Call, cluster: Settings) -> None:
+def test_a_version_that_this_kairos_cannot_run_is_shown_as_no_and_not_gone_back_to(call: Call, embedded_cluster: Settings) -> None:
     data = orjson.dumps({"pack": 'name = "old"\nfuture = 1\n', "messages": {}})
     ref = ref_of("old", data)
 
     async def put_old() -> None:
-        async with producing(cluster) as producer:
+        async with producing(embedded_cluster) as producer:
             await publish(producer, "policy", ref, data)
 
     asyncio.run(put_old())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from app.events import Decision, Send, Tick, Undecodable
 from app.flow import DAY_MS
 from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
+from app.policy.problem import meant
 from app.policy.triggers import REACHABLE, STANDING
 from app.settings import Settings, load
 
@@ -97,7 +97,7 @@ def explain(
             census = asyncio.run(_census(settings, trigger, since)) if file is None else _census_of(settings, file, trigger, since)
             if not census.counts:
                 known = {*census.triggers, *compile_artifact(*artifact(settings.policy)).by_name}
-                raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else _meant(trigger, known)))
+                raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else meant(trigger, known)))
             click.echo(orjson.dumps(census.summary(), option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(census.lines()))
         elif person is not None:
             found = dossier(settings, person, file, after=AFTER_FILE_MS)
@@ -147,7 +147,7 @@ def walk(event_type: str, policy: str) -> list[str]:
         ]
         return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
     if known is None:
-        hint = _meant(event_type, EVENT_TYPES)
+        hint = meant(event_type, EVENT_TYPES)
         raise No(f"the contract names no event type {event_type} (such an event is kept, and usable in packs){hint}")
     fields = ", ".join(field.encode_name for field in msgspec.structs.fields(known.properties))
     lines = [f"{event_type} ({known.group}): {known.why}", f"properties that matter: {fields or 'none'}", ""]
@@ -287,8 +287,3 @@ async def _now(scan: Scanner) -> int:
         if isinstance(found, Tick):
             newest = max(newest, found.at)
     return newest or wall_ms()
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""

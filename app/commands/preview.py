@@ -5,7 +5,6 @@ Nothing is published, ever, and the links in the message are signed so that no g
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from app.edges.timeline import conclusion_text, event_text, printable
 from app.edges.verdict import gates, moment, step_name
 from app.events import Conclusion, Event
 from app.policy.pack import compile_artifact
+from app.policy.problem import meant
 from app.settings import Settings, load
 
 EVENT_ID = "given"
@@ -101,9 +101,7 @@ def _stage(
 def _trigger(pack: Pack, name: str, step: int) -> Trigger:
     trigger = pack.by_name.get(name)
     if trigger is None:
-        near = difflib.get_close_matches(name, pack.by_name, 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(pack.by_name))}"
-        raise No(f"pack {pack.name} has no trigger {name}; {hint}")
+        raise No(f"pack {pack.name} has no trigger {name}" + (meant(name, pack.by_name) or f"; it has {', '.join(sorted(pack.by_name))}"))
     if not chain.exists(trigger, step):
         raise No(f"{name} has no message {step}; its chain has {len(trigger.steps)}, --step 0 is the first")
     return trigger

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from app.domain.days import FOREVER
 from app.domain.device import zone
-from app.domain.mail import FOREVER, KEPT_MS, Mail, sends
+from app.domain.mail import KEPT_MS, Mail, sends
 from app.domain.response import Rates
 from app.domain.sends import CONTENT, DEVICES, Act, act, codes, first, human
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain.days import DAY_MS
+from app.domain.days import DAY_MS, FOREVER
 from app.domain.fingerprint import fingerprint
 from app.domain.machine import DEFAULT, Machines, judged, said
 from app.domain.sends import (
@@ -39,7 +39,6 @@ KEPT_MS = 90 * DAY_MS
 MAX_OPENS, MAX_CLICKS = 4, 8
 """Of one send."""
 MAX_WORD = 40
-FOREVER = 2**62
 
 
 class Mail(Struct, frozen=True, array_like=True):

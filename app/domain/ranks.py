@@ -1,4 +1,4 @@
-"""People ranked exactly among each other, without a histogram: what `kairos simulate --profiles` shows (interface.md section 8)."""
+"""What people are compared by; and they ranked exactly among each other, without a histogram, as `kairos simulate --profiles` shows it."""
 
 from __future__ import annotations
 

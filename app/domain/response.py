@@ -6,7 +6,8 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.domain.mail import FOREVER, Mail
+from app.domain.days import FOREVER
+from app.domain.mail import Mail
 from app.domain.sends import act, codes, first, last, unpacked
 
 

@@ -16,6 +16,7 @@ from app.domain.days import FOREVER
 from app.domain.effects import NOTHING, Conclude, Effect, Effects, Tell
 from app.domain.facts import Facts
 from app.domain.lifecycle import held
+from app.domain.ranks import figures_of
 from app.domain.standing import NEVER, Standing
 from app.events import Conclusion, Counted, Event, JournalRecord, NotRendered, Rendered, derived_id
 
@@ -162,17 +163,8 @@ class _Judging:
 
     def _bins(self, her: Person) -> dict[str, int]:
         """Where the population counts her: people with at least one order alone (interface.md section 4)."""
-        profile, counted = her.profile, self.part.counted
-        if not profile.orders:
-            return {} if counted else counted
-        bin_of = population.bin_of
-        spent = max(0, profile.spent)
-        found = {
-            "clv": bin_of("clv", spent),
-            "frequency": bin_of("frequency", profile.orders),
-            "recency": bin_of("recency", profile.last_order_at),
-            "monetary": bin_of("monetary", spent),
-        }
+        counted = self.part.counted
+        found = {figure: population.bin_of(figure, value) for figure, value in figures_of(her.profile).items()}
         return counted if found == counted else found
 
     def _tiers(self, bins: dict[str, int], at: int) -> dict[str, str]:

@@ -212,9 +212,12 @@ def _ref(decision: Decision) -> str:
 def of_file(film: Film, settings: Settings, asked: str) -> Dossier | None:
     """The same from a file of events. Raises `Unreadable`."""
     persons = candidates(settings, asked)
-    first = next(iter(film.seen(asked, persons)), None) or next(iter(film.seen(asked, film.owners[-1:])), None)
-    if first is None:
+    seen = film.seen(asked, persons)
+    if not seen and film.owners:
+        seen = film.seen(asked, film.owners[-1:])
+    if not seen:
         return None
+    first = seen[0]
     found = {first.person_id: first}
     while more := _related(found):
         news = film.seen(asked, more)

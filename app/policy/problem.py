@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 
@@ -15,3 +18,9 @@ class Problem(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {'warning: ' if self.warning else ''}{self.message}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, where one of the known names is near; else nothing."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, 
 from app.policy import conditions
 from app.policy.fields import DAY, HOUR, SNAKE, Fields
 from app.policy.place import Path
+from app.policy.problem import meant
 from app.policy.tables import FILE, FORM, Tables
 
 LATE, LATE_SLOW = 6 * HOUR, 3 * DAY
@@ -228,9 +228,8 @@ class Triggers:
         on = self._fields.text(told, at, "on")
         if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE or on in STANDING:
             return on
-        near = difflib.get_close_matches(on, [*EVENT_TYPES, *self._own_events], 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types{meant}")
+        hint = meant(on, [*EVENT_TYPES, *self._own_events])
+        self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types{hint}")
         return None
 
     def _condition(self, told: dict[str, Any], at: Path, roots: tuple[str, ...]) -> Condition | None:
