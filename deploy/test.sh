@@ -6,4 +6,4 @@ set -- test "$@"
 shift
 .venv/bin/ruff check app tests
 .venv/bin/mypy
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
