@@ -14,13 +14,15 @@ from app.domain import experiments, gate, goals, merging, originals, plan, scope
 from app.domain.decision import decide
 from app.domain.gate import Answer
 from app.domain.scope import SEND
-from app.domain.trigger import Step, Trigger
+from app.domain.trigger import Offer, Step, Trigger
 from app.domain.window import HELD, Sent, Window
 from app.events import NotRendered, Rendered
 
 if TYPE_CHECKING:
     from app.domain.scheduler import Scheduler
 
+ENDS = frozenset(("condition_false", "no_consent", "unsubscribed", "suppressed", "no_address", "erased", "bot"))
+"""Reasons that end a programme though its row goes on after any other."""
 MAX_SENT = 200
 """Marks of last sends kept for `again`; the oldest gives way, which can only make Kairos speak sooner."""
 
@@ -36,17 +38,20 @@ def exists(row: Trigger, number: int) -> bool:
     return beyond <= 0 or (row.programme is not None and (not row.programme.times or beyond < row.programme.times))
 
 
-def wait_of(row: Trigger, number: int) -> int:
-    """Ms from the due_at of the step before to that of this one."""
-    return row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
+def wait_of(row: Trigger, number: int, every: int = 0) -> int:
+    """Ms from the due_at of the step before to that of this one. `every`: the window's own interval, if it has one."""
+    return every or row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
 
 
 def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
     """The wait of the window's first step: its arm's, if that has its own."""
-    for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms):
-        if arm.wait is not None:
-            return arm.wait
-    return row.steps[0].wait
+    arm = arm_wait(turn, one)
+    return arm if arm is not None else one.every if row.treated_wait else row.steps[0].wait
+
+
+def arm_wait(turn: Scheduler, one: Window) -> int | None:
+    """The first wait of the arm that the window is in, if that has its own."""
+    return next((arm.wait for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms) if arm.wait is not None), None)
 
 
 def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
@@ -63,7 +68,7 @@ def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
             continue
         step = step_of(row, one.step)
         answer = gate.ask(one, row, step, turn.pack, turn.see)
-        if answer.reason is None and row.group is not None:
+        if answer.reason is None and in_group(one, row):
             answer = _grouped(turn, one, row, answer)
         if answer.reason is not None:
             _next(turn, one, row, answer.reason, answer.values)
@@ -120,13 +125,14 @@ def _went(turn: Scheduler, one: Window, row: Trigger) -> None:
     if one.closing or not exists(row, following):
         del turn.windows[turn.at(one.window_id)]
     else:
-        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1), row, following)
+        asked = (*one.asked, turn.see.now)[-window.MAX_ASKED :] if row.programme is not None else ()
+        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1, asked=asked), row, following)
 
 
 def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[str, Any] | None = None, recorded: bool = False) -> None:
     """The present step did not go out: it ends so (`recorded`: somebody has said so already), and all up to one that comes regardless.
 
-    A programme ends when its condition does, whatever its row says.
+    A programme ends when its condition does, and when she cannot be written to, whatever its row says.
     """
     if one.closing:
         del turn.windows[turn.at(one.window_id)]
@@ -136,7 +142,7 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
     number = one.step + 1
     while exists(row, number):
         repeats = number >= len(row.steps)
-        if step_of(row, number).after == "any" and not (repeats and reason == "condition_false"):
+        if step_of(row, number).after == "any" and not (repeats and reason in ENDS):
             _arm(turn, one, row, number)
             return
         if repeats:
@@ -148,7 +154,7 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
 
 def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
     """The step of this number waits from the due_at of the one before it, whatever lies between."""
-    due_at = one.due_at + sum(wait_of(row, step) for step in range(one.step + 1, number + 1))
+    due_at = one.due_at + sum(wait_of(row, step, one.every) for step in range(one.step + 1, number + 1))
     armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=max(due_at, turn.see.now + 1))
     turn.windows[turn.at(one.window_id)] = armed
     values = {"message": step_of(row, number).message}
@@ -165,8 +171,23 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
     chosen = gate.choose(step.choices, one, turn.see) if step.choices else None
     if chosen is not None:
         values["chosen"] = chosen.when.text
+        _offer(values, chosen.offer)
         return chosen.message
+    _offer(values, step.offer)
     return step.message
+
+
+def _offer(values: dict[str, Any], offer: Offer | None) -> None:
+    """What the message offers, for its template and for whoever asks later what it cost."""
+    if offer is not None:
+        values["offer"] = {"kind": offer.kind, "discount": offer.discount}
+
+
+def in_group(one: Window, row: Trigger) -> bool:
+    """Whether a window is in the group of its row."""
+    if row.group is None or row.group_when is None:
+        return row.group is not None
+    return row.group_when.evaluate({"event": window.properties(one)}).holds
 
 
 def _grouped(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
@@ -178,6 +199,9 @@ def _grouped(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answ
     for other in turn.windows:
         if other.window_id == one.window_id or other.silent or not (other.sent or other.send_id) or turn.row(other).group != row.group:
             continue
+        theirs_row = turn.row(other)
+        if not in_group(other, theirs_row) or (theirs_row.programme is not None and not other.send_id):
+            continue  # a programme has no end: it is silent while others of the group speak, and keeps nobody else from speaking
         theirs = window.products(other) if group.scope == scope.PRODUCT else []
         if group.scope != scope.PRODUCT or any(a.same(b) for a in mine for b in theirs):
             held_by = {"group": group.name, "held_by": other.trigger, "window_id": other.window_id}

@@ -50,7 +50,7 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             to_name=name,
             cause=[open_window.opening],
             values=answer.values,
-            view=view(open_window, email, see, message),
+            view={**view(open_window, email, see, message), "offer": answer.values.get("offer") or {}},
             arms=list(open_window.arms),
         )
     )

@@ -25,6 +25,7 @@ from app.domain.purchases import Purchases
 from app.domain.recent import RecentProduct
 from app.domain.rhythm import Rhythm
 from app.domain.signals import Signal
+from app.domain.supplies import Supplies
 from app.domain.visits import OF_A_VISIT, Visit, visited
 from app.events import Conclusion, Event, JournalRecord, Rendered
 
@@ -87,6 +88,8 @@ class Profile(Struct, frozen=True, array_like=True):
     """Since when her profile shows what was not published yet (ms; 0: nothing)."""
     traits_at: dict[str, int] = {}
     """When each trait was last spoken of (s): an old word that arrives late undoes nothing."""
+    supplies: Supplies = ()
+    """What she uses up and buys again."""
 
 
 Changes = dict[str, Any]

@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from app.domain.concluded import TOLD
 from app.domain.message import MessageSource
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
+from app.policy.heard import heard
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
 from app.policy.problem import Problem
@@ -148,6 +150,10 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
         scoring=source.scoring,
+        heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),
+        looks=tuple(
+            sorted({key for one in triggers for rule in one.cancels if rule.when is not None for key in rule.when.event_keys or ()})
+        ),
     )
 
 
@@ -155,7 +161,7 @@ def _blunt(triggers: Iterable[Trigger]) -> frozenset[str]:
     rules = [rule for one in triggers for rule in one.cancels]
     sharp = {kind for rule in rules if rule.scope != PERSON or rule.when is not None or rule.before for kind in rule.on}
     # What she bought is kept whole: mails leave out what she has.
-    return frozenset(kind for rule in rules for kind in rule.on) - sharp - frozenset(PURCHASED)
+    return frozenset(kind for rule in rules for kind in rule.on) - sharp - frozenset((*PURCHASED, *TOLD))
 
 
 def _by_kind(pairs: Iterable[tuple[str, Trigger]]) -> dict[str, tuple[Trigger, ...]]:
