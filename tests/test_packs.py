@@ -80,7 +80,7 @@ def test_the_shipped_packs_carry_the_guides_figures(name: str) -> None:
     assert (late["product_page_abandonment"], late["post_purchase"]) == (6 * HOUR, 3 * DAY)
     assert {row.expires for row in loaded.triggers} == {24 * HOUR}
     assert all(row.why for row in loaded.triggers)
-    assert loaded.consent == {"track": "opt_out", "email": "opt_in", "personalise": "opt_in"}
+    assert loaded.consent == {"track": "opt_out", **dict.fromkeys(("email", "personalise", "sms", "push"), "opt_in")}
 
 
 def test_what_merged_has_of_its_own() -> None:
