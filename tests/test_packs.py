@@ -92,7 +92,7 @@ def test_what_merged_has_of_its_own() -> None:
     assert steps("merged", "repeat_browsing") == [(3 * HOUR, "still-interested"), (48 * HOUR, "related-products")]
     assert steps("merged", "wishlist") == [(3 * DAY, "wishlist-reminder"), (14 * DAY, "wishlist-last")]
     rows = pack("merged").by_name
-    once_ever = {"welcome", "post_purchase", "content_engagement", "link_click_pattern"}
+    once_ever = {"welcome", "post_purchase", "content_engagement", "link_click_pattern", "sms_fallback"}
     assert {name for name, row in rows.items() if not row.again} == once_ever
     assert rows["cart_abandonment"].again == 24 * HOUR
     assert {row.again for name, row in rows.items() if name not in {*once_ever, "cart_abandonment"}} == {7 * DAY}

@@ -24,7 +24,6 @@ from app.engine.rows import NEVER
 from app.events import Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
 from app.flow import Stage
 
-
 TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 """Channel → what its address is called in a send."""
 

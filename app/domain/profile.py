@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, publishing, telling, traits
 from app.domain.answers import Answers
-from app.domain.channels import Contacts
 from app.domain.bounces import Bounces
+from app.domain.channels import Contacts
 from app.domain.consent import Words, permits, tracked
 from app.domain.device import Device
 from app.domain.effects import NOTHING, Conclude, Effects, PublishProfile

@@ -10,12 +10,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
 from app.domain.scope import Subject
 from app.domain.scoring import Scoring
-from app.domain.sensitive import Sensitive
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
+from app.domain.sensitive import Sensitive
 from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
 
@@ -146,6 +147,12 @@ class Trigger(Struct, frozen=True):
     """Of an order's window: its first wait counts from the delivery."""
     opens: str = "all"
     """Which opens and clicks open it, cancel it and reach its goal: `all`, or `human`, those that no machine made (X-26)."""
+    transactional: bool = False
+    """About something she asked for or bought: exempt from quiet hours, send time, caps and suppression groups."""
+    converts: float = 0.0
+    """Share of its messages that end in an order: what a message is worth when several compete for one place."""
+    depth: int = 1
+    """How much its messages show that she is known, 0–3 (A-261)."""
 
     channels: tuple[str, ...] = ("email",)
     """How its messages may go out, in the pack's order of preference; what she prefers herself goes first."""
@@ -264,6 +271,10 @@ class Pack(Struct, frozen=True):
     """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
     sensitive: Sensitive = NOTHING_LISTED
     """What must not be inferred of anybody."""
+    contact: ContactPolicy = ContactPolicy()
+    """How often and when a person may be written to at all, whatever the reason."""
+    remembers: int = 0
+    """How long her messages are kept for caps to count (ms)."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
 

@@ -40,7 +40,9 @@ class Consents:
             else:
                 for purpose in rules:
                     if purpose not in general:
-                        self._fields.wrong((*at, purpose), f"{purpose}: [consent] itself says nothing of it, so elsewhere nobody would be asked")
+                        self._fields.wrong(
+                            (*at, purpose), f"{purpose}: [consent] itself says nothing of it, so elsewhere nobody would be asked"
+                        )
                 regions[region] = self._regimes(rules, at)
         return general, regions
 

@@ -9,8 +9,8 @@ from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
-from app.domain.sensitive import Inference
 from app.domain.segments import Band, BandScheme, Segment
+from app.domain.sensitive import Inference
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
@@ -102,7 +102,10 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("send_time",), "prior"): (Pack, "hour_prior"),
     (("sensitive",), "names"): (Inference, "names"),
     (("sensitive",), "words"): (Inference, "words"),
-    (("experiment", "arm"), "when"): "Over `event`, `profile`, `intent`, `churn` at the opening; who is in the arm and does not fulfil it gets nothing.",
+    (
+        ("experiment", "arm"),
+        "when",
+    ): "Over `event`, `profile`, `intent`, `churn` at the opening; who is in the arm and does not fulfil it gets nothing.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",

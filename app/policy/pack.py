@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from app.domain.caps import span
 from app.domain.message import MessageSource, speaks
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
-from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
-from app.policy.messages import ENDS, build_messages
 from app.policy import sensitive
+from app.policy.contact_policy import intervals
+from app.policy.messages import ENDS, build_messages
+from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.problem import Problem
 from app.policy.reading import messages_of
 from app.policy.schema import Source
@@ -181,6 +183,8 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         soft_bounces=source.soft_bounces,
         hour_prior=source.hour_prior,
         sensitive=source.sensitive,
+        contact=source.contact,
+        remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),
         scoring=source.scoring,
     )
 

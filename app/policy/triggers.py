@@ -37,10 +37,12 @@ MAX_BEST_HOUR = 7 * DAY
 MAX_COUNT = 20
 MAX_STEPS = 20
 MAX_CHOICES = 200
+MAX_DEPTH = 3
 
 TRIGGER = (
     "name", "why", "open", "cancel", "wait", "send", "choose", "when", "follow_up", "every", "times", "needs", "priority", "restart",
-    "idle", "once", "again", "group", "goal", "opens", "delivery", "late", "expires", "channels", "best_hour",
+    "idle", "once", "again", "group", "goal", "opens", "delivery", "late", "expires", "transactional", "converts", "depth", "best_hour",
+    "channels",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
@@ -71,7 +73,8 @@ class Triggers:
         later = [self._follow_up(one, (*at, "follow_up", n)) for n, one in enumerate(read.list(told, at, "follow_up", dict))]
         if len(later) >= MAX_STEPS:
             read.wrong((*at, "follow_up"), f"follow_up: a chain of more than {MAX_STEPS} messages; a programme repeats with every")
-        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS)
+        transactional = read.flag(told, at, "transactional")
+        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS[:1] if transactional else NEEDS)
         for purpose in needs:
             if purpose not in self._consent:
                 read.wrong((*at, "needs") if "needs" in told else at, f"needs {purpose!r}, of which [consent] says nothing")
@@ -81,6 +84,8 @@ class Triggers:
         group = read.text(told, at, "group")
         if group is not None and group not in self._groups:
             read.wrong((*at, "group"), f"unknown group {group!r}: [[group]] has {', '.join(self._groups) or 'none'}")
+        if group is not None and transactional:
+            read.wrong((*at, "group"), "group: a transactional message waits for no other")
         delivery = read.flag(told, at, "delivery")
         if delivery and opening is not None and opening.scope != ORDER:
             read.wrong((*at, "delivery"), f"delivery: only a window of an order ({ORDER}) can wait for it")
@@ -93,7 +98,11 @@ class Triggers:
         restart, idle, once = (read.flag(told, at, field) for field in ("restart", "idle", "once"))
         goal, programme = self._goal(told, at), self._programme(told, at)
         opens = read.one_of(told, at, "opens", OPENS, OPENS[0])
+        converts = read.share(told, at, "converts") or 0.0
+        depth = read.whole(told, at, "depth", 0, MAX_DEPTH, 1)
         channels, best_hour = self._channels(told, at), self._best_hour(told, at, expires)
+        if best_hour and transactional:
+            read.wrong((*at, "best_hour"), "best_hour: a transactional message does not wait")
         if len(read.problems) > before or not (name and why and opening and first):
             return None
         steps = (first, *(one for one in later if one))
@@ -117,6 +126,9 @@ class Triggers:
             programme,
             delivery,
             opens,
+            transactional,
+            converts,
+            depth,
             channels=channels,
             best_hour=best_hour,
         )
