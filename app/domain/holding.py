@@ -33,9 +33,17 @@ def hold(turn: Scheduler, one: Window, answer: Answer) -> None:
     """The window waits; a decision says so once for each reason."""
     assert answer.reason is not None
     if answer.reason != one.held:
-        turn.effects.append(decide(one, turn.see, "held", one.step, answer.reason, due_at=one.due_at, values=answer.values))
+        values = answer.values if answer.lost_to is None else {**answer.values, "lost_to": _winner(turn, answer.lost_to)}
+        turn.effects.append(decide(one, turn.see, "held", one.step, answer.reason, due_at=one.due_at, values=values))
     first_at = one.first_at or turn.see.now
     turn.windows[turn.at(one.window_id)] = replace(one, held=answer.reason, first_at=first_at, wake_at=answer.wake_at)
+
+
+def _winner(turn: Scheduler, contact: Contact) -> dict[str, str | None]:
+    """The message that took the place, as far as its window is still open."""
+    won = next((one for one in turn.windows if one.send_id and contacts.mark(one.send_id) == contact.send), None)
+    told = {"window_id": None, "send_id": None} if won is None else {"window_id": won.window_id, "send_id": won.send_id}
+    return {"trigger": contact.trigger, **told}
 
 
 def merging(turn: Scheduler, due_now: Iterable[Window]) -> list[Window]:
