@@ -26,7 +26,10 @@ HERS = frozenset(("profile", "intent", "churn"))
 
 
 class Answer(Struct, frozen=True):
-    """`reason` None: it may go now, by `channel`; else why not (interface.md section 4), and with `wake_at` not yet. `values`: what was seen."""
+    """`reason` None: it may go now, by `channel`; else why not (interface.md section 4), and with `wake_at` not yet.
+
+    `values`: what was seen.
+    """
 
     reason: str | None
     values: dict[str, Any]
@@ -50,8 +53,8 @@ def ask(
 ) -> Answer:
     """Gates in order, the first that closes tells. `trigger`, `step`: of the window's own pack version; `pack`: the one active now.
 
-    `known`: the messages she got lately, those of this very turn among them. The suppression group is asked in groups.py. `has_text`: whether
-    the step's message can be written in a channel; asked only where a trigger has several.
+    `known`: the messages she got lately, those of this very turn among them. The suppression group is asked in groups.py.
+    `has_text`: whether the step's message can be written in a channel; asked only where a trigger has several.
     """
     values: dict[str, Any] = {}
     reason = _person(see, values) or _late(open_window, trigger, see, values)

@@ -46,7 +46,7 @@ class Reached(Struct, frozen=True):
 
 
 def reached(trigger: Trigger, pack: Pack, see: See, has_text: Callable[[str], bool], values: dict[str, Any]) -> Reached:
-    """The channel of a message of this trigger. `has_text`: whether the message can be written in a channel. `values` tell what was seen."""
+    """The channel of a message of this trigger. `has_text`: whether it can be written in a channel. `values` tell what was seen."""
     her = see.person.profile
     listed = trigger.channels
     order = listed if listed == EMAIL_ONLY else preferred(her, listed)

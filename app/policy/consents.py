@@ -41,7 +41,7 @@ class Consents:
                 for purpose in rules:
                     if purpose not in general:
                         self._fields.wrong(
-                            (*at, purpose), f"{purpose}: [consent] itself says nothing of it, so elsewhere nobody would be asked"
+                            (*at, purpose), f"{purpose}: [consent] itself says nothing of it"
                         )
                 regions[region] = self._regimes(rules, at)
         return general, regions

@@ -105,7 +105,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (
         ("experiment", "arm"),
         "when",
-    ): "Over `event`, `profile`, `intent`, `churn` at the opening; who is in the arm and does not fulfil it gets nothing.",
+    ): "Asked at the opening, over `event`, `profile`, `intent`, `churn`; where it does not hold, she gets nothing.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
