@@ -133,7 +133,10 @@ def test_what_may_not_be_tracked_in_a_region_is_not_kept(tmp_path: Path) -> None
     [
         ('[consent.regions.DE]\nemail = "opt_in"', "mine.toml:12: region DE: people of the Union's member states are in region EU"),
         ('[consent.regions.Europe]\nemail = "opt_in"', "mine.toml:12: region 'Europe': EU, or a country outside of it"),
-        ('[consent.regions.EU]\nemail = "maybe"', "mine.toml:13: email: opt_in (absence means no) or opt_out (absence means yes), not 'maybe'"),
+        (
+            '[consent.regions.EU]\nemail = "maybe"',
+            "mine.toml:13: email: opt_in (absence means no) or opt_out (absence means yes), not 'maybe'",
+        ),
         ('[consent.regions.EU]\nfax = "opt_in"', "mine.toml:13: fax: [consent] itself says nothing of it"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import facts, line, money, recent, window
+from app.domain import facts, line, money, recent, sensitive, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer, expires_at
@@ -113,7 +113,13 @@ def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> li
         names = (one.product_id, one.group_id, one.name)
         return any(one.same(other) for other in shown) or any(name and fingerprint(name) in sold for name in names)
 
-    return [one for one in views if not spoken_for(one.product)]
+    listed = see.pack.sensitive  # what she looked at in private stays there
+    return [one for one in views if not spoken_for(one.product) and sensitive.among(listed, _categories(one)) is None]
+
+
+def _categories(one: RecentProduct) -> tuple[str, ...]:
+    told = recent.told(one).category
+    return () if told is None else (told,)
 
 
 def _recent(one: RecentProduct) -> dict[str, Any]:

@@ -125,16 +125,19 @@ class Scheduler:
             if when is not None and not self._holds(subject, when):
                 continue
             held = True
-            if delicate is not None and PERSONALISE in row.needs:
-                self.effects.append(Unopened(row.name, "sensitive"))  # what it tells of her is not written down, only that it was so
-                continue
             scope_key = scope.key(row.opening.scope, subject)
             if scope_key is None:
                 continue
             place = self.place(row, subject)
-            if place is not None:
+            barred = delicate is not None and PERSONALISE in row.needs
+            if place is not None and barred:  # it gathers nothing of it, but she has touched her cart
+                self.windows[place] = self.restarted(self.windows[place], self.row(self.windows[place]), opened_at)
+            elif place is not None:
                 self.join(place, subject, opened_at)
             elif subject.kind in row.opening.on and not self.spent(row, subject) and self.enough(row, scope_key, subject):
+                if barred:
+                    self.effects.append(Unopened(row.name, "sensitive"))  # what it tells of her is not written down
+                    continue
                 drawn = experiments.draw(self.pack, row.name, self.see.person_id, partial(self._holds, subject))
                 one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn)
                 self.begin(self.answering(one) if row.opening.scope == SEND else one, row)

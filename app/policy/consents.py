@@ -40,9 +40,7 @@ class Consents:
             else:
                 for purpose in rules:
                     if purpose not in general:
-                        self._fields.wrong(
-                            (*at, purpose), f"{purpose}: [consent] itself says nothing of it"
-                        )
+                        self._fields.wrong((*at, purpose), f"{purpose}: [consent] itself says nothing of it")
                 regions[region] = self._regimes(rules, at)
         return general, regions
 
