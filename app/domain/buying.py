@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.domain import orders, purchases, rhythm, supplies
-from app.domain.browsing import behaved, untracked
+from app.domain.browsing import behaved
 from app.domain.concluded import REORDER
+from app.domain.consent import tracked
 from app.domain.days import DAY_MS
 from app.domain.effects import NOTHING, Conclude, Effects, Keep
 from app.domain.lookback import named
@@ -30,11 +31,11 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
     if order is None:
         return NOTHING
     currency, before = part.currency or order.currency, bought.before
-    liked = () if untracked(part) else names
+    liked = () if not tracked(part, see) else names
     short = purchases.told(part.purchases, bought.order_id, order, event.properties, liked, currency)
     if short is not part.purchases:
         changes["purchases"] = short  # a repeat may be the first to tell the coupon
-    needed = _supplied(part, event, bought, see, changes) if not untracked(part) else []
+    needed = _supplied(part, event, bought, see, changes) if tracked(part, see) else []
     if bought.orders is see.orders:
         return tuple(needed)
     gained = _net(order, currency) - _net(before, currency)
@@ -50,8 +51,8 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         changes["last_order_at"] = max(one.at for one in bought.orders.open.values())
     if bought.kind == "order_placed":
         changes["orders"] = part.orders + 1
-    changes["rhythm"] = rhythm.ordered(part.rhythm, before, order, () if untracked(part) else bought.categories)
-    if bought.categories and not untracked(part):
+    changes["rhythm"] = rhythm.ordered(part.rhythm, before, order, () if not tracked(part, see) else bought.categories)
+    if bought.categories and tracked(part, see):
         behaved(part, event, see, changes, bought.categories, "purchase")
     keep = Keep("orders", bought.orders)
     if bought.kind is None:

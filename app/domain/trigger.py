@@ -10,16 +10,21 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
 from app.domain.scope import Subject
 from app.domain.scoring import Scoring
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
+from app.domain.sensitive import Sensitive
 from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
 
 Facts = dict[str, Any]
 """What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
+
+
+NOTHING_LISTED = Sensitive()
 
 
 class Verdict(Struct, frozen=True):
@@ -159,6 +164,17 @@ class Trigger(Struct, frozen=True):
     """Of an order's window: its first wait counts from the delivery."""
     opens: str = "all"
     """Which opens and clicks open it, cancel it and reach its goal: `all`, or `human`, those that no machine made (X-26)."""
+    transactional: bool = False
+    """About something she asked for or bought: exempt from quiet hours, send time, caps and suppression groups."""
+    converts: float = 0.0
+    """Share of its messages that end in an order: what a message is worth when several compete for one place."""
+    depth: int = 1
+    """How much its messages show that she is known, 0–3 (A-261)."""
+
+    channels: tuple[str, ...] = ("email",)
+    """How its messages may go out, in the pack's order of preference; what she prefers herself goes first."""
+    best_hour: int = 0
+    """A message may wait so long for the hour of the week at which she is likeliest to take it up; 0: it goes when it is due."""
     until: str | None = None
     """Key of its opening that tells an instant: the first message waits until then, and at least its `wait`; without one nothing opens."""
     before: int = 0
@@ -196,6 +212,8 @@ class Arm(Struct, frozen=True):
     """Of the first step, in ms."""
     message: str | None = None
     """Of the first step."""
+    when: Condition | None = None
+    """Asked at the opening: who is in the arm and does not fulfil it gets nothing, each message recorded (`condition_false`; A-209)."""
     factors: tuple[tuple[str, str], ...] = ()
     """Of a factor grid: (factor, level) each (X-22)."""
 
@@ -284,6 +302,18 @@ class Pack(Struct, frozen=True):
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
+    consent_regions: dict[str, dict[str, str]] = {}
+    """Region (`EU`, else a country's code) → purpose → its own rule, which goes before that of `consent`."""
+    soft_bounces: int = 0
+    """So many mails in a row that bounced softly suppress an address, until one arrives; 0: none do."""
+    hour_prior: int = 5
+    """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
+    sensitive: Sensitive = NOTHING_LISTED
+    """What must not be inferred of anybody."""
+    contact: ContactPolicy = ContactPolicy()
+    """How often and when a person may be written to at all, whatever the reason."""
+    remembers: int = 0
+    """How long her messages are kept for caps to count (ms)."""
     heard: dict[str, frozenset[str]] = {}
     """Kind of a conclusion about her standing → the values (`segment`, `scheme.stage`) that may open a row; not there: any."""
     looks: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.domain import line, money, scope, waits
+from app.domain.contacts import Contacts
 from app.domain.days import DAY_MS
 from app.domain.dwell import View
 from app.domain.experiments import Drawn
@@ -77,9 +78,15 @@ class Window(Struct, frozen=True, array_like=True):
     arms: tuple[tuple[str, str], ...] = ()
     """(experiment, arm) as drawn at the opening."""
     silent: str = ""
-    """`control_arm` or `holdout`: each message she would get is recorded, none goes out."""
+    """`control_arm`, `holdout`, or `condition_false` (her arm asks for more): what she would get is recorded, not sent."""
     awaits: bool = False
     """Its first wait has not begun: the order is not delivered yet."""
+    held: str = ""
+    """Why its present step is held: `quiet_hours`, `send_time`, `frequency_cap`, `lost_to_trigger`, `suppression_group`, `merging`."""
+    first_at: int = 0
+    """When its present step would first have gone out, had nothing held it (ms); 0: it never got so far. It expires by this."""
+    released_at: int = 0
+    """When its present step, once held, passed the gate (ms): its follow-up waits from here. 0: it was not held."""
     every: int = 0
     """Of a trigger that goes by treatments: the interval (ms) of the stage that opened it."""
     asked: tuple[int, ...] = ()
@@ -116,6 +123,10 @@ class Windows(Struct, frozen=True, array_like=True):
     """Messages whose goal may still be reached."""
     latest: Latest = ()
     """(kind, event id, the shop's time) of the newest event of each kind that cancels whatever it is about: no look-back need list them."""
+    contacts: Contacts = ()
+    """The messages she got lately, or is about to: what caps count."""
+    forgotten: int = 0
+    """Messages that gave way among them before their time."""
 
 
 def properties(window: Window) -> dict[str, Any]:

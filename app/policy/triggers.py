@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.chain import MAIL_SENT
 from app.domain.concluded import ENTERED, REORDER, STAGE, STANDINGS, TOLD
 from app.domain.event_types import EVENT_TYPES
+from app.domain.reach import CHANNELS, EMAIL
 from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Offer, Opening, Programme, Step, Trigger
 from app.policy import conditions
@@ -31,13 +33,16 @@ TREATMENT = "treatment"
 OPENS = ("all", "human")
 """Whose opens and clicks count."""
 KEY = re.compile(r"[A-Za-z_]\w{0,99}")
+MAX_BEST_HOUR = 7 * DAY
 MAX_COUNT = 20
 MAX_STEPS = 20
 MAX_CHOICES = 200
+MAX_DEPTH = 3
 
 TRIGGER = (
     "name", "why", "open", "cancel", "wait", "until", "before", "send", "choose", "when", "offer", "follow_up", "every", "times", "after",
     "needs", "priority", "restart", "idle", "once", "again", "group", "group_when", "goal", "opens", "delivery", "late", "expires",
+    "transactional", "converts", "depth", "best_hour", "channels",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
@@ -70,7 +75,8 @@ class Triggers:
         later = [self._follow_up(one, (*at, "follow_up", n)) for n, one in enumerate(read.list(told, at, "follow_up", dict))]
         if len(later) >= MAX_STEPS:
             read.wrong((*at, "follow_up"), f"follow_up: a chain of more than {MAX_STEPS} messages; a programme repeats with every")
-        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS)
+        transactional = read.flag(told, at, "transactional")
+        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS[:1] if transactional else NEEDS)
         for purpose in needs:
             if purpose not in self._consent:
                 read.wrong((*at, "needs") if "needs" in told else at, f"needs {purpose!r}, of which [consent] says nothing")
@@ -89,6 +95,8 @@ class Triggers:
         until, before_ms = self._until(told, at, opening)
         if "after" in told and "every" not in told:
             read.wrong((*at, "after"), "after: of the first message only a programme asks; every is missing")
+        if group is not None and transactional:
+            read.wrong((*at, "group"), "group: a transactional message waits for no other")
         delivery = read.flag(told, at, "delivery")
         if delivery and opening is not None and opening.scope != ORDER:
             read.wrong((*at, "delivery"), f"delivery: only a window of an order ({ORDER}) can wait for it")
@@ -101,6 +109,11 @@ class Triggers:
         restart, idle, once = (read.flag(told, at, field) for field in ("restart", "idle", "once"))
         goal, programme = self._goal(told, at), self._programme(told, at, treated)
         opens = read.one_of(told, at, "opens", OPENS, OPENS[0])
+        converts = read.share(told, at, "converts") or 0.0
+        depth = read.whole(told, at, "depth", 0, MAX_DEPTH, 1)
+        channels, best_hour = self._channels(told, at), self._best_hour(told, at, expires)
+        if best_hour and transactional:
+            read.wrong((*at, "best_hour"), "best_hour: a transactional message does not wait")
         if len(read.problems) > before or not (name and why and opening and first):
             return None
         steps = (first, *(one for one in later if one))
@@ -124,11 +137,41 @@ class Triggers:
             programme,
             delivery,
             opens,
-            until,
-            before_ms,
-            group_when,
-            "wait" in treated,
+            transactional,
+            converts,
+            depth,
+            channels=channels,
+            best_hour=best_hour,
+            until=until,
+            before=before_ms,
+            group_when=group_when,
+            treated_wait="wait" in treated,
         )
+
+    def _channels(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
+        read, place = self._fields, (*at, "channels")
+        listed = read.list(told, at, "channels", str) if "channels" in told else [EMAIL]
+        for one in listed:
+            if one not in CHANNELS:
+                read.wrong(place, f"channels: {' or '.join(CHANNELS)}, not {one!r}{meant(one, CHANNELS)}")
+            elif one not in self._consent and (one != EMAIL or "channels" in told):
+                read.wrong(place, f"channels: {one} needs consent to {one!r}, of which [consent] says nothing")
+        if not listed:
+            read.wrong(place, "channels: a message goes out by at least one")
+        if len(set(listed)) < len(listed):
+            read.wrong(place, "channels: one of them a second time")
+        return tuple(listed)
+
+    def _best_hour(self, told: dict[str, Any], at: Path, expires: int) -> int:
+        read, place = self._fields, (*at, "best_hour")
+        span = read.duration(told, at, "best_hour")
+        if "best_hour" in told and span < HOUR:
+            read.wrong(place, "best_hour: at least 1h, or there is no hour to choose")
+        if span > MAX_BEST_HOUR:
+            read.wrong(place, f"best_hour: at most {MAX_BEST_HOUR // DAY}d: a week has every hour once")
+        elif span > expires:
+            read.wrong(place, f"best_hour: by then the message has expired, {expires // HOUR} h after it was due")
+        return span
 
     def _opening(self, told: dict[str, Any], at: Path) -> Opening | None:
         read = self._fields
@@ -138,6 +181,8 @@ class Triggers:
         if scope not in (PERSON, PRODUCT, ORDER, SEND):
             read.wrong((*at, "scope"), f"scope: {PERSON}, {PRODUCT}, {ORDER} or {SEND}, not {scope!r}")
             return None
+        if on == MAIL_SENT and scope != SEND:
+            read.wrong((*at, "scope"), f"scope: {on} is about the mail: {SEND}")
         if on in STANDINGS and scope != PERSON:
             read.wrong((*at, "scope"), f"scope: {on} is about the {PERSON}")
         if on == REORDER and scope != PRODUCT:
@@ -276,7 +321,7 @@ class Triggers:
     def event(self, told: dict[str, Any], at: Path) -> str | None:
         """The event type that `on` names."""
         on = self._fields.text(told, at, "on")
-        if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE or on in STANDING:
+        if on is None or on in EVENT_TYPES or on in self._own_events or on in (REACHABLE, MAIL_SENT) or on in STANDING:
             return on
         hint = meant(on, [*EVENT_TYPES, *self._own_events])
         self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types{hint}")
