@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,13 @@ def _build(name: str, folders: Sequence[Path]) -> tuple[MessageSource | None, li
     try:
         if markup.stat().st_size > MAX_SOURCE or text.stat().st_size > MAX_SOURCE:
             return None, [Problem(str(markup), 0, f"a message of more than {MAX_SOURCE} bytes")]
-        fields, body, problems = _read_text(text)
+        fields, body, problems = _read_text(text, find)
         source, more = mjml.read(markup, find)
     except UnicodeDecodeError as error:
         return None, [Problem(str(markup), 0, f"not UTF-8: {error.reason}")]
     problems += more
-    for line, one in fields.values():
-        problems += _check(Source(one, ((str(text), line),)), html=False)
+    for place, one in fields.values():
+        problems += _check(Source(one, (place,)), html=False)
     problems += _check(body, html=False)
     faults = _check(source, html=True)
     html, more = mjml.build(source)
@@ -71,29 +71,29 @@ def _build(name: str, folders: Sequence[Path]) -> tuple[MessageSource | None, li
     return message, _try(message, str(markup))
 
 
-def _read_text(file: Path) -> tuple[dict[str, tuple[int, str]], Source, list[Problem]]:
-    """Front matter (field → (line, template)), the text below `---`, problems."""
-    lines = file.read_text("utf-8").split("\n")
-    fields: dict[str, tuple[int, str]] = {}
-    problems: list[Problem] = []
+def _read_text(file: Path, find: Callable[[str], Path | None]) -> tuple[dict[str, tuple[tuple[str, int], str]], Source, list[Problem]]:
+    """Front matter (field → (file and line, template)), the text below `---`, problems. Parts (`_NAME.txt`) are included as in MJML."""
+    whole, problems = mjml.read(file, find)
+    lines = whole.text.split("\n")
+    fields: dict[str, tuple[tuple[str, int], str]] = {}
     end = next((number for number, line in enumerate(lines) if line.strip() == "---"), None)
     if end is None:
-        return {}, Source("", ((str(file), 1),)), [Problem(str(file), 1, "no --- between subject, preheader and text")]
+        return {}, Source("", ((str(file), 1),)), [*problems, Problem(str(file), 1, "no --- between subject, preheader and text")]
     for number, line in enumerate(lines[:end], 1):
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
         if not colon or name.strip() not in _FIELDS:
-            problems.append(Problem(str(file), number, f"unknown field {name.strip()!r}: only {', '.join(_FIELDS)}"))
+            problems.append(whole.problem_at(number, f"unknown field {name.strip()!r}: only {', '.join(_FIELDS)}"))
         elif name.strip() in fields:
-            problems.append(Problem(str(file), number, f"{name.strip()} a second time"))
+            problems.append(whole.problem_at(number, f"{name.strip()} a second time"))
         else:
-            fields[name.strip()] = (number, value.strip())
-    problems += [Problem(str(file), 1, f"no {field}") for field in _FIELDS if not fields.get(field, (0, ""))[1]]
+            fields[name.strip()] = (whole.places[number - 1], value.strip())
+    problems += [Problem(str(file), 1, f"no {field}") for field in _FIELDS if not fields.get(field, ("", ""))[1]]
     body = lines[end + 1 :]
     if not "".join(body).strip():
         problems.append(Problem(str(file), end + 1, "no text"))
-    return fields, Source("\n".join(body), tuple((str(file), end + 2 + n) for n in range(len(body)))), problems
+    return fields, Source("\n".join(body), whole.places[end + 1 :]), problems
 
 
 def _check(source: Source, html: bool) -> list[Problem]:
@@ -157,6 +157,7 @@ FULL: dict[str, Any] = {
     "window": {"views": 2, "seconds": 90, "value": "178.00", "products": [_PRODUCT]},
     "recent": [{**_PRODUCT, "product_id": f"r{n}", "product_name": f"Other {n}"} for n in range(6)],
     "order": {"order_id": "o-1", "products": [_PRODUCT]},
+    "offer": {"kind": "discount", "discount": 0.25, "code": "BACK25", "expires_at": "2026-03-09T12:00:00Z"},
     "shop": {"name": "Shop"},
     "trigger": "preview",
     "step": 0,
