@@ -128,9 +128,7 @@ def _orders(rng: Random, kind: str) -> tuple[tuple[float, ...], float | None]:
         last = rng.uniform(190, PAST - 60)
         return tuple(sorted(-last - rng.uniform(0, 55) * n for n in range(rng.randrange(1, 4)))), None
     if kind == "few" and rng.random() < 0.15:  # a season: April and May of the year before
-        return tuple(
-            sorted(-rng.uniform(310, 335) if rng.random() < 0.8 else -rng.uniform(30, 300) for _ in range(rng.randrange(4, 7)))
-        ), None
+        return tuple(sorted(-rng.uniform(*((310, 335) if rng.random() < 0.8 else (30, 300))) for _ in range(rng.randrange(4, 7)))), None
     if kind == "few":
         return tuple(sorted(-rng.uniform(1, 360) for _ in range(rng.randrange(2, 5)))), None
     if kind not in ("regular", "slipping"):

@@ -95,10 +95,8 @@ def _triggers(ledger: Ledger, mails: list[Went]) -> str:
     text = _table(
         f"By trigger ({len(mails):,} messages)", ["trigger", "opened", "sent", "by step", "cancelled", "not sent", "crowded out"], rows
     )
-    return (
-        text + f"\n\nCrowded out: of the messages that could have gone, those that a cap, another message or the night kept back for good."
-    )
-    +(f"\nNever opened: {', '.join(silent)}." if silent else "")
+    about = "Crowded out: of the messages that could have gone, those that a cap, another message or the night kept back for good."
+    return f"{text}\n\n{about}" + (f"\nNever opened: {', '.join(silent)}." if silent else "")
 
 
 def _of(sent: Counter[tuple[str, int]], name: str) -> int:

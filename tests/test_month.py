@@ -54,7 +54,7 @@ def test_there_are_people_of_all_sorts() -> None:
     assert any(who.zone is None for who in everybody) and any(who.moved for who in everybody) and any(who.dead for who in everybody)
     assert any(who.ticket for who in everybody) and any(who.city for who in everybody) and any(who.withdraws for who in everybody)
     regular = next(who for who in everybody if who.kind == "regular")
-    assert all(0 < later - earlier for earlier, later in pairwise(regular.orders)) and len(regular.orders) >= 5
+    assert all(later - earlier > 0 for earlier, later in pairwise(regular.orders)) and len(regular.orders) >= 5
 
 
 # --- the checks can fail ------------------------------------------------------------------------------------------------------------
