@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from app.domain.contact_policy import Cap
 from app.domain.trigger import Pack
@@ -36,23 +38,38 @@ def _caps(ledger: Ledger) -> Iterator[str]:
 
 
 def exceeded(cap: Cap, mails: list[Went], pack: Pack) -> Iterator[str]:
-    """Each mail at which more had gone out within the cap's span than it allows, this one included. Only sliding spans of numbers."""
-    if not cap.per or cap.counts != "messages":
-        return
+    """Each mail at which more had gone out within the cap's span than it allows, this one included."""
     counted = [one for one in mails if (not cap.triggers or one.trigger in cap.triggers) and cap.channel in (None, one.channel)]
-    first = 0
-    for number, one in enumerate(counted):
-        while counted[first].at <= one.at - cap.per:
-            first += 1
-        most = cap.most
-        if cap.by == "tier":
-            scheme = pack.goes_by.tier
-            told = None if scheme is None else pack.treatment("tier", scheme, one.tier)
-            most = None if told is None or told.mails_high is None else round(told.mails_high)
-        elif cap.by:
+    quiet = pack.contact.quiet_hours
+    zone = (quiet.zone if quiet is not None else None) or "UTC"
+    weights = [pack.by_name[one.trigger].depth if cap.counts == "depth" else 1 for one in counted]
+    for number, (one, weight) in enumerate(zip(counted, weights, strict=True)):
+        most = _most(cap, one, pack)
+        if most is None or not weight:
             continue
-        if most is not None and number - first + 1 > most:
-            yield f"{number - first + 1} within the span of cap {cap.name} ({most}), the last {one.message} at {one.at}"
+        before = zip(counted[: number + 1], weights, strict=False)
+        total = sum(each for other, each in before if _together(cap, other, one, zone))
+        if total > most:
+            yield f"{total} within the span of cap {cap.name} ({most}), the last {one.message} at {one.at}"
+
+
+def _most(cap: Cap, one: Went, pack: Pack) -> float | None:
+    """None: nothing is said of her, or by a figure that nobody here follows (her engagement)."""
+    if cap.by in ("tier", "stage"):
+        scheme = getattr(pack.goes_by, cap.by)
+        told = None if scheme is None else pack.treatment(cap.by, scheme, one.tier if cap.by == "tier" else one.stage)
+        return None if told is None or cap.by == "stage" else told.mails_high
+    return None if cap.by else cap.most
+
+
+def _together(cap: Cap, other: Went, one: Went, default_zone: str) -> bool:
+    """Whether both fall into one span of the cap."""
+    if not cap.calendar:
+        return other.at > one.at - cap.per
+    there = ZoneInfo(one.zone or default_zone)
+    days = [datetime.fromtimestamp(each.at / 1000, there).date() for each in (other, one)]
+    keys = [(day.year, day.month) if cap.calendar == "month" else day.isocalendar()[:2] if cap.calendar == "week" else day for day in days]
+    return keys[0] == keys[1]
 
 
 def _nights(ledger: Ledger) -> Iterator[str]:

@@ -123,9 +123,14 @@ def _densest(mails: list[Went]) -> int:
 
 
 def _hours(mails: list[Went], default_zone: str) -> str:
-    hours = Counter(int(local_hour(one, default_zone)) for one in mails)
+    clocks = [local_hour(one, default_zone) for one in mails]
+    hours = Counter(map(int, clocks))
     rows = [[f"{hour:02d}–{hour + 1:02d}", f"{hours[hour]:,}", _share(hours[hour], len(mails))] for hour in range(24) if hours[hour]]
-    return _table("By the hour on her own wall", ["hour", "messages", "share"], rows)
+    table = _table("By the hour on her own wall", ["hour", "messages", "share"], rows)
+    minutes = Counter(int(clock * 60) for clock in clocks)
+    minute, count = minutes.most_common(1)[0] if minutes else (0, 0)
+    told = f"The fullest minute of the day is {minute // 60:02d}:{minute % 60:02d}, with {count:,} messages ({_share(count, len(mails))})."
+    return f"{table}\n\n{told}"
 
 
 def _not_sent(ledger: Ledger) -> str:

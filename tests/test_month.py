@@ -103,6 +103,14 @@ def test_a_cap_counts_what_it_names() -> None:
     assert len(list(exceeded(high, mails, pack("merged")))) == 1  # low, two at most
     assert not list(exceeded(high, [replace(one, tier="none") for one in mails], pack("merged")))
     assert not list(exceeded(Cap("p", "", 1, 7 * DAY, triggers=("welcome",)), mails, pack("merged")))
+    assert not list(exceeded(Cap("p", "", 1, 7 * DAY, channel="sms"), mails, pack("merged")))
+    deep = replace(pack("merged"), by_name={"cart_abandonment": replace(pack("merged").by_name["cart_abandonment"], depth=2)})
+    assert len(list(exceeded(Cap("d", "", 5, 7 * DAY, counts="depth"), mails, deep))) == 1
+    # Monday to Wednesday are one week and one month, Sunday night in Berlin is still Sunday's in New York
+    assert [len(list(exceeded(Cap("c", "", 2, calendar=span), mails, pack("merged")))) for span in ("day", "week", "month")] == [0, 1, 1]
+    sunday = [went(START_MS - HOUR // 2, zone=zone) for zone in ("Europe/Berlin", "Europe/Berlin")] + [went(START_MS)]
+    assert len(list(exceeded(Cap("c", "", 1, calendar="week"), sunday, pack("merged")))) == 2
+    assert len(list(exceeded(Cap("c", "", 1, calendar="week"), [replace(one, zone="UTC") for one in sunday], pack("merged")))) == 1
 
 
 def test_a_step_has_one_end() -> None:
