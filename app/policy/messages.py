@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,11 @@ def build_messages(
             built[name] = message
     # A fault in a shared part is one fault, however many messages include it.
     return built, list(dict.fromkeys(problems))
+
+
+Field = tuple[tuple[str, int], str]
+"""(file and line, template)."""
+NO_FIELD: Field = (("", 0), "")
 
 
 class _Building:
@@ -118,43 +123,43 @@ class _Building:
     def _push(self, file: Path) -> dict[str, str]:
         fields, body = self._read(file, _FIELDS[:1])
         self._check(body, html=False)
-        return {"push": straight(body.text.strip()), "push_title": straight(fields.get("subject", (0, ""))[1])}
+        return {"push": straight(body.text.strip()), "push_title": straight(fields.get("subject", NO_FIELD)[1])}
 
-    def _read(self, file: Path, known: Sequence[str]) -> tuple[dict[str, tuple[int, str]], Source]:
-        """Front matter (field → (line, template)), each checked, and the text below it."""
-        fields, body, problems = _read_text(file, known)
+    def _read(self, file: Path, known: Sequence[str]) -> tuple[dict[str, Field], Source]:
+        """Front matter, each field checked, and the text below it."""
+        fields, body, problems = _read_text(file, known, self._find)
         self._problems += problems
-        for line, one in fields.values():
-            self._check(Source(one, ((str(file), line),)), html=False)
+        for place, one in fields.values():
+            self._check(Source(one, (place,)), html=False)
         return fields, body
 
     def _check(self, source: Source, html: bool) -> None:
         self._problems += _check(source, html, self._sensitive)
 
 
-def _read_text(file: Path, known: Sequence[str]) -> tuple[dict[str, tuple[int, str]], Source, list[Problem]]:
-    """Front matter (field → (line, template)), the text below `---`, problems."""
-    lines = file.read_text("utf-8").split("\n")
-    fields: dict[str, tuple[int, str]] = {}
-    problems: list[Problem] = []
+def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | None]) -> tuple[dict[str, Field], Source, list[Problem]]:
+    """Front matter, the text below `---`, problems. Parts (`_NAME.txt`) are included as in MJML."""
+    whole, problems = mjml.read(file, find)
+    lines = whole.text.split("\n")
+    fields: dict[str, Field] = {}
     end = next((number for number, line in enumerate(lines) if line.strip() == "---"), None)
     if end is None:
-        return {}, Source("", ((str(file), 1),)), [Problem(str(file), 1, f"no --- between {', '.join(known)} and text")]
+        return {}, Source("", ((str(file), 1),)), [*problems, Problem(str(file), 1, f"no --- between {', '.join(known)} and text")]
     for number, line in enumerate(lines[:end], 1):
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
         if not colon or name.strip() not in known:
-            problems.append(Problem(str(file), number, f"unknown field {name.strip()!r}: only {', '.join(known)}"))
+            problems.append(whole.problem_at(number, f"unknown field {name.strip()!r}: only {', '.join(known)}"))
         elif name.strip() in fields:
-            problems.append(Problem(str(file), number, f"{name.strip()} a second time"))
+            problems.append(whole.problem_at(number, f"{name.strip()} a second time"))
         else:
-            fields[name.strip()] = (number, value.strip())
-    problems += [Problem(str(file), 1, f"no {field}") for field in known if not fields.get(field, (0, ""))[1]]
+            fields[name.strip()] = (whole.places[number - 1], value.strip())
+    problems += [Problem(str(file), 1, f"no {field}") for field in known if not fields.get(field, NO_FIELD)[1]]
     body = lines[end + 1 :]
     if not "".join(body).strip():
         problems.append(Problem(str(file), end + 1, "no text"))
-    return fields, Source("\n".join(body), tuple((str(file), end + 2 + n) for n in range(len(body)))), problems
+    return fields, Source("\n".join(body), whole.places[end + 1 :]), problems
 
 
 def _check(source: Source, html: bool, sensitive: Sensitive) -> list[Problem]:
@@ -234,6 +239,7 @@ FULL: dict[str, Any] = {
     "window": {"views": 2, "seconds": 90, "value": "178.00", "products": [_PRODUCT]},
     "recent": [{**_PRODUCT, "product_id": f"r{n}", "product_name": f"Other {n}"} for n in range(6)],
     "order": {"order_id": "o-1", "products": [_PRODUCT]},
+    "offer": {"kind": "discount", "discount": 0.25, "code": "BACK25", "expires_at": "2026-03-09T12:00:00Z"},
     "shop": {"name": "Shop"},
     "trigger": "preview",
     "step": 0,
