@@ -39,7 +39,44 @@ NAMES = {
     "still-interested",
     "wishlist-reminder",
     "wishlist-last",
+    "replenishment",
+    "replenishment-last",
+    "pre-purchase",
+    "purchase-window",
+    "category-interest",
+    "stage-new-customer",
+    "stage-active",
+    "stage-loyal",
+    "stage-developing",
+    "stage-one-time",
+    "stage-at-risk",
+    "stage-dormant",
+    "programme-education",
+    "programme-onboarding",
+    "programme-engagement",
+    "programme-retention",
+    "programme-winback",
+    "programme-reactivation",
+    "win-back",
+    "win-back-offer",
+    "vip-retention",
+    "discount-retention",
+    "value-retention",
+    "high-value-retention",
+    "high-value-last",
+    "upgrade-education",
+    "reactivation",
+    "reactivation-offer",
+    "support-follow-up",
+    "social-follow-up",
+    "ad-follow-up",
+    "store-follow-up",
+    "season-ahead",
+    "weather-picks",
+    "near-you",
 }
+PROGRAMMES = sorted(name for name in NAMES if name.startswith("programme-"))
+OFFERS = sorted(name for name in NAMES if "offer.discount" in shipped()[name].text)
 TEXT = "subject: Hello\npreheader: There\n---\nText {{ unsubscribe_url }}\n"
 MJML = """<mjml>
   <mj-body>
@@ -167,6 +204,18 @@ def test_a_message_that_is_not_there(tmp_path: Path) -> None:
     assert "not UTF-8" in str(build_messages(["nothing"], [tmp_path])[1][0])
 
 
+# The text part has parts, too: a pack's own signature stands in both.
+def test_a_text_is_made_of_parts_and_a_problem_in_one_names_it(tmp_path: Path) -> None:
+    (tmp_path / "_sign.txt").write_text("Example Ltd, {{ unsubscribe_url }}\n", "utf-8")
+    text = 'subject: a\npreheader: c\n---\nText\n<mj-include path="./_sign.txt" />\n'
+    assert not saved(tmp_path, text=text)[1]
+    built, _ = build_messages(["note"], [tmp_path])
+    assert render(built["note"], {"unsubscribe_url": "https://k.example/u/1"}).text == "Text\nExample Ltd, https://k.example/u/1\n"
+    (tmp_path / "_sign.txt").write_text("Example Ltd\n{{ wrong }} {{ unsubscribe_url }}\n", "utf-8")
+    assert saved(tmp_path, text=text)[1][0].startswith("_sign.txt:2: unknown variable wrong")
+    assert "note.txt:5: include ./_none.txt: not found" in saved(tmp_path, text=text.replace("_sign", "_none"))[1]
+
+
 def test_a_problem_in_a_shared_part_names_that_part_once(tmp_path: Path) -> None:
     (tmp_path / "_part.mjml").write_text("<mj-section>\n<mj-column><mj-text>{{ wrong }}</mj-text></mj-column></mj-section>\n", "utf-8")
     for name in ("a", "b"):
@@ -204,7 +253,8 @@ SHOE = {
     "category": "shoes",
 }
 SOCKS = {"product_id": "30", "product_name": "Wool socks", "url": "https://shop.example/30", "category": "socks"}
-NOTHING: dict[str, Any] = {root: {} for root in ("customer", "profile", "event", "window", "order")} | {"recent": []}
+NOTHING: dict[str, Any] = {root: {} for root in ("customer", "profile", "event", "window", "order", "offer")} | {"recent": []}
+OFFER = {"kind": "discount", "discount": 0.2, "code": "BACK20", "expires_at": "2026-03-09T12:00:00Z"}
 MAIL = {**NOTHING, "event": {**SHOE, "event_type": "email_open"}, "window": {"products": [SHOE]}, "recent": [SOCKS]}
 """A mail of ours about a shoe, which she opened."""
 UNFOUNDED = re.compile(
@@ -254,7 +304,7 @@ def test_the_longest_values_are_not_clipped(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-@pytest.mark.parametrize("view", [NOTHING, MAIL, {}])
+@pytest.mark.parametrize("view", [NOTHING, MAIL, {"offer": {}}])
 def test_a_mail_says_nothing_that_nobody_told(name: str, view: dict[str, Any]) -> None:
     send = sent(name, view)
     assert not UNFOUNDED.search(said(send))
@@ -324,6 +374,63 @@ def test_a_wish_is_named_or_counted(name: str) -> None:
     assert "Trail shoe" in sent(name, {**NOTHING, "window": {"products": [SHOE]}}).subject
     both = sent(name, {**NOTHING, "window": {"products": [SHOE, SOCKS]}})
     assert "a few things" in both.text and "Trail shoe" in both.text and "Wool socks" in both.text and "shoe" not in both.subject
+
+
+# A-110, A-132: a discount is shown where the plan carries one, with its code and its end; else nothing of the kind is said.
+@pytest.mark.parametrize("name", OFFERS)
+def test_an_offer_is_shown_only_if_there_is_one(name: str) -> None:
+    send = sent(name, {**MAIL, "offer": OFFER})
+    for part in (send.text, send.html):
+        assert "20 % off your next order" in part and "BACK20" in part and "9 March 2026" in part
+    bare = sent(name, {**MAIL, "offer": {"kind": "discount", "discount": 0.1}})
+    assert "10 % off" in bare.text and "code" not in bare.text and "until" not in bare.text
+    for none in ({}, {"kind": "free_shipping"}):
+        assert "off your next order" not in sent(name, {**MAIL, "offer": none}).html
+
+
+def test_those_that_may_carry_an_offer() -> None:
+    wanted = {"win-back-offer", "vip-retention", "discount-retention", "value-retention", "high-value-retention", "reactivation-offer"}
+    assert wanted < set(OFFERS) and "support-follow-up" not in OFFERS and "replenishment" not in OFFERS
+
+
+# A-199: a programme goes on for weeks; the mail of last time is not sent again.
+@pytest.mark.parametrize("name", PROGRAMMES)
+@pytest.mark.parametrize("view", [NOTHING, MAIL])
+def test_a_programme_has_four_mails_by_turns(name: str, view: dict[str, Any]) -> None:
+    sends = [sent(name, {**view, "step": step}) for step in range(5)]
+    assert len({send.subject for send in sends}) == len({send.text.partition("\n--\n")[0] for send in sends}) == 4
+    assert all(send.text.count("Hello") == send.html.count("Hello") == 1 for send in sends)
+    assert sends[0].subject == sends[4].subject
+
+
+def test_what_runs_out_is_named_and_can_be_ordered_again() -> None:  # A-118
+    send = sent("replenishment", {**NOTHING, "window": {"products": [SHOE]}})
+    assert send.subject == "Running low on Trail shoe?" and "Order it again: https://shop.example/17" in send.text
+    both = sent("replenishment", {**NOTHING, "window": {"products": [SOCKS, SHOE]}})
+    assert both.subject == "Time for a refill?" and "Wool socks" in both.text and "Trail shoe" in both.text
+
+
+@pytest.mark.parametrize(("told", "named"), [("shoes", "shoes"), ("Home/Apparel/", "Apparel"), ("Home/Bags", "Bags")])  # A-122
+def test_a_category_is_called_by_its_last_name_and_shown_first(told: str, named: str) -> None:
+    send = sent("category-interest", {**NOTHING, "event": {"category": told}, "recent": [SOCKS, {**SHOE, "category": told}]})
+    assert send.subject == f"A closer look at {named}" and send.recommendations == ["17"] and "socks" not in said(send)
+    other = sent("category-interest", {**NOTHING, "profile": {"primary_interest": told}, "recent": [SOCKS]})
+    assert other.subject == f"A closer look at {named}" and other.recommendations == ["30"]
+
+
+def test_a_season_is_called_by_its_month() -> None:  # A-123, A-142
+    assert [sent("season-ahead", {**NOTHING, "profile": {"peak_month": n}}).subject.split()[0] for n in (1, 12)] == ["January", "December"]
+
+
+def test_the_weather_is_told_of_the_place_she_is_in() -> None:  # A-125
+    rain = {**NOTHING, "event": {"weather": "rain", "city": "Lyon"}}
+    assert sent("weather-picks", rain).subject == "Rain in Lyon: all set?"
+    assert "for Bern says: snow" in sent("weather-picks", {**NOTHING, "event": {"weather": "snow"}, "customer": {"city": "Bern"}}).text
+
+
+def test_after_a_complaint_nothing_is_sold() -> None:  # A-124
+    send = sent("support-follow-up", {**MAIL, "event": {"ticket_id": "t-7"}})
+    assert "(t-7)" in send.text and not send.recommendations and "Trail shoe" not in send.html and 'class="go"' not in send.html
 
 
 def test_a_plan_carries_what_its_message_reads_of_the_profile() -> None:

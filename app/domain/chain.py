@@ -6,21 +6,30 @@ Every step that was armed ends exactly once: sent (the renderer writes that), ca
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import experiments, gate, goals, merging, originals, plan, scope, window
+from app.domain import arbitration, experiments, gate, goals, groups, holding, merging, originals, plan, scope
 from app.domain.decision import decide
+from app.domain.effects import Conclude
 from app.domain.gate import Answer
+from app.domain.message import speaks
+from app.domain.moment import LOST
+from app.domain.reach import EMAIL
 from app.domain.scope import SEND
-from app.domain.trigger import Step, Trigger
-from app.domain.window import HELD, Sent, Window
-from app.events import NotRendered, Rendered
+from app.domain.trigger import Offer, Step, Trigger
+from app.domain.window import MAX_ASKED, Sent, Window
+from app.events import Conclusion, NotRendered, Rendered
 
 if TYPE_CHECKING:
     from app.domain.scheduler import Scheduler
 
+ENDS = frozenset(("condition_false", "no_consent", "unsubscribed", "suppressed", "no_address", "erased", "bot"))
+"""Reasons that end a programme though its row goes on after any other."""
+MAIL_SENT = "mail_sent"
+"""A conclusion: a mail of ours has gone out. Drawn where the pack has a trigger that opens on it."""
 MAX_SENT = 200
 """Marks of last sends kept for `again`; the oldest gives way, which can only make Kairos speak sooner."""
 
@@ -36,61 +45,67 @@ def exists(row: Trigger, number: int) -> bool:
     return beyond <= 0 or (row.programme is not None and (not row.programme.times or beyond < row.programme.times))
 
 
-def wait_of(row: Trigger, number: int) -> int:
-    """Ms from the due_at of the step before to that of this one."""
-    return row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
+def wait_of(row: Trigger, number: int, every: int = 0) -> int:
+    """Ms from the due_at of the step before to that of this one. `every`: the window's own interval, if it has one."""
+    return every or row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
 
 
 def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
     """The wait of the window's first step: its arm's, if that has its own."""
-    for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms):
-        if arm.wait is not None:
-            return arm.wait
-    return row.steps[0].wait
+    arm = arm_wait(turn, one)
+    return arm if arm is not None else one.every if row.treated_wait else row.steps[0].wait
+
+
+def arm_wait(turn: Scheduler, one: Window) -> int | None:
+    """The first wait of the arm that the window is in, if that has its own."""
+    return next((arm.wait for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms) if arm.wait is not None), None)
 
 
 def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
-    """Takes due windows through the gate, one by one, by (priority, due_at, window_id)."""
+    """Takes due windows through the gate, one by one: first what has run out of time, which frees groups, then by arbitration."""
     if merging.waits(turn.see.person.merging):
-        due_now = _hold(turn, due_now)
-    for one in sorted(due_now, key=lambda one: (turn.row(one).priority, one.due_at, one.window_id)):
-        row = turn.row(one)
-        if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
-            _next(turn, one, row, "expired", recorded=True)
-            continue
-        if one.awaits:
-            _next(turn, one, row, "expired")
-            continue
-        step = step_of(row, one.step)
-        answer = gate.ask(one, row, step, turn.pack, turn.see)
-        if answer.reason is None and row.group is not None:
-            answer = _grouped(turn, one, row, answer)
-        if answer.reason is not None:
-            _next(turn, one, row, answer.reason, answer.values)
-            continue
-        message = _message(turn, one, step, answer.values)
-        if one.silent:
-            _unspoken(turn, one, row, message, answer)
-            continue
-        planned = plan.plan(one, row, message, answer, turn.see)
-        turn.effects.append(planned)
-        turn.windows[turn.at(one.window_id)] = replace(one, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
-
-
-def _hold(turn: Scheduler, due_now: Iterable[Window]) -> list[Window]:
-    """While something of hers is on its way nothing goes out, and each due window is said to be held, once. Returns what sends nothing."""
-    silent = []
+        due_now = holding.merging(turn, due_now)
+    asking: list[Window] = []
     for one in due_now:
-        if one.send_id or one.awaits:
-            silent.append(one)
+        if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
+            _next(turn, one, turn.row(one), "expired", recorded=True)
+        elif one.awaits:
+            _next(turn, one, turn.row(one), "expired")
         else:
-            turn.effects.append(decide(one, turn.see, "held", one.step, "merging", due_at=one.due_at))
-            turn.windows[turn.at(one.window_id)] = replace(one, wake_at=HELD)
-    return silent
+            asking.append(one)
+    for one in arbitration.ordered(turn, asking):
+        row = turn.row(one)
+        _pass(turn, one, row, step_of(row, one.step))
+
+
+def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
+    """One due step: it ends, it is held, or it goes."""
+    answer = gate.ask(one, row, step, turn.pack, turn.see, turn.contacts, partial(_has_text, turn, one, step))
+    if answer.reason is None:
+        answer = groups.ask(turn, one, row, answer)
+    if answer.reason is not None:
+        if holding.dropped(turn, one, answer):
+            _next(turn, one, row, LOST, answer.values)
+        elif answer.wake_at:
+            holding.hold(turn, one, answer)
+        else:
+            _next(turn, one, row, answer.reason, answer.values)
+        return
+    message = _message(turn, one, step, answer.values)
+    released = replace(one, held="", released_at=turn.see.now) if one.first_at else one
+    if one.silent:
+        _unspoken(turn, released, row, message, answer)
+        return
+    planned = plan.plan(one, row, message, answer, turn.see)
+    turn.effects.append(planned)
+    holding.reserve(turn, row, planned.plan)
+    turn.windows[turn.at(one.window_id)] = replace(released, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
 
 
 def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
     """The renderer's answer: the next step waits from the due_at of this one, or the rest ends with it."""
+    rendered = isinstance(record, Rendered)
+    holding.settle(turn, record.send_id, rendered)
     one = next((one for one in turn.windows if one.send_id == record.send_id), None)
     if one is None:
         return
@@ -98,9 +113,20 @@ def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
     if isinstance(record, NotRendered):
         _next(turn, one, row, record.reason, recorded=True)
         return
+    if record.channel == EMAIL and MAIL_SENT in turn.pack.opens:
+        turn.effects.append(Conclude(_mailed(turn, one, record)))
     if turn.pack.answers:
         turn.originals = originals.kept(turn.mails(), originals.of(one, one.send_id, record.message, row.opening.scope == SEND))
+    for other in tuple(turn.windows):
+        if other.held == groups.REASON and not other.closing and groups.shared(turn, other, one):
+            _next(turn, other, turn.row(other), groups.REASON, groups.seen(row, one))
     _went(turn, one, row)
+
+
+def _mailed(turn: Scheduler, one: Window, record: Rendered) -> Conclusion:
+    """That a mail of ours has gone out, so that another channel may follow where it is not opened (A-124). Its cause is the message."""
+    told = {"send_id": one.send_id, "trigger": one.trigger, "message": record.message, "step": one.step}
+    return Conclusion(record.at, turn.see.person_id, MAIL_SENT, one.trigger, record.at, one.send_id, {"event": told})
 
 
 def _unspoken(turn: Scheduler, one: Window, row: Trigger, message: str, answer: Answer) -> None:
@@ -120,13 +146,14 @@ def _went(turn: Scheduler, one: Window, row: Trigger) -> None:
     if one.closing or not exists(row, following):
         del turn.windows[turn.at(one.window_id)]
     else:
-        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1), row, following)
+        asked = (*one.asked, turn.see.now)[-MAX_ASKED:] if row.programme is not None else ()
+        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1, asked=asked), row, following)
 
 
 def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[str, Any] | None = None, recorded: bool = False) -> None:
     """The present step did not go out: it ends so (`recorded`: somebody has said so already), and all up to one that comes regardless.
 
-    A programme ends when its condition does, whatever its row says.
+    A programme ends when its condition does, and when she cannot be written to, whatever its row says.
     """
     if one.closing:
         del turn.windows[turn.at(one.window_id)]
@@ -136,7 +163,7 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
     number = one.step + 1
     while exists(row, number):
         repeats = number >= len(row.steps)
-        if step_of(row, number).after == "any" and not (repeats and reason == "condition_false"):
+        if step_of(row, number).after == "any" and not (repeats and reason in ENDS):
             _arm(turn, one, row, number)
             return
         if repeats:
@@ -147,12 +174,19 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
 
 
 def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
-    """The step of this number waits from the due_at of the one before it, whatever lies between."""
-    due_at = one.due_at + sum(wait_of(row, step) for step in range(one.step + 1, number + 1))
-    armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=max(due_at, turn.see.now + 1))
+    """The step of this number waits from the due_at of the one before it, of one that was held from its release, whatever lies between."""
+    since = one.released_at or one.due_at
+    due_at = since + sum(wait_of(row, step, one.every) for step in range(one.step + 1, number + 1))
+    wake_at = max(due_at, turn.see.now + 1)
+    armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=wake_at, held="", first_at=0, released_at=0)
     turn.windows[turn.at(one.window_id)] = armed
     values = {"message": step_of(row, number).message}
     turn.effects.append(decide(armed, turn.see, "scheduled", number, due_at=due_at, values=values))
+
+
+def _has_text(turn: Scheduler, one: Window, step: Step, channel: str) -> bool:
+    """Whether the message of a due step can be written in a channel."""
+    return speaks(turn.version(one).messages[_message(turn, one, step, {})], channel)
 
 
 def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -> str:
@@ -165,24 +199,16 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
     chosen = gate.choose(step.choices, one, turn.see) if step.choices else None
     if chosen is not None:
         values["chosen"] = chosen.when.text
+        _offer(values, chosen.offer)
         return chosen.message
+    _offer(values, step.offer)
     return step.message
 
 
-def _grouped(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
-    """Who of her other windows speaks for the group: one that has sent, or is sending, and has not ended (X-11)."""
-    group = turn.pack.groups.get(row.group or "")
-    if group is None:
-        return answer  # the pack now active has no such group
-    mine = window.products(one) if group.scope == scope.PRODUCT else []
-    for other in turn.windows:
-        if other.window_id == one.window_id or other.silent or not (other.sent or other.send_id) or turn.row(other).group != row.group:
-            continue
-        theirs = window.products(other) if group.scope == scope.PRODUCT else []
-        if group.scope != scope.PRODUCT or any(a.same(b) for a in mine for b in theirs):
-            held_by = {"group": group.name, "held_by": other.trigger, "window_id": other.window_id}
-            return Answer("suppression_group", {**answer.values, **held_by})
-    return answer
+def _offer(values: dict[str, Any], offer: Offer | None) -> None:
+    """What the message offers, for its template and for whoever asks later what it cost."""
+    if offer is not None:
+        values["offer"] = {"kind": offer.kind, "discount": offer.discount}
 
 
 def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:

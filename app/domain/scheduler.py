@@ -6,6 +6,7 @@ What ends a window before its time is in cancels.py, what becomes of a due step 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,15 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, window
-from app.domain.consent import allows
+from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, sensitive, waits, window
+from app.domain.consent import tracked
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
-from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep
+from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep, Unopened
 from app.domain.event_types import is_web_or_shop
 from app.domain.originals import Originals
 from app.domain.scope import SEND, Subject
-from app.domain.trigger import Pack, Trigger
+from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import HELD, NEVER, Window, Windows
 from app.events import iso
 
@@ -32,6 +33,8 @@ MAX_OPEN = 200
 """Open windows per person; an opening beyond ends not_sent `window_limit`."""
 MAX_BYTES = 96 * 1024
 """Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
+PERSONALISE = "personalise"
+"""The consent purpose of a message that answers what she does."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,8 +45,10 @@ class Scheduler:
 
     __slots__ = (
         "_tracked",
+        "contacts",
         "counts",
         "effects",
+        "forgotten",
         "goals",
         "latest",
         "newest_cancel",
@@ -62,6 +67,7 @@ class Scheduler:
         self.windows, self.pending, self.once, self.sent = list(part.open), part.pending, part.once, part.sent
         self.counts, self.goals, self.latest = part.counts, part.goals, part.latest
         self.newest_cancel = part.newest_cancel
+        self.contacts, self.forgotten = part.contacts, part.forgotten
         self.effects: list[Effect] = []
         self.originals: Originals | None = None
         """Her last mails, where they changed."""
@@ -78,11 +84,12 @@ class Scheduler:
             and self.sent is part.sent
             and self.counts is part.counts
             and self.latest is part.latest
+            and self.contacts is part.contacts
         ):
             return part, NOTHING
         upcoming = min([one.wake_at for one in open_now], default=NEVER)
-        after = Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest)
-        return after, effects
+        marks = self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest
+        return Windows(open_now, *marks, self.contacts, self.forgotten), effects
 
     def row(self, one: Window) -> Trigger:
         """The window's trigger in its own pack version."""
@@ -100,12 +107,8 @@ class Scheduler:
     def tracked(self) -> bool:
         """Whether her behaviour may be kept at all (purpose `track`)."""
         if self._tracked is None:
-            self._tracked = self._may_track()
+            self._tracked = tracked(self.see.person.profile, self.see)
         return self._tracked
-
-    def _may_track(self) -> bool:
-        regime = self.pack.consent.get("track", "opt_out")
-        return allows(self.see.person.profile.consent, "track", regime, "consent" in self.see.assume)
 
     # --- openings -------------------------------------------------------------------------------------------------------------
 
@@ -114,24 +117,37 @@ class Scheduler:
         if subject.bot or (subject.behaviour and not self.tracked()):
             return False
         held = False
+        delicate = sensitive.about(self.pack.sensitive, subject)
         for row in rows:
             when = row.opening.when
             if not row.hears(subject):
                 continue
-            if when is not None and not when.evaluate(gate.gather(when, subject.properties, self.see)).holds:
+            if when is not None and not self._holds(subject, when):
                 continue
             held = True
             scope_key = scope.key(row.opening.scope, subject)
-            if scope_key is None:
+            if scope_key is None or not waits.told(row, subject):
                 continue
             place = self.place(row, subject)
-            if place is not None:
+            barred = delicate is not None and PERSONALISE in row.needs
+            if place is not None and barred:  # it gathers nothing of it, but she has touched her cart
+                self.windows[place] = self.restarted(self.windows[place], self.row(self.windows[place]), opened_at)
+            elif place is not None:
                 self.join(place, subject, opened_at)
             elif subject.kind in row.opening.on and not self.spent(row, subject) and self.enough(row, scope_key, subject):
-                drawn = experiments.draw(self.pack, row.name, self.see.person_id)
-                one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn)
+                if barred:
+                    self.effects.append(Unopened(row.name, "sensitive"))  # what it tells of her is not written down
+                    continue
+                every = waits.interval(subject, self.pack) if row.treated else 0
+                if every is None:
+                    continue
+                drawn = experiments.draw(self.pack, row.name, self.see.person_id, partial(self._holds, subject))
+                one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn, every)
                 self.begin(self.answering(one) if row.opening.scope == SEND else one, row)
         return held
+
+    def _holds(self, subject: Subject, when: Condition) -> bool:
+        return when.evaluate(gate.gather(when, subject.properties, self.see)).holds
 
     def enough(self, row: Trigger, scope_key: str, subject: Subject) -> bool:
         """Whether it is the one of several events that opens."""
@@ -202,7 +218,18 @@ class Scheduler:
             for earlier in past:  # taken out again before its addition arrived
                 if any(mine.same(other) for mine in subject.products for other in earlier.products):
                     after = cancels.affected(after, earlier)
-        self.windows[place] = self.restarted(after, row, opened_at)
+        if row.until is not None:
+            self.windows[place] = self.postponed(after, row, subject, opened_at) if row.restart else after
+        else:
+            self.windows[place] = self.restarted(after, row, opened_at)
+
+    def postponed(self, one: Window, row: Trigger, subject: Subject, at: int) -> Window:
+        """The window waiting for the instant that a repeated opening tells, sooner or later than before."""
+        if one.step or one.send_id or one.awaits or at < one.opened_at:
+            return one
+        due_at = waits.first_due(row, subject, at, chain.arm_wait(self, one), one.every)
+        wake_at = HELD if one.wake_at == HELD else max(due_at, self.see.now)
+        return replace(one, due_at=due_at, wake_at=wake_at)
 
     def restarted(self, one: Window, row: Trigger, at: int) -> Window:
         """The window waiting anew for its first message, from `at`, where its row says so."""
@@ -213,8 +240,7 @@ class Scheduler:
         if one.step or one.send_id or one.awaits or at <= one.opened_at:
             return one
         due_at = max(one.due_at, at + chain.first_wait(self, one, row))
-        wake_at = HELD if one.wake_at == HELD else max(due_at, self.see.now)
-        return one if due_at == one.due_at else replace(one, due_at=due_at, wake_at=wake_at)
+        return one if due_at == one.due_at else moved(one, due_at, self.see.now)
 
     def active(self, subject: Subject) -> None:
         """She is doing something: windows that wait for her silence go on waiting."""
@@ -290,6 +316,13 @@ def _unchanged(before: tuple[Window, ...], after: list[Window]) -> tuple[Window,
     if len(before) == len(after) and all(map(is_, before, after)):
         return before
     return tuple(after)
+
+
+def moved(one: Window, due_at: int, now: int) -> Window:
+    """The window with its first wait ending at another time: what held it before has no say in that."""
+    if one.wake_at == HELD:
+        return replace(one, due_at=due_at, first_at=0)
+    return replace(one, due_at=due_at, wake_at=max(due_at, now), held="", first_at=0)
 
 
 def delivered(one: Window, row: Trigger, subject: Subject, now: int) -> Window:

@@ -13,6 +13,7 @@ from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.sensitive import Inference, Sensitive
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import Treatment
 from app.domain.trigger import (
@@ -24,6 +25,7 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
+    Offer,
     Opening,
     Pack,
     Programme,
@@ -31,10 +33,25 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy.phrases import PHRASES, Phrase, duration, events, value
+from app.policy.phrases import PHRASES, Phrase, duration, events, offer, value
 
 DERIVED = frozenset(
-    ("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals", "verdicts")
+    (
+        "version",
+        "ref",
+        "by_name",
+        "opens",
+        "cancels",
+        "blunt",
+        "dwells",
+        "idles",
+        "delivers",
+        "answers",
+        "goals",
+        "verdicts",
+        "heard",
+        "looks",
+    )
 )
 """Fields of a pack that follow from its others."""
 
@@ -193,6 +210,10 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"experiment {one.name}"
         case MessageSource():
             return f"message {one.name}"
+        case Sensitive():
+            return "the list of what must not be inferred"
+        case Inference():
+            return f"what must not be inferred as {one.name}"
         case Scoring() | Behaviours() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
             return key.replace("scoring", "scores", 1)
         case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
@@ -214,13 +235,15 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{events(told.on)}{f' of the {told.scope}' if told.scope != 'person' else ''}{asked}"
         case Step():
             asked = f", if {told.when.text}" if told.when is not None else ""
-            return f"{told.message} {duration(told.wait)} after the one before{asked}"
+            return f"{told.message} {duration(told.wait)} after the one before{asked}{_offering(told.offer)}"
         case Choice():
-            return f"{told.message} if {told.when.text}"
+            return f"{told.message} if {told.when.text}{_offering(told.offer)}"
+        case Offer():
+            return offer(told)
         case Goal():
             return f"{events(told.on)} within {duration(told.within)}"
         case Programme():
-            return f"each {duration(told.every)}, {f'{told.times} times in all' if told.times else 'without end'}"
+            return f"each {value(Programme, 'every', told.every)}, {f'{told.times} times in all' if told.times else 'without end'}"
         case Group():
             return f"{told.name}, which protects each {told.scope}"
         case ChurnLevel():
@@ -237,11 +260,17 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{told.name} with {value(Tier, 'share', told.share)} of the customers"
         case Band():
             return f"{told.name}, {'above' if told.above else 'from'} {told.least:g}"
+        case Inference():
+            return f"{told.name} ({', '.join((*told.names, *told.words))})"
         case Sender():
             return told.email
         case MessageSource():
             return told.subject
     return value(kind, field, told)
+
+
+def _offering(told: Offer | None) -> str:
+    return f", with {offer(told)}" if told is not None else ""
 
 
 def _absent(told: Any) -> bool:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import lifecycle, scoring, segments, tiers, treatments, trigger
+from app.domain import lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Segment
+from app.domain.sensitive import Inference
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
-from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
+from app.domain.trigger import (
+    Arm,
+    Cancel,
+    Choice,
+    ChurnLevel,
+    Experiment,
+    Goal,
+    Group,
+    Offer,
+    Opening,
+    Pack,
+    Sender,
+    Step,
+    Trigger,
+)
 from app.policy.phrases import duration
 from app.policy.triggers import LATE, LATE_SLOW, NEEDS
 
@@ -24,12 +39,16 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     (): ("The pack", Pack),
     ("sender",): ("[sender]", Sender),
     ("holdout",): ("[holdout]", Pack),
+    ("suppression",): ("[suppression]", Pack),
+    ("send_time",): ("[send_time]", Pack),
+    ("sensitive",): ("[sensitive]", Inference),
     ("churn_level",): ("[[churn_level]]", ChurnLevel),
     ("group",): ("[[group]]", Group),
     ("trigger",): ("[[trigger]]", Trigger),
     ("trigger", "open"): ("open = { … }", Opening),
     ("trigger", "cancel"): ("cancel = [ { … } ]", Cancel),
     ("trigger", "choose"): ("choose = [ { … } ]", Choice),
+    ("trigger", "offer"): ("offer = { … }", Offer),
     ("trigger", "follow_up"): ("follow_up = [ { … } ]", Step),
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
@@ -52,7 +71,12 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
 }
 """Every table of a pack, in the order of the reference, and the type it becomes."""
-AS_ABOVE = {("trigger", "follow_up", "choose"): ("trigger", "choose")}
+AS_ABOVE = {
+    ("trigger", "follow_up", "choose"): ("trigger", "choose"),
+    ("trigger", "follow_up", "choose", "offer"): ("trigger", "offer"),
+    ("trigger", "follow_up", "offer"): ("trigger", "offer"),
+    ("trigger", "choose", "offer"): ("trigger", "offer"),
+}
 """Tables that are the same in another place."""
 
 MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
@@ -91,6 +115,17 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("treatment",), "tier"): "the tier it is of, such as `s1.high`.",
     (("treatment",), "mails"): "Mails a week as a range, `[5, 7]`; the upper number is the cap.",
     (("treatment",), "every"): "How long between two messages of a programme.",
+    ((), "suppression"): "What closes an address for a while.",
+    ((), "send_time"): "How the best hour is found.",
+    ((), "sensitive"): "What this pack adds to the list of what must not be inferred of anybody.",
+    (("suppression",), "soft_bounces"): (Pack, "soft_bounces"),
+    (("send_time",), "prior"): (Pack, "hour_prior"),
+    (("sensitive",), "names"): (Inference, "names"),
+    (("sensitive",), "words"): (Inference, "words"),
+    (
+        ("experiment", "arm"),
+        "when",
+    ): "Asked at the opening, over `event`, `profile`, `intent`, `churn`; where it does not hold, she gets nothing.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
@@ -103,21 +138,40 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("trigger",), "name"): "Of the trigger, in snake_case; decisions and reports call it so.",
     (("trigger",), "open"): "What opens a window.",
     (("trigger",), "cancel"): "What ends it before its messages are sent.",
-    (("trigger",), "wait"): "Of the first message, from the opening's own time.",
+    (("trigger",), "wait"): (
+        "Of the first message, from the opening's own time; `treatment`: the interval of whoever is in the stage that opened it."
+    ),
+    (
+        ("trigger",),
+        "until",
+    ): "An instant that the opening tells, such as `event.reorder_at`: the first message waits until then, and at least `wait`.",
+    (("trigger",), "after"): (
+        "Of a programme: `any`: it goes on however the one before ended, short of a cancel, its `when`, and whoever cannot be written to."
+    ),
+    (("trigger",), "offer"): (Step, "offer"),
+    (("trigger", "choose"), "offer"): (Choice, "offer"),
+    (("trigger", "follow_up"), "offer"): (Step, "offer"),
     (("trigger",), "send"): "The first message; where none of `choose` holds.",
     (("trigger",), "choose"): (Step, "choices"),
     (("trigger",), "when"): "Asked when the first message is due; if it does not hold, that ends not_sent `condition_false`.",
     (("trigger",), "follow_up"): "Further messages, one after the other.",
-    (("trigger",), "every"): "Makes the last message a programme: again and again, so long after the one before, while its `when` holds.",
+    (("trigger",), "every"): (
+        "Makes the last message a programme: again and again, so long after the one before, while its `when` holds; `treatment`: as `wait`."
+    ),
     (("trigger",), "times"): "Of a programme: messages in all; without it there is no end.",
     (("trigger",), "goal"): "What the messages are for, so that it can be counted: the first such event after one of them.",
-    (("trigger", "open"), "on"): "The event type; `reachable`: an address and consent to e-mail are there for the first time.",
+    (("trigger", "open"), "on"): (
+        "The event type; or what has become true: `reachable` (an address and consent to e-mail for the first time), `stage`, `tier`, "
+        "`segment_entered`, `segment_left`, `churn_level`, `reorder` (when she will need a consumable again)."
+    ),
     (("trigger", "open"), "scope"): "One open window per person, per product, per order or per mail.",
     (("trigger", "open"), "within"): "All of them within so long; without it no limit but what is remembered.",
     (("trigger", "open"), "when"): "Asked of the event: over `event`, `profile`, `intent`, `churn`.",
-    (("trigger", "cancel"), "on"): "The event type.",
+    (("trigger", "cancel"), "on"): (
+        "As above. `segment_left`, `stage`, `tier`, `churn_level`, where a conclusion opened the window: only by leaving that very one."
+    ),
     (("trigger", "cancel"), "scope"): "Any of the person's (`person`), or one that concerns the window, by the opening's own scope.",
-    (("trigger", "cancel"), "when"): "Over `window` alone, as it stands after this event.",
+    (("trigger", "cancel"), "when"): "Over its own `event`, and over `window` as it stands after that.",
     (("trigger", "choose"), "when"): "Over `event`, `window`, `profile`, `intent`, `churn`.",
     (("trigger", "choose"), "send"): "The message where it holds.",
     (("trigger", "follow_up"), "wait"): "From when the message before was due.",
@@ -143,12 +197,12 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, tiers, treatments)
+SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
 KINDS = {
-    ((), "consent"): "table: purpose → opt_in or opt_out",
+    ((), "consent"): "table: purpose → opt_in or opt_out; regions.EU: a table for a region",
     (("experiment",), "factors"): "table: factor → texts",
     ((), "flags"): "table: flag → condition",
     (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
@@ -165,6 +219,7 @@ KINDS = {
 """Kinds of what the parser takes apart itself; `DEFAULTS`: likewise."""
 DEFAULTS = {
     (("trigger",), "needs"): ", ".join(NEEDS),
+    (("trigger",), "channels"): "email",
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,

@@ -7,10 +7,16 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.bounces import MAX_BOUNCES
+from app.domain.contact_policy import ContactPolicy
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
 from app.domain.scoring import Scoring
+from app.domain.sensitive import Sensitive
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
+from app.policy import contact_policy, sensitive
+from app.policy.consents import Consents
+from app.policy.contact_policy import Contact
 from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
@@ -23,14 +29,18 @@ from app.policy.triggers import REACHABLE, Triggers
 
 __all__ = ["REACHABLE", "Source"]
 
-REGIMES = ("opt_in", "opt_out")
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores",
+    "scores", "contact",
+    "suppression", "send_time", "sensitive",
+    *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
+SUPPRESSION = ("why", "soft_bounces")
+SEND_TIME = ("why", "prior")
+HOUR_PRIOR = 5
 SENDER = ("from", "name", "reply_to")
-LEVEL = ("name", "why", "threshold", "horizon_days")
+LEVEL = ("name", "why", "threshold", "horizon_days", "falls", "cool_down")
 GROUP = ("name", "why", "scope")
 NO_BASES: Mapping[str, str] = {}
 
@@ -52,6 +62,10 @@ class Source:
         self.name = ""
         self.sender: Sender | None = None
         self.consent: dict[str, str] = {}
+        self.consent_regions: dict[str, dict[str, str]] = {}
+        self.soft_bounces = 0
+        self.hour_prior = HOUR_PRIOR
+        self.sensitive = Sensitive()
         self.churn_levels: tuple[ChurnLevel, ...] = ()
         self.groups: dict[str, Group] = {}
         self.triggers: tuple[Trigger, ...] = ()
@@ -59,21 +73,30 @@ class Source:
         """Name → experiment, and whether it is switched on."""
         self.holdout = 0.0
         self.scoring = Scoring()
+        self.contact = ContactPolicy()
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
+        self._told: dict[str, Any] = {}
         try:
             told = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             at = re.search(r"at line (\d+)", str(error))
             self.problems.append(Problem(file, int(at[1]) if at else 0, str(error)))
             return
+        self._told = told
+        self._listed(bases)
         self._extend(told, bases)
         self._pack(told, bases)
 
     @property
     def problems(self) -> list[Problem]:
         return self.read.problems
+
+    def line(self, trigger: str, field: str) -> int:
+        """Where a field of a trigger stands in the text; 0 for one of a pack that it extends."""
+        rows = [one.get("name") for one in self._told.get("trigger", ()) if isinstance(one, dict)]
+        return self.read.places.line(("trigger", rows.index(trigger), field)) if trigger in rows else 0
 
     @property
     def messages(self) -> list[str]:
@@ -89,6 +112,13 @@ class Source:
                 found[trigger] = (*found.get(trigger, ()), one)
         return found
 
+    def _listed(self, bases: Mapping[str, str]) -> None:
+        """What no pack may infer: the list as it comes with Kairos is a part of every pack, so that a version means the same for ever."""
+        if (text := bases.get(sensitive.FILE)) is not None:
+            self.used[sensitive.FILE] = text
+            self.sensitive, problems = sensitive.shipped(text)
+            self.problems.extend(problems)
+
     def _extend(self, told: dict[str, Any], bases: Mapping[str, str]) -> None:
         name = self.read.text(told, (), "extends")
         if name is None:
@@ -101,7 +131,9 @@ class Source:
         if base.problems:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
-        self.scoring = base.scoring
+        self.scoring, self.contact = base.scoring, base.contact
+        self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
+        self.sensitive = base.sensitive
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows = base.rows
 
@@ -133,7 +165,13 @@ class Source:
         if "sender" in told:
             self.sender = self._sender(read.table(told, (), "sender"))
         if "consent" in told:
-            self.consent = self._consent(read.table(told, (), "consent"))
+            self.consent, self.consent_regions = Consents(read).read(read.table(told, (), "consent"))
+        if "suppression" in told:
+            self.soft_bounces = self._suppression(read.table(told, (), "suppression"))
+        if "send_time" in told:
+            self.hour_prior = self._send_time(read.table(told, (), "send_time"))
+        if "sensitive" in told:
+            self.sensitive = sensitive.extended(self.sensitive, read, read.table(told, (), "sensitive"))
         if "holdout" in told:
             self.holdout = self._holdout(read.table(told, (), "holdout"))
         if "scores" in told:
@@ -147,6 +185,7 @@ class Source:
         self._standings(told, bases)
         self._triggers(told, frozenset(own))
         self._experiments(told)
+        self._contact(told)
         for what in ("trigger", "churn_level", "group", "experiment"):
             read.twice([one.get("name") for one in read.list(told, (), what, dict)], what)
         if sum(one.once for one in self.triggers) > MAX_ONCE:
@@ -158,6 +197,13 @@ class Source:
         named = {one.name: one for one in self.triggers} | {one.name: one for one in new if one}
         self.triggers = tuple(named.values())
         self.sends += rows.sends
+
+    def _contact(self, told: dict[str, Any]) -> None:
+        self.contact = Contact(self.read, self.contact).policy(told, "extends" in told)
+        depths = {one.name: one.depth for one in self.triggers}
+        declared = [one.get("name") for one in self.read.list(told, (), "cap", dict)]
+        for name, why in contact_policy.unfounded(self.contact, self.rows.goes_by, self.rows.treatments, depths):
+            self.read.wrong(("cap", declared.index(name)) if name in declared else ("extends",), f"cap {name!r}: {why}")
 
     def _experiments(self, told: dict[str, Any]) -> None:
         rows = Experiments(
@@ -176,13 +222,17 @@ class Source:
         reply_to = self.read.text(told, at, "reply_to", ADDRESS, "an e-mail address")
         return Sender(email, name, reply_to) if email and name else None
 
-    def _consent(self, told: dict[str, Any]) -> dict[str, str]:
-        for purpose, regime in told.items():
-            if regime not in REGIMES:
-                self.read.wrong(
-                    ("consent", purpose), f"{purpose}: opt_in (absence means no) or opt_out (absence means yes), not {regime!r}"
-                )
-        return {purpose: regime for purpose, regime in told.items() if regime in REGIMES}
+    def _suppression(self, told: dict[str, Any]) -> int:
+        at: Path = ("suppression",)
+        self.read.known(told, at, SUPPRESSION, required=SUPPRESSION)
+        self.read.text(told, at, "why")
+        return self.read.whole(told, at, "soft_bounces", 0, MAX_BOUNCES, 0, f"mails in a row, 1 to {MAX_BOUNCES}, or 0 for never")
+
+    def _send_time(self, told: dict[str, Any]) -> int:
+        at: Path = ("send_time",)
+        self.read.known(told, at, SEND_TIME, required=SEND_TIME)
+        self.read.text(told, at, "why")
+        return self.read.whole(told, at, "prior", 0, 1000, HOUR_PRIOR, "opens and clicks, 0 to 1000")
 
     def _holdout(self, told: dict[str, Any]) -> float:
         self.read.known(told, ("holdout",), ("share", "why"), required=("share", "why"))
@@ -197,7 +247,7 @@ class Source:
         return Group(name, scope) if name else None
 
     def _level(self, told: dict[str, Any], at: Path) -> ChurnLevel | None:
-        self.read.known(told, at, LEVEL, required=LEVEL)
+        self.read.known(told, at, LEVEL, required=("name", "why", "threshold", "horizon_days"))
         name = self.read.text(told, at, "name", SNAKE, "snake_case")
         self.read.text(told, at, "why")
         threshold = told.get("threshold")
@@ -205,7 +255,10 @@ class Source:
             self.read.wrong((*at, "threshold"), "threshold: a probability between 0 and 1")
             return None
         days = self.read.whole(told, at, "horizon_days", 1, 365, 30, "whole days, 1 to 365")
-        return ChurnLevel(name, float(threshold), days) if name else None
+        falls, cool_down = self.read.share(told, at, "falls"), self.read.duration(told, at, "cool_down")
+        if falls is not None and falls > threshold:
+            self.read.wrong((*at, "falls"), f"falls: {falls:g} lies above the threshold, {threshold:g}: she would leave the level at once")
+        return ChurnLevel(name, float(threshold), days, falls, cool_down) if name else None
 
 
 def included(text: str, file: str) -> tuple[Rows, list[Problem]]:
