@@ -171,5 +171,3 @@ async def quiet(cluster: Cluster) -> None:
         before = now
         await asyncio.sleep(5)
     raise AssertionError("it never ends")
-
-

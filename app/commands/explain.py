@@ -21,6 +21,7 @@ from app.domain.scope import PURCHASED
 from app.domain.sought import Sought
 from app.domain.trigger import Pack
 from app.edges.census import Census
+from app.edges.decided import journal_now
 from app.edges.dossier import Dossier, of_topics
 from app.edges.events_file import Unreadable
 from app.edges.progress import Bar
@@ -30,8 +31,7 @@ from app.edges.story_page import story_page
 from app.edges.timeline import Entry, printable
 from app.edges.topic_scan import ScanFailed, Scanner, scanner
 from app.edges.verdict import decision_text, moment
-from app.engine.clock import wall_ms
-from app.events import Decision, Send, Tick, Undecodable
+from app.events import Decision, Send
 from app.flow import DAY_MS
 from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
@@ -55,8 +55,6 @@ FEW = 8
 LAST = 200
 AFTER_FILE_MS = 30 * DAY_MS
 """A file's time runs on as in `kairos simulate`, so that what its last events led to shows."""
-NEAR_END = 200
-"""Records at a partition's end among which there is a tick, however busy it is."""
 
 
 @click.command()
@@ -282,7 +280,7 @@ def _message(message: Send | None) -> list[str]:
 
 async def _census(settings: Settings, trigger: str, since: Since | None) -> Census:
     async with scanner(settings) as scan:
-        census = Census(trigger, "" if since is None else events.iso(since.instant(await _now(scan))))
+        census = Census(trigger, "" if since is None else events.iso(since.instant(await journal_now(scan))))
         with Bar("reading decisions", 0) as bar:
             async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
                 census.see(record.value)
@@ -301,16 +299,3 @@ def _census_of(settings: Settings, file: FromFile, trigger: str, since: Since | 
     for value in decided:
         census.see(value)
     return census
-
-
-async def _now(scan: Scanner) -> int:
-    """The journal's time: a demo's days are over in a minute. Without a tick, this machine's."""
-    newest = 0
-    async for record in scan.read("journal", [0], last=NEAR_END):
-        try:
-            found = events.journal.decode(record.value)
-        except Undecodable:
-            continue
-        if isinstance(found, Tick):
-            newest = max(newest, found.at)
-    return newest or wall_ms()
