@@ -21,6 +21,8 @@ COMMANDS = {
     "simulate": "What would be sent for a file of events, and why.",
     "policy": "Check, compare, draw, publish and take back policy packs.",
     "explain": "The walk of an event; or why a person was or was not sent what.",
+    "decisions": "What was decided, found by person, trigger, reason and time: every non-send, too.",
+    "digest": "A week: what was held back, by which gate, what it cost; how many messages people bear.",
     "preview": "The exact message a person would get of a trigger, as of any time.",
     "people": "Load people in bulk; part an identifier from the person it was linked to.",
     "audit": "What is known of people, audited: decay, gaps, contradictions, one person as two.",

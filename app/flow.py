@@ -11,6 +11,8 @@ from enum import IntEnum
 from msgspec import Struct
 
 DAY_MS = 86_400_000
+DECISIONS_DAYS, SENDS_DAYS = 90, 7
+"""As long as their topics have them, and the reader."""
 
 INTAKE_EDGE = "producers"
 """Writers outside Kairos."""
@@ -33,6 +35,7 @@ class Stage(IntEnum):
     LINK = 7
     """Intake, or an operator, telling the partition that owns an identifier whose it is."""
     ANALYST = 8
+    READER = 9
 
 
 class Topic(Struct, frozen=True):
@@ -48,13 +51,17 @@ class Topic(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """Rows of one agent group, kept in the partition's RocksDB and in one changelog. `rows`: row kind byte → what it holds."""
+    """Rows of one agent group, kept in the partition's RocksDB and in one changelog. `rows`: row kind byte → what it holds.
+
+    `kept_days` 0: rows stay. Else group keys begin with a day (engine/rows.py), and rows go that many days before the newest.
+    """
 
     name: str
     why: str
     prefix: bytes
     rows: dict[str, str]
     writers: tuple[str, ...]
+    kept_days: int = 0
 
     @property
     def changelog(self) -> str:
@@ -70,6 +77,14 @@ class Agent(Struct, frozen=True):
     part: str | None
     sees: tuple[str, ...]
     writes: tuple[str, ...]
+
+
+class Followed(Struct, frozen=True):
+    """A compacted topic that every worker of a role follows whole, by a plain consumer, into one local store: its newest value by key."""
+
+    topic: str
+    role: str
+    why: str
 
 
 class Role(Struct, frozen=True):
@@ -125,7 +140,7 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
             ("intake", "clock", *LANE_AGENTS, "renderer", "replay"),
-            (*LANE_AGENTS, "explain", "preview"),
+            (*LANE_AGENTS, "explain", "preview", "digest"),
             _kept(35),
         ),
         Topic(
@@ -141,16 +156,16 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "the finished message, complete",
             ("renderer",),
-            ("any downstream consumer", "explain", "preview"),
-            _kept(7),
+            ("any downstream consumer", "send_reader", "explain", "preview"),
+            _kept(SENDS_DAYS),
         ),
         Topic(
             "decisions",
             "person id",
             "why something was opened, cancelled, sent, not sent",
             ("trigger_scheduler", "renderer"),
-            ("explain", "preview", "warehouse"),
-            _kept(90),
+            ("decision_reader", "explain", "decisions", "digest", "preview", "warehouse"),
+            _kept(DECISIONS_DAYS),
         ),
         Topic(
             "artifacts",
@@ -176,14 +191,14 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "her profile as it stands, at most once per person per 10 s; nothing for who has become somebody else",
             ("profile_updater",),
-            ("any downstream consumer", "warehouse"),
+            ("any downstream consumer", "reader", "digest", "warehouse"),
             _compacted(),
         ),
         Topic(
             "dead_letters",
             "as received",
             "what could not be accepted: bytes, every reason, stage, origin",
-            ("intake", "profile_updater", "renderer", "clock", "analyst", "replay"),
+            ("intake", "profile_updater", "renderer", "clock", "analyst", "decision_reader", "send_reader", "replay"),
             ("replay",),
             _kept(14),
         ),
@@ -222,6 +237,22 @@ TABLES: dict[str, Table] = {
                 "v": "migrations a day",
             },
             ("analyst",),
+        ),
+        Table(
+            "decided",
+            "what was decided on whom and why, to be asked for: a row per decision, by day, so that a day goes in one piece",
+            b"d",
+            {"p": "the record as it was written"},
+            ("decision_reader",),
+            DECISIONS_DAYS,
+        ),
+        Table(
+            "sent",
+            "the messages themselves, a row each, no longer than message_sends has them: they carry addresses in plain text",
+            b"s",
+            {"p": "the record as it was written, packed"},
+            ("send_reader",),
+            SENDS_DAYS,
         ),
     )
 }
@@ -287,14 +318,20 @@ AGENTS: dict[str, Agent] = {
             (),
             ("artifacts", "control", "dead_letters"),
         ),
+        Agent("decision_reader", "keeps what was decided, to be asked for", "decisions", "decided", (), ("dead_letters",)),
+        Agent("send_reader", "keeps the messages, to be asked for", "message_sends", "sent", (), ("dead_letters",)),
     )
 }
+
+FOLLOWED: tuple[Followed, ...] = (
+    Followed("profiles", "insight", "the reader answers with the whole of a person, whosever partition she is in"),
+)
 
 ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock")),
-        Role("insight", "what all of it adds up to", ("analyst",)),
+        Role("insight", "what all of it adds up to, and what became of whom", ("analyst", "decision_reader", "send_reader")),
     )
 }
 
@@ -302,6 +339,11 @@ ROLES: dict[str, Role] = {
 def tables_of(role: str) -> list[Table]:
     """The tables that a role keeps."""
     return [table for table in TABLES.values() if table.writers[0] in ROLES[role].agents]
+
+
+def lies_alone(topic: str) -> bool:
+    """Whether a topic has a partition count of its own: its partitions are not those of the people."""
+    return TOPICS[topic].partitions > 0
 
 
 def walk(event_type: str) -> list[str]:

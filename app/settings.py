@@ -39,6 +39,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Keys person ids and signed links."""
     public_url: str = "http://127.0.0.1:8080"
     """Where unsubscribe links point."""
+    read_keys: Secret = ""
+    """Who may ask for people, decisions and messages (Authorization: Bearer), comma separated, each as it is or as `sha256:…`."""
+    reader: str = ""
+    """Where insight workers answer such questions: host:port, comma separated."""
     worker_id: str = ""
     """Static member id; default: derived from host and datadir."""
     tick_ms: int = 500

@@ -125,6 +125,7 @@ def test_stage_numbers_never_change() -> None:
         "REKEY": 6,
         "LINK": 7,
         "ANALYST": 8,
+        "READER": 9,
     }
 
 

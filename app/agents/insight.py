@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from app.agents import analyst
+from app.agents import analyst, decision_reader, send_reader
 from app.agents.analyst_program import AnalystProgram
+from app.agents.reader_program import decision_program, send_program
 from app.engine.clock import TimeMap
 from app.engine.counts import Counts
+from app.engine.program import Program
 from app.engine.worker import Wiring, Worker
 from app.settings import Settings
+
+AGENTS = (analyst, decision_reader, send_reader)
 
 
 def wiring() -> Wiring:
     """What the engine runs as role `insight`. It decides by no artifact, so it follows none."""
     counts = Counts()
-    return Wiring(lambda packs: {"facts": AnalystProgram(counts)}, [analyst.attach], {}, counts=counts)
+    programs: dict[str, Program] = {
+        "facts": AnalystProgram(counts),
+        "decisions": decision_program(counts),
+        "message_sends": send_program(counts),
+    }
+    return Wiring(lambda packs: dict(programs), [one.attach for one in AGENTS], {}, counts=counts)
 
 
 class Insight(Worker):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from app.commands.built import artifact
 from app.commands.outcome import No, Outage, WrongUse
 from app.edges.dossier import Dossier, Film, candidates, of_file, of_topics
 from app.edges.events_file import Unreadable, products
+from app.edges.reader_client import with_readers
 from app.edges.topic_scan import ScanFailed, scanner
 from app.settings import Settings
 
@@ -51,6 +52,11 @@ def file_options(command: _Command) -> _Command:
     return command
 
 
+reader_option = click.option(
+    "--reader", "readers", metavar="HOST:PORT", multiple=True, help="Ask the reader there, not the topics; default: KAIROS_READER."
+)
+
+
 def from_options(
     events_file: Path | None, people_file: Path | None, products_file: Path | None, assume_consent: bool, assume_address: bool
 ) -> FromFile | None:
@@ -69,8 +75,13 @@ def film(settings: Settings, source: FromFile, until: int | None = None, after: 
     return Film(source.events, source.people, artifact(settings.policy), settings, until, source.assume, catalogue.get, after)
 
 
-def dossier(settings: Settings, asked: str, source: FromFile | None, until: int | None = None, after: int = 0) -> Dossier:
-    """The person that `asked` means. Raises `No`, `Outage`, `WrongUse`. `after`: ms that a file's time runs on behind its last line."""
+def dossier(
+    settings: Settings, asked: str, source: FromFile | None, until: int | None = None, after: int = 0, readers: Sequence[str] = ()
+) -> Dossier:
+    """The person that `asked` means. Raises `No`, `Outage`, `WrongUse`. `after`: ms that a file's time runs on behind its last line.
+
+    `readers`: their addresses, if they are not to be those of the settings.
+    """
     if source is not None:
         try:
             found = of_file(film(settings, source, until, after), settings, asked)
@@ -78,7 +89,7 @@ def dossier(settings: Settings, asked: str, source: FromFile | None, until: int 
             raise WrongUse(str(error)) from error
     else:
         try:
-            found = asyncio.run(_scanned(settings, asked, until))
+            found = asyncio.run(_scanned(settings, asked, until, readers))
         except ScanFailed as error:
             raise Outage(str(error)) from error
     if found is None:
@@ -86,9 +97,10 @@ def dossier(settings: Settings, asked: str, source: FromFile | None, until: int 
     return found
 
 
-async def _scanned(settings: Settings, asked: str, until: int | None) -> Dossier | None:
+async def _scanned(settings: Settings, asked: str, until: int | None, addresses: Sequence[str]) -> Dossier | None:
     async with scanner(settings) as scan:
-        return await of_topics(scan, settings, asked, candidates(settings, asked), until)
+        persons = candidates(settings, asked)
+        return await with_readers(settings, addresses, lambda found: of_topics(scan, settings, asked, persons, until, found))
 
 
 def write(path: Path, text: str) -> None:

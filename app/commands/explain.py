@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,27 @@ import msgspec
 import orjson
 
 from app import events, flow
-from app.commands.asked import OUTPUT, FromFile, dossier, file_options, film, from_options, write
+from app.commands.asked import OUTPUT, FromFile, dossier, file_options, film, from_options, reader_option, write
 from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain.concluded import CHURN_LEVEL, REORDER
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
+from app.domain.sought import Sought
 from app.domain.trigger import Pack
 from app.edges.census import Census
+from app.edges.decided import journal_now
 from app.edges.dossier import Dossier, of_topics
 from app.edges.events_file import Unreadable
 from app.edges.progress import Bar
-from app.edges.spectator import decode_decision
+from app.edges.reader_client import Readers, with_readers
+from app.edges.spectator import decode_decision, decode_send
 from app.edges.story_page import story_page
 from app.edges.timeline import Entry, printable
 from app.edges.topic_scan import ScanFailed, Scanner, scanner
 from app.edges.verdict import decision_text, moment
-from app.engine.clock import wall_ms
-from app.events import Decision, Send, Tick, Undecodable
+from app.events import Decision, Send
 from app.flow import DAY_MS
 from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
@@ -57,8 +59,6 @@ FEW = 8
 LAST = 200
 AFTER_FILE_MS = 30 * DAY_MS
 """A file's time runs on as in `kairos simulate`, so that what its last events led to shows."""
-NEAR_END = 200
-"""Records at a partition's end among which there is a tick, however busy it is."""
 
 
 @click.command()
@@ -71,6 +71,7 @@ NEAR_END = 200
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 @click.option("--html", type=OUTPUT, help="With --person, --send: write the timeline as one HTML page.")
 @click.option("--policy", metavar="PACK", help="With --events: a shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
+@reader_option
 @file_options
 def explain(
     event_type: str | None,
@@ -82,6 +83,7 @@ def explain(
     as_json: bool,
     html: Path | None,
     policy: str | None,
+    readers: tuple[str, ...],
     **source: Any,
 ) -> None:
     """What happens when an EVENT_TYPE arrives; or with --person, --send, --trigger what really happened, and why.
@@ -92,6 +94,8 @@ def explain(
         raise click.UsageError("ask for one of EVENT_TYPE, --person ID, --send ID, --trigger T")
     file = from_options(**source)
     _fits(event_type, person, trigger, since, last, html, policy, file)
+    if readers and (file is not None or (person is None and send is None)):
+        raise click.UsageError("--reader goes with --person or --send, and not with --events")
     settings = load(policy=policy)
     try:
         if event_type is not None:
@@ -104,7 +108,7 @@ def explain(
                 raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else meant(trigger, known)))
             click.echo(orjson.dumps(census.summary(), option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(census.lines()))
         elif person is not None:
-            found = dossier(settings, person, file, after=AFTER_FILE_MS)
+            found = dossier(settings, person, file, after=AFTER_FILE_MS, readers=readers)
             entries = _entries(found)
             start = since.instant(found.past.now) if since is not None else 0
             shown = [one for one in entries if one.at >= start]
@@ -114,7 +118,7 @@ def explain(
                 sends += one.sends
             _tell(_title(found), notes, shown, sends, as_json, html, last or LAST)
         else:
-            title, found, entries = asyncio.run(_send(settings, str(send)))
+            title, found, entries = asyncio.run(_send(settings, str(send), readers))
             _tell(title, found.notes, entries, [one for one in found.sends if one.send_id == send], as_json, html, last or LAST)
     except ScanFailed as error:
         raise Outage(str(error)) from error
@@ -215,17 +219,17 @@ def _tell(title: list[str], notes: list[str], entries: list[Entry], sends: list[
     click.echo("\n".join([*map(printable, lines), *map(str, shown)]))
 
 
-async def _send(settings: Settings, send_id: str) -> tuple[list[str], Dossier, list[Entry]]:
+async def _send(settings: Settings, send_id: str, addresses: Sequence[str]) -> tuple[list[str], Dossier, list[Entry]]:
     """Title, dossier and entries of one message's window."""
     async with scanner(settings) as scan:
-        decision: Decision | None = None
-        with Bar("reading decisions", 0) as bar:
-            async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
-                if send_id.encode() in record.value and (found := decode_decision(record.value)).send_id == send_id:
-                    decision = found
-        if decision is None:
-            raise No(f"no decision names a send {send_id}")
-        hers = await of_topics(scan, settings, send_id, [decision.person_id])
+
+        async def found(readers: Readers | None) -> tuple[Decision, Dossier | None]:
+            named = await (_recorded(scan, send_id) if readers is None else _asked(readers, send_id))
+            if named is None:
+                raise No(f"no decision names a send {send_id}")
+            return named, await of_topics(scan, settings, send_id, [named.person_id], records=readers)
+
+        decision, hers = await with_readers(settings, addresses, found)
     if hers is None:
         raise No(f"no decision names a send {send_id}")
     message = next((one for one in hers.sends if one.send_id == send_id), None)
@@ -246,6 +250,27 @@ async def _send(settings: Settings, send_id: str) -> tuple[list[str], Dossier, l
     return [*title, *_message(message)], hers, entries
 
 
+async def _recorded(scan: Scanner, send_id: str) -> Decision | None:
+    """The last decision on the topic that names the message."""
+    decision: Decision | None = None
+    with Bar("reading decisions", 0) as bar:
+        async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
+            if send_id.encode() in record.value and (found := decode_decision(record.value)).send_id == send_id:
+                decision = found
+    return decision
+
+
+async def _asked(readers: Readers, send_id: str) -> Decision | None:
+    """The same of the readers: the message tells whose it is; one that never came to be, or is kept no more, is looked for."""
+    message = await readers.send(send_id)
+    if message is not None:
+        hers = map(decode_decision, await readers.decisions(decode_send(message).person_id))
+        if named := [one for one in hers if one.send_id == send_id]:
+            return named[-1]
+    found = [decode_decision(value) async for value in readers.everybody(Sought(send=send_id))]
+    return found[-1] if found else None
+
+
 def _message(message: Send | None) -> list[str]:
     if message is None:
         return ["the message itself is not on message_sends (any more)"]
@@ -260,7 +285,7 @@ def _message(message: Send | None) -> list[str]:
 
 async def _census(settings: Settings, trigger: str, since: Since | None) -> Census:
     async with scanner(settings) as scan:
-        census = Census(trigger, "" if since is None else events.iso(since.instant(await _now(scan))))
+        census = Census(trigger, "" if since is None else events.iso(since.instant(await journal_now(scan))))
         with Bar("reading decisions", 0) as bar:
             async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
                 census.see(record.value)
@@ -279,16 +304,3 @@ def _census_of(settings: Settings, file: FromFile, trigger: str, since: Since | 
     for value in decided:
         census.see(value)
     return census
-
-
-async def _now(scan: Scanner) -> int:
-    """The journal's time: a demo's days are over in a minute. Without a tick, this machine's."""
-    newest = 0
-    async for record in scan.read("journal", [0], last=NEAR_END):
-        try:
-            found = events.journal.decode(record.value)
-        except Undecodable:
-            continue
-        if isinstance(found, Tick):
-            newest = max(newest, found.at)
-    return newest or wall_ms()

@@ -22,7 +22,9 @@ from app.settings import BadSetting, Settings, load
 @click.option("--role", default=",".join(ROLES), show_default=True, help="Roles to run, comma separated.")
 @click.option("--datadir", help="Where this worker keeps its state; one per worker.")
 @click.option("--broker", help="HOST:PORT, comma separated.")
-@click.option("--http", metavar="HOST:PORT", help="Serve /healthz, /readyz and /metrics there; without it nothing listens.")
+@click.option(
+    "--http", metavar="HOST:PORT", help="Serve /healthz, /readyz, /metrics and, of role insight, /reader there; without it nothing listens."
+)
 @click.option(
     "--leave", "leaving", is_flag=True, help="Run nothing: take this datadir's stopped worker out of its groups now (scale-down)."
 )

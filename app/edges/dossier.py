@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app import events
 from app.agents.kinds import COMPILERS
@@ -32,6 +32,26 @@ from app.settings import Settings
 
 MAX_MERGES = 20
 """People that somebody became, one after the other, that are followed."""
+
+
+class Records(Protocol):
+    """Where somebody's decisions and messages come from; both in the order of their topic."""
+
+    async def decisions(self, person: str) -> list[bytes]: ...
+    async def sends(self, person: str) -> list[bytes]: ...
+
+
+class TopicRecords:
+    """The topics themselves, read from one end to the other."""
+
+    def __init__(self, scan: Scanner) -> None:
+        self._scan = scan
+
+    async def decisions(self, person: str) -> list[bytes]:
+        return [value async for value in _values(self._scan, "decisions", person.encode())]
+
+    async def sends(self, person: str) -> list[bytes]:
+        return [value async for value in _values(self._scan, "message_sends", person.encode())]
 
 
 class Shelf:
@@ -104,23 +124,29 @@ def candidates(settings: Settings, asked: str) -> list[str]:
     return [*found, asked] if re.fullmatch("[0-9a-f]{32}", asked) else found
 
 
-async def of_topics(scan: Scanner, settings: Settings, asked: str, persons: list[str], until: int | None = None) -> Dossier | None:
-    """What the cluster holds of the first of `persons` that it knows, as of `until` (ms); None: nothing of any."""
+async def of_topics(
+    scan: Scanner, settings: Settings, asked: str, persons: list[str], until: int | None = None, records: Records | None = None
+) -> Dossier | None:
+    """What the cluster holds of the first of `persons` that it knows, as of `until` (ms); None: nothing of any.
+
+    `records`: where decisions and messages come from, if not from their topics; what happened to her only the journal tells.
+    """
     packs = await shelf(scan, settings)
+    told = records or TopicRecords(scan)
     found: dict[str, Dossier] = {}
     for candidate in persons:
-        if (one := await _read(scan, packs, asked, candidate, until)) is not None:
+        if (one := await _read(scan, packs, asked, candidate, until, told)) is not None:
             found[candidate] = one
             break
     if (
         not found
         and (owner := await _owner(scan, asked)) is not None
-        and (one := await _read(scan, packs, asked, owner, until)) is not None
+        and (one := await _read(scan, packs, asked, owner, until, told)) is not None
     ):
         found[owner] = one
     while more := _related(found):
         for person in more:
-            one = await _read(scan, packs, asked, person, until)
+            one = await _read(scan, packs, asked, person, until, told)
             if one is None:
                 return _whole([*persons, *found], found)
             found[person] = one
@@ -165,11 +191,11 @@ def _whole(persons: list[str], found: dict[str, Dossier]) -> Dossier | None:
     return now
 
 
-async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int | None) -> Dossier | None:
+async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int | None, told: Records) -> Dossier | None:
     key, story = person.encode(), Story(packs.pack)
     mine = partition_of(key, scan.partitions("decisions"))
-    decisions = [decode_decision(value) async for value in _values(scan, "decisions", key, until)]
-    sends = [decode_send(value) async for value in _values(scan, "message_sends", key, until)]
+    decisions = list(map(decode_decision, await told.decisions(person)))
+    sends = list(map(decode_send, await told.sends(person)))
     cut = await scan.starts_at("journal", mine) > 0
     # Without its beginning the journal may not say which pack was active: her own decisions do, else the newest pack is as good as any.
     assumed = None if not cut else _ref(decisions[0]) if decisions else packs.active
@@ -193,7 +219,7 @@ async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int
     return found.closed()
 
 
-async def _values(scan: Scanner, topic: str, key: bytes, until: int | None) -> AsyncIterator[bytes]:
+async def _values(scan: Scanner, topic: str, key: bytes) -> AsyncIterator[bytes]:
     mine = partition_of(key, scan.partitions(topic))
     with Bar(f"reading {topic}", 0) as bar:
         async for record in scan.read(topic, [mine], lambda done, total: bar.at(done, f"{done} of {total}")):

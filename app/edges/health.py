@@ -8,13 +8,18 @@ from typing import Any
 from aiohttp import web
 
 from app.edges.metrics import Metrics
+from app.edges.reader_http import ReaderHttp
+
+READS = "insight"
+"""The role that answers questions about people, too."""
 
 
 class Health:
     """`GET /readyz`: 200 while state is restored and events flow. `GET /healthz`: 503 only where a restart may help. Both say how far.
 
-    `GET /metrics`: for Prometheus. A worker that restores, or waits for a broker, is alive and not ready: whoever restarts it for that
-    only makes it begin again. Of several roles in the process all must be well; the first one's figures stand at the top, too.
+    `GET /metrics`: for Prometheus; `GET /reader/…`: reader_http.py. A worker that restores, or waits for a broker, is alive and not ready:
+    whoever restarts it for that only makes it begin again. Of several roles in the process all must be well; the first one's figures
+    stand at the top, too.
     """
 
     def __init__(self, workers: Sequence[Any], host: str, port: int) -> None:
@@ -22,6 +27,7 @@ class Health:
         self._metrics = Metrics(workers)
         app = web.Application()
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), web.get("/metrics", self._scrape)])
+        app.add_routes([route for worker in workers if worker.role == READS for route in ReaderHttp(worker, host).routes()])
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> None:

@@ -55,7 +55,7 @@ class Metrics(Collector):
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, as the scraper's Accept header wants it."""
-        self._disk = sum([await asyncio.to_thread(taken, worker.folder / "state") for worker in self._workers])
+        self._disk = sum([await asyncio.to_thread(taken, worker.folder) for worker in self._workers])
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
@@ -151,7 +151,7 @@ class Metrics(Collector):
         foreign = "Changelog records of another writer found between our own: zombies, harmless once noticed."
         yield _total("kairos_foreign_write_records", foreign, sum(worker.producer.foreign_writes for worker in workers))
         yield _gauge("kairos_partitions_held", "Partitions whose state is open here.", sum(len(one.partitions) for one in stores))
-        yield _gauge("kairos_rocksdb_disk_bytes", "State on disk, of partitions held and left.", self._disk)
+        yield _gauge("kairos_rocksdb_disk_bytes", "State on disk, of partitions held and left, and of topics followed.", self._disk)
         memory = cache_bytes() + sum(one.memtables() for one in stores)
         yield _gauge("kairos_rocksdb_memory_bytes", "Block cache and memtables: part of the resident memory.", memory)
         build = GaugeMetricFamily("kairos_build_info", "Always 1.", labels=["version"])

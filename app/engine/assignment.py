@@ -13,7 +13,7 @@ from app.engine.ports import LanePorts, TableWork
 from app.engine.producer import Changelog
 from app.engine.program import Program
 from app.engine.recovery import starts_at
-from app.flow import AGENTS, Table, tables_of
+from app.flow import AGENTS, Table, lies_alone, tables_of
 
 log = logging.getLogger("kairos.assignment")
 
@@ -39,19 +39,19 @@ class Assignment:
         app = self._engine.app
         return app is not None and not app.rebalancing and self._epoch == app.consumer.epoch
 
-    def owned(self, places: set[Any]) -> set[int]:
-        """Recovery begins: the partitions, the same for every person-keyed topic, or the worker exits."""
+    def owned(self, places: set[Any]) -> dict[str, set[int]]:
+        """Recovery begins: each table's partitions, the same for every person-keyed topic, or the worker exits."""
         by_topic: dict[str, set[int]] = {topic: set() for topic in self._tables}
         for tp in places:
             if tp.topic in by_topic:
                 by_topic[tp.topic].add(tp.partition)
-        sets = list(by_topic.values())
+        sets = [by_topic[topic] for topic, table in self._tables.items() if not lies_alone(AGENTS[table.writers[0]].reads)]
         if any(one != sets[0] for one in sets):
             self._engine.fatal(f"topics that belong together were assigned unequal partitions: {by_topic}", None)
         self.restoring = True
         self._restored.clear()
         self._works.clear()
-        return set(sets[0])
+        return {table.name: by_topic[topic] for topic, table in self._tables.items()}
 
     def restored(self, table: Table, partition: int, end: int, stale: list[bytes]) -> None:
         """Recovery: the table's state now equals its changelog up to `end`."""
@@ -65,7 +65,7 @@ class Assignment:
         for tp, (committed, first) in (await self._engine.app.consumer._thread.starts(list(places))).items():
             table = self._tables.get(tp.topic)
             applied = None if table is None else self._engine.stores.table(table, tp.partition).marks().applied
-            start = starts_at(tp, committed, first, applied)
+            start = starts_at(tp, committed, first, applied, table is not None and table.kept_days > 0)
             if start < first:
                 log.critical("%s[%d]: reading stood at %d, the topic now begins at %d; the partition is stopped", *tp, start, first)
             else:

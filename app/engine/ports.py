@@ -88,7 +88,8 @@ class LanePorts:
         keys = [key for key in self._stale if key != MARKS]
         rows: dict[bytes, list[Row]] = {}
         for key, value in zip(keys, self._store.get_many(keys), strict=True):
-            assert value is not None  # stale is only what the store has a newer value of
+            if value is None:
+                continue  # what is stale the store has a newer value of, unless the row's day has gone meanwhile
             rows.setdefault(key[1:], []).append(Row(key, value, NEVER, NEVER))
         marks = self._store.marks()
         batches = pack_batches([(group, None) for group in rows.values()], marks)

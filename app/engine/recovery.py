@@ -65,24 +65,24 @@ class Recovery(stock.Recovery):
 
     async def _restore(self) -> None:
         engine = self.app.kairos
-        partitions = engine.assignment.owned(self.app.consumer.assignment())
+        owned = engine.assignment.owned(self.app.consumer.assignment())
         begun = time.monotonic()
-        new = await engine.stores.hold(partitions)
+        new = await engine.stores.hold(owned)
         async with asyncio.timeout(DEADLINE_S):
             while True:
                 try:
-                    return engine.counts.restored(await self._catch_up(partitions, new), time.monotonic() - begun)
+                    return engine.counts.restored(await self._catch_up(owned, new), time.monotonic() - begun)
                 except KafkaError as error:
                     log.warning("restoring: %s; trying again", error)
                     await asyncio.sleep(RETRY_S)
 
-    async def _catch_up(self, partitions: set[int], new: set[int]) -> int:
+    async def _catch_up(self, owned: dict[str, set[int]], new: set[tuple[str, int]]) -> int:
         """Returns how many changelog records were read."""
         engine = self.app.kairos
         jobs = {
             TopicPartition(engine.settings.topic(table.changelog), partition): (table, partition)
             for table in tables_of(engine.role)
-            for partition in partitions
+            for partition in owned[table.name]
         }
         if not jobs:
             return 0
@@ -109,7 +109,7 @@ class Recovery(stock.Recovery):
         self,
         reader: AIOKafkaConsumer,
         jobs: dict[TopicPartition, tuple[Table, int]],
-        new: set[int],
+        new: set[tuple[str, int]],
         first: dict[TopicPartition, int],
         ends: dict[TopicPartition, int],
     ) -> set[int]:
@@ -120,7 +120,7 @@ class Recovery(stock.Recovery):
             local = store.changelog_next
             if local > ends[place] or (local and local < first[place]):
                 bad.add(partition)
-            elif partition in new and store.tail and local - 1 >= first[place]:
+            elif (table.name, partition) in new and store.tail and local - 1 >= first[place]:
                 reader.pause(*jobs)
                 reader.resume(place)
                 record = await record_at(reader, place, local - 1)
@@ -133,14 +133,19 @@ def _free() -> None:
     """No lane of this partition runs while Faust recovers."""
 
 
-def starts_at(tp: TP, committed: int | None, first: int, applied: int | None) -> int:
+def starts_at(tp: TP, committed: int | None, first: int, applied: int | None, forgets: bool = False) -> int:
     """Where reading of a source partition starts: after what its state contains; without state, where the group stood.
+
+    A table that `forgets` old rows, and whose changelog therefore does, too, may find nothing of itself after a long silence, or be behind
+    what its topic still has: it keeps nothing but what stands on the topic, so it reads that from its beginning.
 
     Raises RuntimeError if the group has committed more than the state contains: then state was lost, and going on would decide on less
     than happened.
     """
     if applied is None:
         return first if committed is None else committed
+    if forgets:
+        return max(first, applied + 1)
     if committed is not None and committed > applied + 1:
         raise RuntimeError(f"{tp.topic}[{tp.partition}] is committed up to {committed}, its changelog ends at {applied + 1}: lost state")
     if applied < 0:

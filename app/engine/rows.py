@@ -19,7 +19,11 @@ MARKS = b"m"
 BATCH_BYTES = 400_000
 """Changelog bytes per producer batch; below the topics' max.message.bytes with room for the largest group."""
 
+DAY_SIZE = 2
+"""Bytes of the day (since 1970, big endian) that group keys of a table with `kept_days` begin with: so they lie in order of time."""
+
 _header = struct.Struct(">Bqq")
+_day = struct.Struct(">H")
 HEADER_SIZE = _header.size
 
 
@@ -39,6 +43,18 @@ def read_header(value: bytes) -> tuple[int, int]:
     if version != ENCODING:
         raise ValueError(f"row of version {version}, expected {ENCODING}")
     return applied, due
+
+
+def day_key(day: int) -> bytes:
+    """How keys of a day begin. Raises ValueError for a time that no record has."""
+    if not 0 <= day < 1 << 16:
+        raise ValueError(f"day {day} since 1970")
+    return _day.pack(day)
+
+
+def day_of(key: bytes) -> int:
+    """The day of a group key of such a table."""
+    return int(_day.unpack_from(key)[0])
 
 
 class Row(Struct):

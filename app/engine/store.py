@@ -17,7 +17,7 @@ from typing import Any
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteBufferManager
 
 from app.engine.origin import Marks
-from app.engine.rows import MARKS, NEVER, Row
+from app.engine.rows import MARKS, NEVER, Row, day_key, day_of
 
 CACHE_BYTES = 64 * 1024 * 1024
 """Block cache of all partitions together; RocksDB's default is 2 GB each."""
@@ -97,10 +97,15 @@ class PartitionStore:
         (path / OPENED).write_text(_boot_id(), "ascii")
         return cls(path, db)
 
-    def table(self, name: str, prefix: bytes) -> TableStore:
+    def table(self, name: str, prefix: bytes, kept_days: int = 0) -> TableStore:
         if name not in self._tables:
-            self._tables[name] = TableStore(self, self._db, prefix)
+            self._tables[name] = TableStore(self, self._db, prefix, kept_days)
         return self._tables[name]
+
+    @property
+    def db(self) -> Any:
+        """The database itself, for who keeps no tables in it (follower.py)."""
+        return self._db
 
     def close(self) -> None:
         self._tables.clear()
@@ -157,9 +162,11 @@ def _finish_discard(path: Path) -> None:
 class TableStore:
     """One table's part of a partition: the turn's `Reader`, and the one atomic write of a commit."""
 
-    def __init__(self, owner: PartitionStore, db: Any, prefix: bytes) -> None:
-        self._owner, self._db, self._prefix = owner, db, prefix
+    def __init__(self, owner: PartitionStore, db: Any, prefix: bytes, kept_days: int = 0) -> None:
+        self._owner, self._db, self._prefix, self._kept_days = owner, db, prefix, kept_days
         self._low = 0
+        self._newest_day = 0
+        """Of the rows written since this was opened; what is too old for it is gone."""
 
         marks, offset = self._read([prefix + MARKS, prefix + OFFSET])
         self._marks = Marks() if marks is None else Marks.decode(marks)
@@ -229,6 +236,26 @@ class TableStore:
             scan.next()
         scan.status()
 
+    def newest_day(self, kind: bytes) -> int | None:
+        """Of a table that forgets: the day of its newest row; None: there is none."""
+        scan = self._db.iter()
+        scan.seek_for_prev(self._prefix + kind + b"\xff\xff\xff")
+        found = day_of(scan.key()[2:]) if scan.valid() and scan.key()[:2] == self._prefix + kind else None
+        scan.status()
+        return found
+
+    def span(self, begin: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """At most `limit` rows from row key `begin` on, before `end`, in order: (row key, value)."""
+        found: list[tuple[bytes, bytes]] = []
+        scan = self._db.iter()
+        scan.seek(self._prefix + begin)
+        last = self._prefix + end
+        while len(found) < limit and scan.valid() and (key := scan.key()) < last:
+            found.append((key[1:], scan.value()))
+            scan.next()
+        scan.status()
+        return found
+
     def keep(self, rows: Sequence[Row], marks: Marks, changelog_next: int, tail: bytes = b"") -> None:
         """Rows, due index, marks and changelog offset, atomically. Raises `Unreadable` if the disk refuses."""
         batch = WriteBatch(raw_mode=True)
@@ -242,6 +269,11 @@ class TableStore:
                 if row.due != NEVER:
                     put(waits + _big.pack(row.due) + row.key[1:], b"")
                     low = min(low, row.due)
+        newest = max((day_of(row.key[1:]) for row in rows), default=0) if self._kept_days else 0
+        if newest > self._newest_day:
+            # One range, whatever lies in it: nobody waits for old days to go. The changelog's own retention drops them there.
+            kind = prefix + rows[0].key[:1]
+            batch.delete_range(kind, kind + day_key(max(0, newest - self._kept_days)))
         put(prefix + MARKS, marks.encode())
         put(prefix + OFFSET, _big.pack(changelog_next) + tail)
         try:
@@ -249,6 +281,7 @@ class TableStore:
         except Exception as error:
             raise Unreadable(f"{self._owner.path}: {error}") from error
         self._marks, self.changelog_next, self.tail, self._low = marks.copy(), changelog_next, tail, low
+        self._newest_day = max(self._newest_day, newest)
 
 
 def fingerprint(key: bytes, value: bytes | None) -> bytes:

@@ -31,32 +31,43 @@ class Stores:
     def __init__(self, folder: Path, cluster: str, role: str) -> None:
         self._folder, self._cluster, self._tables = folder, cluster, tables_of(role)
         self._open: dict[int, PartitionStore] = {}
-        self._job: asyncio.Task[set[int]] | None = None
+        self._held: set[tuple[str, int]] = set()
+        """Tables and partitions of this assignment: a store may still have rows of a table whose partition is somebody else's now."""
+        self._job: asyncio.Task[set[tuple[str, int]]] | None = None
 
     @property
     def partitions(self) -> list[int]:
         return sorted(self._open)
 
-    def table(self, table: Table, partition: int) -> TableStore:
-        return self._open[partition].table(table.name, table.prefix)
+    def held(self, table: str) -> list[int]:
+        """Partitions of a table that are this worker's."""
+        return sorted(partition for name, partition in self._held if name == table)
 
-    async def hold(self, partitions: set[int]) -> set[int]:
-        """Opens these and closes all others, in threads; returns those newly opened. A cancelled call still runs to its end."""
+    def table(self, table: Table, partition: int) -> TableStore:
+        return self._open[partition].table(table.name, table.prefix, table.kept_days)
+
+    async def hold(self, owned: dict[str, set[int]]) -> set[tuple[str, int]]:
+        """Opens the stores of these tables' partitions and closes all others, in threads; returns the places that were not held before.
+
+        A cancelled call still runs to its end.
+        """
         if self._job is not None and not self._job.done():
             await asyncio.shield(self._job)
-        self._job = asyncio.get_running_loop().create_task(self._hold(partitions))
+        self._job = asyncio.get_running_loop().create_task(self._hold(owned))
         return await asyncio.shield(self._job)
 
-    async def _hold(self, partitions: set[int]) -> set[int]:
+    async def _hold(self, owned: dict[str, set[int]]) -> set[tuple[str, int]]:
+        places = {(name, partition) for name, partitions in owned.items() for partition in partitions}
+        new, self._held = places - self._held, places
+        partitions = {partition for _, partition in places}
         closing = [self._open.pop(one) for one in list(self._open) if one not in partitions]
         await asyncio.gather(*(asyncio.to_thread(store.close) for store in closing))
-        new = {one for one in partitions if one not in self._open}
 
         async def open_one(partition: int) -> None:
             path = self._folder / f"partition-{partition}"
             self._open[partition] = await asyncio.to_thread(PartitionStore.open, path, self._cluster)
 
-        await asyncio.gather(*(open_one(one) for one in new))
+        await asyncio.gather(*(open_one(one) for one in partitions if one not in self._open))
         return new
 
     async def reset(self, partition: int) -> None:
@@ -65,11 +76,16 @@ class Stores:
         self._open[partition] = await asyncio.to_thread(self._open.pop(partition).reset)
 
     async def close(self) -> None:
-        await self.hold(set())
+        await self.hold({})
 
     def next_due(self) -> int | None:
         """The earliest wake-up anybody in the open partitions waits for, or None."""
-        times = [store.table(table.name, table.prefix).next_due() for store in self._open.values() for table in self._tables]
+        times = [
+            self.table(table, partition).next_due()
+            for table in self._tables
+            for partition in self.held(table.name)
+            if partition in self._open
+        ]
         return min((at for at in times if at is not None), default=None)
 
     def memtables(self) -> int:
@@ -116,7 +132,7 @@ class ReadOnlyStore(SerializedStore[Any, Any]):
 
     def _stores(self) -> Iterator[TableStore]:
         table, stores = TABLES[self.table_name], self.app.kairos.stores
-        return (stores.table(table, partition) for partition in stores.partitions)
+        return (stores.table(table, partition) for partition in stores.held(table.name))
 
     def _get(self, key: bytes) -> bytes | None:
         for store in self._stores():

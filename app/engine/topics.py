@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
-from app.flow import AGENTS, TABLES, TOPICS, Table
+from app.flow import AGENTS, DAY_MS, TABLES, TOPICS, Table
 from app.settings import Settings
 
 CHANGELOG = {
@@ -24,6 +24,8 @@ CHANGELOG = {
 }
 
 
+FORGETS_AFTER_DAYS = 7
+"""Days that a table's changelog has more than its table: a restore must find every row that is still to be shown."""
 SEEN_TRIES = 100
 """Looks, a tenth of a second apart, until created topics show in the broker's metadata."""
 
@@ -49,8 +51,21 @@ def changelog_partitions(settings: Settings, table: Table) -> int:
 def wanted(settings: Settings) -> list[Wanted]:
     """Every topic of the map and every table's changelog."""
     topics = [Wanted(settings.topic(one.name), one.partitions or settings.partitions, one.config) for one in TOPICS.values()]
-    changelogs = [Wanted(settings.topic(one.changelog), changelog_partitions(settings, one), CHANGELOG) for one in TABLES.values()]
+    changelogs = [
+        Wanted(settings.topic(one.changelog), changelog_partitions(settings, one), changelog_config(one)) for one in TABLES.values()
+    ]
     return topics + changelogs
+
+
+def changelog_config(table: Table) -> dict[str, str]:
+    """Exact settings of a table's changelog. What a table forgets goes from there by age, since nobody rewrites a row of an old day."""
+    if not table.kept_days:
+        return CHANGELOG
+    return {
+        **CHANGELOG,
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str((table.kept_days + FORGETS_AFTER_DAYS) * DAY_MS),
+    }
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

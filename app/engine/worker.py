@@ -26,15 +26,16 @@ from app.engine.counts import Counts
 from app.engine.failpoints import Failpoints
 from app.engine.faust_app import Shell, faust_app
 from app.engine.fence import Fence
+from app.engine.follower import Follower
 from app.engine.lane import Lanes
 from app.engine.membership import folder_of, member_id, on_loopback
 from app.engine.producer import Producer
 from app.engine.program import Program
 from app.engine.tables import Stores
-from app.engine.topics import admin, client_options, differences
+from app.engine.topics import admin, client_options, differences, partitions_of
 from app.engine.turn import Segment
 from app.engine.watchdog import Watchdog, die
-from app.flow import ROLES
+from app.flow import FOLLOWED, ROLES
 from app.settings import DEMO_SECRET, Settings
 
 log = logging.getLogger("kairos.worker")
@@ -99,6 +100,8 @@ class Worker:
         self.member_id = member_id(settings, self.folder)
         self.group = f"{settings.topic_prefix}kairos-{role}"
         self.stores: Stores
+        self.followers: dict[str, Follower] = {}
+        """Compacted topic → its newest values, of this role."""
         self.app: Any = None
         self.assignment = Assignment(self)
         self.woken = 0
@@ -135,7 +138,8 @@ class Worker:
         if wrong := await differences(self.settings):
             raise Refusal(2, "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
         self._take_datadir()
-        self.stores = Stores(self.folder / "state", f"{cluster} {self.settings.partitions}", self.role)
+        identity = f"{cluster} {self.settings.partitions}"
+        self.stores = Stores(self.folder / "state", identity, self.role)
         await self.producer.start()
         if self.wiring.compilers:
             self._spawn(self.artifacts.follow())
@@ -153,6 +157,7 @@ class Worker:
             gc.disable()
             self._collects = True
             self._spawn(garbage.collect(self.lanes))
+        await self._follow(identity)
         self._spawn(self.watchdog.beat())
         self._spawn(self.watchdog.ask())
         self.watchdog.start()
@@ -189,6 +194,8 @@ class Worker:
             await self._shell.stop()
         self.lanes.begin(-2)
         await self.producer.stop()
+        for follower in self.followers.values():
+            await follower.stop()
         if hasattr(self, "stores"):
             await self.stores.close()
         if self._lock is not None:
@@ -208,6 +215,15 @@ class Worker:
                     raise Refusal(3, f"no broker at {self.settings.broker} within {self.settings.broker_wait_s} s: {error}") from error
                 log.warning("waiting for a broker at %s", self.settings.broker)
                 await asyncio.sleep(0.5)
+
+    async def _follow(self, cluster: str) -> None:
+        for one in FOLLOWED:
+            if one.role == self.role:
+                folder, count = self.folder / "followed" / one.topic, partitions_of(self.settings, one.topic)
+                follower = Follower(self.settings.topic(one.topic), count, folder, cluster, self.client_options)
+                await follower.start()
+                self.followers[one.topic] = follower
+                self._spawn(follower.follow())
 
     def _take_datadir(self) -> None:
         try:
