@@ -158,9 +158,7 @@ def test_a_message_for_each_transition_but_those_that_others_speak_of() -> None:
     assert not when.evaluate({"event": {"scheme": "s0", "stage": "active", "before": None}}).holds
 
 
-@pytest.mark.parametrize(
-    ("stage", "grouped"), [("active", False), ("loyal", False), ("at_risk", True), ("dormant", True)]
-)
+@pytest.mark.parametrize(("stage", "grouped"), [("active", False), ("loyal", False), ("at_risk", True), ("dormant", True)])
 def test_only_sad_transitions_are_retention(stage: str, grouped: bool) -> None:
     # Section 6: lifecycle_transition into at_risk or dormant
     only = row("lifecycle_transition").group_when
