@@ -31,7 +31,7 @@ __all__ = ["REACHABLE", "Source"]
 
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "contact",
+    "scores", "contact_policy",
     "suppression", "send_time", "sensitive",
     *contact_policy.TABLES,
     *TABLES,
