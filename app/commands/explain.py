@@ -34,7 +34,7 @@ from app.flow import DAY_MS
 from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
 from app.policy.problem import meant
-from app.policy.triggers import REACHABLE, STANDING
+from app.policy.triggers import MAIL_SENT, REACHABLE, STANDING
 from app.settings import Settings, load
 
 CONCLUDES = {
@@ -48,6 +48,7 @@ CONCLUSIONS = {
     "segment_entered": "she is in a segment now",
     "segment_left": "she is in a segment no longer",
 }
+MAILED = "event.send_id, event.trigger, event.message, event.step"
 FEW = 8
 """Groups of one trigger that are named."""
 LAST = 200
@@ -145,6 +146,10 @@ def walk(event_type: str, policy: str) -> list[str]:
         head += [
             "Drawn by the segmenter in the person lane after any event, or the moment time alone turns it; handed to the scheduler at once."
         ]
+        return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
+    if event_type == MAIL_SENT:
+        head = [f"{event_type} (a conclusion): a mail of ours has gone out", f"what conditions may look at: {MAILED}", ""]
+        head += ["Drawn by the trigger scheduler when the renderer says so, where the pack has a trigger that opens on it."]
         return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
     if known is None:
         hint = meant(event_type, EVENT_TYPES)
