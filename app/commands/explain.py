@@ -16,6 +16,7 @@ from app.commands.asked import OUTPUT, FromFile, dossier, file_options, film, fr
 from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
+from app.domain.chain import MAIL_SENT
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
 from app.domain.trigger import Pack
@@ -34,7 +35,7 @@ from app.flow import DAY_MS
 from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
 from app.policy.problem import meant
-from app.policy.triggers import MAIL_SENT, REACHABLE, STANDING
+from app.policy.triggers import REACHABLE, STANDING
 from app.settings import Settings, load
 
 CONCLUDES = {
