@@ -228,7 +228,8 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
-} | contact_phrases.PHRASES
+    **contact_phrases.PHRASES,
+}
 
 DURATIONS = {
     (Trigger, "again"),
