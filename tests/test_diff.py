@@ -15,6 +15,7 @@ from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays,
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.segments import Band, BandScheme, Predicate, Segment, Verdicts
+from app.domain.sensitive import Inference, Sensitive
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.trigger import (
@@ -43,9 +44,9 @@ from tests.test_packs import DAY, GOOD, HOUR, build_text
 KINDS = (
     Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Goal, Programme, Experiment, Arm, MessageSource,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
-    ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
+    Sensitive, Inference, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
-PARTS = {"Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
+PARTS = {"Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
 """Kinds that stand within others alone."""
 
 
@@ -75,7 +76,7 @@ def full() -> Pack:
         programme=Programme(7 * DAY, 4),
         converts=0.5,
     )
-    arms = (Arm("now", 0.5, wait=0, message="referral", factors=(("tone", "warm"),)), Arm("later", 0.5))
+    arms = (Arm("now", 0.5, wait=0, message="referral", when=asks("profile.orders > 3"), factors=(("tone", "warm"),)), Arm("later", 0.5))
     experiment = Experiment("timing", ("first",), arms)
     pack = compile_artifact("mine@1", build_text(GOOD))
     return replace(
@@ -93,6 +94,9 @@ def full() -> Pack:
         flags={"a": judged("profile.orders > 1")},
         treatments={"tier s.a": Treatment("tier s.a", "one", "tier", "s", "a", 1, 2, DAY, "education", ("news",), "warm", "none")},
         goes_by=By("s", "s"),
+        consent_regions={"EU": {"email": "opt_in"}},
+        soft_bounces=5,
+        sensitive=Sensitive((Inference("health", "one", ("diet",), ("diabetes",)),)),
         contact=ContactPolicy(
             QuietHours(21 * 60, 8 * 60, "Europe/Berlin", (Holidays("DE", ("10-03",)),)),
             (Cap("week", "one", 4, 7 * DAY, "day", "engagement", (Level(5, 0.7, True), Level(1, 0.25)), ("first",), "sms"),),
@@ -201,6 +205,10 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             [cap] = pack.contact.caps
             steps = (changed(cap.steps[0], field), *cap.steps[1:]) if kind is Level else cap.steps
             return replace(pack, contact=replace(pack.contact, caps=(replace(cap, steps=steps) if kind is Level else changed(cap, field),)))
+        case "Sensitive":
+            return replace(pack, sensitive=changed(pack.sensitive, field))
+        case "Inference":
+            return replace(pack, sensitive=Sensitive((changed(pack.sensitive.inferences[0], field),)))
         case "By":
             return replace(pack, goes_by=changed(pack.goes_by, field))
         case "MessageSource":

@@ -59,6 +59,9 @@ def test_what_the_types_hold_can_be_said_in_a_pack() -> None:
 
 
 MADE = {
+    ("Pack", "consent_regions"),  # [consent.regions.EU]
+    ("Sensitive", "inferences"),  # one of the pack's own, [sensitive]
+    ("Inference", "name"),
     ("Treatment", "of"),  # stage or tier, whichever is told
     ("Treatment", "scheme"),
     ("Treatment", "group"),

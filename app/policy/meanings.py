@@ -139,7 +139,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("treatment",), "every"): "How long between two messages of a programme.",
     ((), "suppression"): "What closes an address for a while.",
     ((), "send_time"): "How the best hour is found.",
-    ((), "sensitive"): "What this pack adds to the list of what must not be inferred of anybody.",
     (("suppression",), "soft_bounces"): (Pack, "soft_bounces"),
     (("send_time",), "prior"): (Pack, "hour_prior"),
     (("sensitive",), "names"): (Inference, "names"),

@@ -353,6 +353,8 @@ def value(kind: type[Struct], field: str, told: Any) -> str:
         return events(told)
     if isinstance(told, float):
         return f"{told:g}"
+    if isinstance(told, dict):
+        return ", ".join(f"{name}: {one}" for name, one in told.items()) or "nothing"
     if isinstance(told, tuple | list):
         return " and ".join(map(str, told)) or "nothing"
     return "nothing" if told is None or told == "" else str(told)
