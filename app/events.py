@@ -151,6 +151,7 @@ class Rendered(Record, frozen=True, array_like=True, tag="rendered", gc=False):
     trigger: str
     step: int
     message: str = ""
+    channel: str = "email"
 
 
 class NotRendered(Record, frozen=True, array_like=True, tag="not_rendered", gc=False):
@@ -220,7 +221,8 @@ class Plan(Record, frozen=True, array_like=True, tag="plan", gc=False):
     opened_at: int
     due_at: int
     expires_at: int
-    to_email: Annotated[str, Personal]
+    to_address: Annotated[str, Personal]
+    """In its channel: an e-mail address, a telephone number (E.164), a push token."""
     to_name: Annotated[str | None, Personal]
     cause: list[str]
     values: Properties

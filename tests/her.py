@@ -114,7 +114,11 @@ class Her:
                 plan = effect.plan
                 self.plans.append(plan)
                 if self.answers is None:
-                    self._step(Rendered(self.now, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message))
+                    self._step(
+                        Rendered(
+                            self.now, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message, plan.channel
+                        )
+                    )
                 elif self.answers:
                     self._step(NotRendered(self.now, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, self.answers))
 

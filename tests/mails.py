@@ -44,7 +44,7 @@ class Arrived:
 
 @cache
 def shipped() -> dict[str, MessageSource]:
-    messages, problems = build_messages([file.stem for file in SHIPPED.glob("[!_]*.txt")], [SHIPPED])
+    messages, problems = build_messages([file.stem for file in SHIPPED.glob("*.mjml") if not file.name.startswith("_")], [SHIPPED])
     assert not problems, problems
     return messages
 
@@ -98,7 +98,7 @@ def plan(message: str, view: dict[str, Any] | None = None, **fields: Any) -> Pla
         "opened_at": AT - 7_200_000,
         "due_at": AT,
         "expires_at": AT + 86_400_000,
-        "to_email": "ada@shop.example",
+        "to_address": "ada@shop.example",
         "to_name": "Ada Example",
         "cause": ["e-1"],
         "values": {"consent": "email"},

@@ -39,8 +39,12 @@ def test_consent_and_address_let_it_pass_and_are_shown() -> None:
     her = viewed(told())
     her.until(3 * HOUR)
     assert [plan.message for plan in her.plans] == ["product-details"]
-    assert her.plans[0].to_email == "ann@shop.example"
-    assert her.plans[0].values == {"consent": {"email": True, "personalise": True}}
+    assert her.plans[0].to_address == "ann@shop.example"
+    said = {"at": "2026-03-02T00:00:00.000Z"}
+    assert her.plans[0].values == {
+        "consent": {"email": True, "personalise": True},
+        "consent_told": {"email": said, "personalise": said},
+    }
 
 
 @pytest.mark.parametrize("consents", [(), ("email",), ("personalise",)])

@@ -33,7 +33,7 @@ KEPT_DAYS = 40
 """Longer than the journal is kept: by then no record of it can name the artifact."""
 KEPT_LEAST = 3
 """Whatever their age: a lane that stands still may not have come to the newest yet."""
-ROWS = {b"c": "clv", b"f": "frequency", b"r": "recency", b"s": "monetary"}
+ROWS = {b"c": "clv", b"f": "frequency", b"r": "recency", b"s": "monetary", b"b": "hours"}
 """Row kinds; `m` is the marks' own."""
 
 

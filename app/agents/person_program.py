@@ -11,7 +11,7 @@ from typing import Any
 
 from app import events
 from app.domain import facts, person
-from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell
+from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
 from app.domain.profile_view import record
 from app.engine.artifacts import POLICY, POPULATION
@@ -113,6 +113,8 @@ class PersonProgram:
                 outputs.append(Output("journal", drawn.person_id.encode(), events.encode(drawn), stage=Stage.HANDED))
             elif isinstance(effect, PassOn):
                 outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
+            elif isinstance(effect, Unopened):
+                self._counts.unopened(effect.trigger, effect.reason)
             elif isinstance(effect, Tell):
                 outputs.append(Output("facts", None, events.encode(effect.counted), partition=0))
             elif isinstance(effect, PublishProfile) and self._publishes:

@@ -12,7 +12,8 @@ from typing import Any
 from app import events
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
-from app.domain.rendering import MissingContent, Rendered, RenderFailed, render
+from app.domain.reach import EMAIL, PUSH, SMS
+from app.domain.rendering import MissingContent, Rendered, RenderFailed, render, render_short
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
 from app.engine.counts import Counts
@@ -22,6 +23,9 @@ from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
 from app.events import Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
 from app.flow import Stage
+
+TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
+"""Channel → what its address is called in a send."""
 
 
 class RendererProgram:
@@ -64,7 +68,10 @@ class RendererProgram:
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         try:
-            message = render(source, view, self._products)
+            if record.channel == EMAIL:
+                message = render(source, view, self._products)
+            else:
+                message = render_short(source, record.channel, view, self._products)
         except RenderFailed as failure:
             return None, _not_sent(record, failure, self._counts)
         return None, _sent(record, pack.sender, source, message, link, self._counts)
@@ -107,24 +114,24 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         due_at=iso(plan.due_at),
         decided_at=iso(plan.at),
         expires_at=iso(plan.expires_at),
-        to={"email": plan.to_email, "name": plan.to_name},
-        from_=mailbox(sender.email, sender.name),
-        reply_to=sender.reply_to,
+        to={TO[plan.channel]: plan.to_address, "name": plan.to_name},
+        from_=mailbox(sender.email, sender.name) if plan.channel == EMAIL else sender.name,
+        reply_to=sender.reply_to if plan.channel == EMAIL else None,
         subject=message.subject,
         preheader=message.preheader,
         html=message.html,
         text=message.text,
-        headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+        headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if plan.channel == EMAIL else {},
         arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
         offer=None,
         recommendations=list(message.recommendations),
         cause=plan.cause,
-        versions={"template": template_version(source), "models": {}},
+        versions={"template": template_version(source, plan.channel), "models": {}},
     )
     key = plan.person_id.encode()
     decision = _decision(plan, "sent", None, plan.values)
     counts.decided(decision)
-    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message)
+    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message, plan.channel)
     return [
         Output("message_sends", key, events.encode_json(send)),
         Output("decisions", key, events.encode_json(decision)),
@@ -171,6 +178,8 @@ def mailbox(email: str, name: str) -> str:
 
 
 @lru_cache(maxsize=500)
-def template_version(source: MessageSource) -> str:
-    """Hash of a message's sources: which text it was."""
+def template_version(source: MessageSource, channel: str) -> str:
+    """Hash of a message's sources in a channel: which text it was."""
+    if channel != EMAIL:
+        return derived_id("message", source.name, channel, *((source.sms,) if channel == SMS else (source.push_title, source.push)))
     return derived_id("message", source.name, source.subject, source.preheader, source.html, source.text)

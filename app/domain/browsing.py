@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain import interest
+from app.domain.consent import tracked
 from app.domain.effects import NOTHING, Effects
 from app.domain.recent import viewed
 from app.events import Event
@@ -12,10 +13,6 @@ from app.events import Event
 if TYPE_CHECKING:
     from app.domain.person import See
     from app.domain.profile import Changes, Handler, Profile
-
-
-def untracked(part: Profile) -> bool:
-    return part.consent.get("track") is False
 
 
 def behaved(part: Profile, event: Event, see: See, changes: Changes, names: tuple[str, ...], kind: str) -> None:
@@ -28,7 +25,7 @@ def behaved(part: Profile, event: Event, see: See, changes: Changes, names: tupl
 
 def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Raises interest, and remembers the product."""
-    if not untracked(part):
+    if tracked(part, see):
         about = see.about(event)
         behaved(part, event, see, changes, about.categories, "product_view")
         changes["recent"] = viewed(part.recent, about)
@@ -37,7 +34,7 @@ def on_product_view(part: Profile, event: Event, see: See, changes: Changes) -> 
 
 def on_cart_add(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """Raises interest."""
-    if not untracked(part):
+    if tracked(part, see):
         behaved(part, event, see, changes, see.about(event).categories, event.event_type)
     return NOTHING
 

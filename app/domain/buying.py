@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.domain import orders, purchases, rhythm
-from app.domain.browsing import behaved, untracked
+from app.domain.browsing import behaved
+from app.domain.consent import tracked
 from app.domain.effects import NOTHING, Conclude, Effects, Keep
 from app.domain.money import LIMIT
 from app.domain.orders import Order, alike
@@ -26,7 +27,7 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
     if order is None:
         return NOTHING
     currency, before = part.currency or order.currency, bought.before
-    liked = () if untracked(part) else names
+    liked = () if not tracked(part, see) else names
     short = purchases.told(part.purchases, bought.order_id, order, event.properties, liked, currency)
     if short is not part.purchases:
         changes["purchases"] = short  # a repeat may be the first to tell the coupon
@@ -45,8 +46,8 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         changes["last_order_at"] = max(one.at for one in bought.orders.open.values())
     if bought.kind == "order_placed":
         changes["orders"] = part.orders + 1
-    changes["rhythm"] = rhythm.ordered(part.rhythm, before, order, () if untracked(part) else bought.categories)
-    if bought.categories and not untracked(part):
+    changes["rhythm"] = rhythm.ordered(part.rhythm, before, order, () if not tracked(part, see) else bought.categories)
+    if bought.categories and tracked(part, see):
         behaved(part, event, see, changes, bought.categories, "purchase")
     keep = Keep("orders", bought.orders)
     if bought.kind is None:

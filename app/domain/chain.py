@@ -6,22 +6,28 @@ Every step that was armed ends exactly once: sent (the renderer writes that), ca
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from app.domain import arbitration, experiments, gate, goals, groups, holding, merging, originals, plan, scope
 from app.domain.decision import decide
+from app.domain.effects import Conclude
 from app.domain.gate import Answer
+from app.domain.message import speaks
 from app.domain.moment import LOST
+from app.domain.reach import EMAIL
 from app.domain.scope import SEND
 from app.domain.trigger import Step, Trigger
 from app.domain.window import Sent, Window
-from app.events import NotRendered, Rendered
+from app.events import Conclusion, NotRendered, Rendered
 
 if TYPE_CHECKING:
     from app.domain.scheduler import Scheduler
 
+MAIL_SENT = "mail_sent"
+"""A conclusion: a mail of ours has gone out. Drawn where the pack has a trigger that opens on it."""
 MAX_SENT = 200
 """Marks of last sends kept for `again`; the oldest gives way, which can only make Kairos speak sooner."""
 
@@ -69,7 +75,7 @@ def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
 
 def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
     """One due step: it ends, it is held, or it goes."""
-    answer = gate.ask(one, row, step, turn.pack, turn.see, turn.contacts)
+    answer = gate.ask(one, row, step, turn.pack, turn.see, turn.contacts, partial(_has_text, turn, one, step))
     if answer.reason is None:
         answer = groups.ask(turn, one, row, answer)
     if answer.reason is not None:
@@ -102,12 +108,20 @@ def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
     if isinstance(record, NotRendered):
         _next(turn, one, row, record.reason, recorded=True)
         return
+    if record.channel == EMAIL and MAIL_SENT in turn.pack.opens:
+        turn.effects.append(Conclude(_mailed(turn, one, record)))
     if turn.pack.answers:
         turn.originals = originals.kept(turn.mails(), originals.of(one, one.send_id, record.message, row.opening.scope == SEND))
     for other in tuple(turn.windows):
         if other.held == groups.REASON and not other.closing and groups.shared(turn, other, one):
             _next(turn, other, turn.row(other), groups.REASON, groups.seen(row, one))
     _went(turn, one, row)
+
+
+def _mailed(turn: Scheduler, one: Window, record: Rendered) -> Conclusion:
+    """That a mail of ours has gone out, so that another channel may follow where it is not opened (A-124). Its cause is the message."""
+    told = {"send_id": one.send_id, "trigger": one.trigger, "message": record.message, "step": one.step}
+    return Conclusion(record.at, turn.see.person_id, MAIL_SENT, one.trigger, record.at, one.send_id, {"event": told})
 
 
 def _unspoken(turn: Scheduler, one: Window, row: Trigger, message: str, answer: Answer) -> None:
@@ -162,6 +176,11 @@ def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
     turn.windows[turn.at(one.window_id)] = armed
     values = {"message": step_of(row, number).message}
     turn.effects.append(decide(armed, turn.see, "scheduled", number, due_at=due_at, values=values))
+
+
+def _has_text(turn: Scheduler, one: Window, step: Step, channel: str) -> bool:
+    """Whether the message of a due step can be written in a channel."""
+    return speaks(turn.version(one).messages[_message(turn, one, step, {})], channel)
 
 
 def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import answers, device, orders, signals
-from app.domain.browsing import untracked
+from app.domain.consent import tracked
 from app.domain.days import DAY_MS
 from app.domain.fingerprint import fingerprint
 from app.domain.scope import Subject
@@ -58,8 +58,8 @@ class Contacts(Struct, frozen=True, array_like=True):
 
 def heard(part: Profile, event: Event, see: See, changes: Changes) -> None:
     """Takes from an event what no handler of its own takes: signals, device and place, tickets, wishes, answers."""
-    kind, tracked = event.event_type, not untracked(part)
-    told = signals.heard(part.signals, event, tracked)
+    kind, keeps = event.event_type, tracked(part, see)
+    told = signals.heard(part.signals, event, keeps)
     if told is not part.signals:
         changes["signals"] = told
     if kind not in MAILS and kind not in FROM_ELSEWHERE:
@@ -72,9 +72,9 @@ def heard(part: Profile, event: Event, see: See, changes: Changes) -> None:
         contacts = _ticket(contacts, event)
     elif kind == "support_chat":
         contacts = _chat(contacts, event.properties.get("quality"))
-    elif kind in ("wishlist_add", "wishlist_remove") and tracked:
+    elif kind in ("wishlist_add", "wishlist_remove") and keeps:
         contacts = _wish(contacts, see.about(event))
-    elif kind == "purchase" and tracked and _unseen(part, event, see):
+    elif kind == "purchase" and keeps and _unseen(part, event, see):
         contacts = replace(contacts, unseen_orders=contacts.unseen_orders + 1)
     elif kind in ("survey_answer", "preference_set"):
         changes["answers"] = answers.heard(part.answers, event)

@@ -1,17 +1,76 @@
-"""What a person allowed, per purpose, and who spoke last."""
+"""What a person allowed, per purpose, who spoke last, and what she was shown when she did (A-257)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from app.domain.device import region
+from app.events import iso
+
+if TYPE_CHECKING:
+    from app.domain.person import See
+    from app.domain.profile import Profile
 
 MAX_PURPOSES = 20
 MAX_NAME = 40
+MAX_WORD = 60
+"""Characters of a source or version that are kept."""
+OPT_IN, OPT_OUT = "opt_in", "opt_out"
+
+
+class Word(NamedTuple):
+    """The record of the last word on a purpose: when (ms), whether a no, where it was given, and to which version of the text.
+
+    In this order, so that of two the greater counts: the later, and at one instant the no.
+    """
+
+    at: int
+    no: bool
+    source: str = ""
+    version: str = ""
+
+
+Words = dict[str, Word]
+"""By purpose; only those that told a source or a version."""
+
+
+class Regimes(Protocol):
+    """The part of a pack that says what silence means."""
+
+    @property
+    def consent(self) -> dict[str, str]: ...
+    @property
+    def consent_regions(self) -> dict[str, dict[str, str]]: ...
+
+
+def regime(pack: Regimes, purpose: str, where: str | None, default: str = OPT_IN) -> str:
+    """What silence on `purpose` means to somebody in region `where` (None: nobody told): the region's own rule, else the pack's."""
+    if where is not None and pack.consent_regions:
+        told = pack.consent_regions.get(where, {}).get(purpose)
+        if told is not None:
+            return told
+    return pack.consent.get(purpose, default)
 
 
 def allows(consent: dict[str, bool], purpose: str, regime: str, assumed: bool) -> bool:
     """Whether `purpose` is allowed. What she said counts; silence means yes under `opt_out` or where a simulation assumes consent."""
     said = consent.get(purpose)
-    return said if said is not None else assumed or regime == "opt_out"
+    return said if said is not None else assumed or regime == OPT_OUT
+
+
+def permits(part: Profile, purpose: str, see: See, default: str = OPT_IN) -> bool:
+    """Whether she allows `purpose` by the rules of the pack now active, where she is."""
+    said = part.consent.get(purpose)
+    if said is not None:
+        return said
+    rule = default if see.pack is None else regime(see.pack, purpose, region(part.device), default)
+    return rule == OPT_OUT or "consent" in see.assume
+
+
+def tracked(part: Profile, see: See) -> bool:
+    """Whether her behaviour may be kept: purpose `track`."""
+    return permits(part, "track", see, OPT_OUT)
 
 
 def given(properties: dict[str, Any]) -> dict[str, bool]:
@@ -50,3 +109,42 @@ def said(consent: dict[str, bool], instants: dict[str, int], news: dict[str, boo
             oldest = min(instants, key=lambda name: (instants[name], name))
             del consent[oldest], instants[oldest]
     return consent, instants
+
+
+# --- the record of it -------------------------------------------------------------------------------------------------------------
+
+
+def words(properties: dict[str, Any], news: dict[str, bool], at: int) -> Words:
+    """What a consent event says of where and to what the consent was given or withdrawn; empty if it says nothing of it."""
+    source, version = _word(properties.get("source")), _word(properties.get("version"))
+    return {purpose: Word(at, not value, source, version) for purpose, value in news.items()} if source or version else {}
+
+
+def _word(told: object) -> str:
+    text = str(told) if isinstance(told, int | float) and not isinstance(told, bool) else told if isinstance(told, str) else ""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:MAX_WORD]
+
+
+def recorded(before: Words, news: Words, consent: dict[str, bool]) -> Words:
+    """The words kept after news: of each purpose that has a consent the greater, in whatever order they arrive."""
+    if not news:
+        return before
+    kept = {name: word for name, word in before.items() if name in consent}
+    for purpose, word in news.items():
+        if purpose in consent:
+            kept[purpose] = max(word, kept.get(purpose, word))
+    return kept
+
+
+def evidence(part: Profile, purposes: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Of each of these purposes on which she has spoken: when, and if told, where and to which version of the text."""
+    found: dict[str, dict[str, str]] = {}
+    for purpose in purposes:
+        at = part.consent_at.get(purpose)
+        if at is None:
+            continue
+        word = part.consent_words.get(purpose)
+        told = found[purpose] = {"at": iso(at)}
+        if word is not None and (word.at, word.no) == (at, not part.consent[purpose]):  # else a later word without a record
+            told |= {name: text for name, text in (("source", word.source), ("version", word.version)) if text}
+    return found

@@ -46,11 +46,18 @@ class Tell(Struct, frozen=True):
     counted: Counted
 
 
+class Unopened(Struct, frozen=True):
+    """A window that would have opened and may not, to be counted: nothing of it is written down."""
+
+    trigger: str
+    reason: str
+
+
 class PublishProfile(Struct, frozen=True):
     """Publish her profile as it stands after this record."""
 
 
-Effect = Tell | PublishProfile | Conclude | PlanMessage | Decide | Keep | PassOn
+Effect = Tell | Unopened | PublishProfile | Conclude | PlanMessage | Decide | Keep | PassOn
 Effects = tuple[Effect, ...]
 
 NOTHING: Effects = ()

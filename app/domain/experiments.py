@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from app.domain.trigger import Arm, Experiment, Pack
+from app.domain.trigger import Arm, Condition, Experiment, Pack
 
 BUCKETS = 10_000
 """As GrowthBook's: shares are exact to a hundredth of a percent."""
@@ -54,14 +55,15 @@ def _ends(arms: tuple[Arm, ...]) -> tuple[tuple[int, Arm], ...]:
     return tuple(ends)
 
 
-def draw(pack: Pack, trigger: str, person_id: str) -> Drawn:
-    """The arms of everything that runs on a trigger, and whether she is held out of all of it."""
+def draw(pack: Pack, trigger: str, person_id: str, holds: Callable[[Condition], bool]) -> Drawn:
+    """The arms of everything that runs on a trigger, and whether she is held out of all of it. `holds`: whether an arm's condition does."""
     if not pack.holdout and trigger not in pack.experiments:
         return NOTHING_DRAWN
     held = bucket(HOLDOUT, person_id) < round(pack.holdout * BUCKETS)
     drawn = [(one.name, arm(one, person_id)) for one in pack.experiments.get(trigger, ())]
+    unmet = any(one.when is not None and not holds(one.when) for _, one in drawn)
     waits = [one.wait for _, one in drawn if one.wait is not None]
-    silent = HOLDOUT if held else "control_arm" if any(one.control for _, one in drawn) else ""
+    silent = HOLDOUT if held else "control_arm" if any(one.control for _, one in drawn) else "condition_false" if unmet else ""
     return Drawn(tuple((name, one.name) for name, one in drawn), waits[0] if waits else None, silent)
 
 

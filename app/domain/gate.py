@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from app.domain import facts as known
-from app.domain import moment, profile, window
-from app.domain.consent import allows
+from app.domain import moment, reach, window
 from app.domain.contacts import Contact, Contacts
 from app.domain.facts import Facts as Known
 from app.domain.profile_view import named
@@ -27,40 +26,52 @@ HERS = frozenset(("profile", "intent", "churn"))
 
 
 class Answer(Struct, frozen=True):
-    """`reason` None: it may go now; else why not (interface.md section 4), and with `wake_at` not yet. `values`: what the gate saw."""
+    """`reason` None: it may go now, by `channel`; else why not (interface.md section 4), and with `wake_at` not yet.
+
+    `values`: what was seen.
+    """
 
     reason: str | None
     values: dict[str, Any]
     address: tuple[str, str | None] | None = None
     """Of whoever it goes to: on that channel, and the name."""
-    channel: str = "email"
+    channel: str = reach.EMAIL
     wake_at: int = 0
     """It is held until then (ms), at most until it expires; 0: it is not."""
     lost_to: Contact | None = None
     """The message that has the place it would have had, until that is answered."""
 
 
-def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See, known: Contacts = ()) -> Answer:
+def ask(
+    open_window: Window,
+    trigger: Trigger,
+    step: Step,
+    pack: Pack,
+    see: See,
+    known: Contacts = (),
+    has_text: Callable[[str], bool] = lambda channel: True,
+) -> Answer:
     """Gates in order, the first that closes tells. `trigger`, `step`: of the window's own pack version; `pack`: the one active now.
 
     `known`: the messages she got lately, those of this very turn among them. The suppression group is asked in groups.py.
+    `has_text`: whether the step's message can be written in a channel; asked only where a trigger has several.
     """
     values: dict[str, Any] = {}
-    reason = _person(see, values) or _late(open_window, trigger, see, values) or _consent(trigger, pack, see, values)
+    reason = _person(see, values) or _late(open_window, trigger, see, values)
     if reason is not None:
         return Answer(reason, values)
-    address = profile.address(see.person.profile, see.person, see.assume)
-    if address is None:
-        return Answer("no_address", values)
+    found = reach.reached(trigger, pack, see, has_text, values)
+    if found.reason is not None:
+        return Answer(found.reason, values)
     if step.when is not None and not _holds(step.when, open_window, see, values):
         return Answer("condition_false", values)
     until = expires_at(open_window, trigger, see.now)
     if open_window.first_at and see.now >= until:
         return Answer(open_window.held, values)
-    held = moment.hold(trigger, "email", pack, see, known, until)
+    held = moment.hold(trigger, found.channel, pack, see, known, until)
     if held is not None:
-        return Answer(held.reason, values | held.values, address, "email", held.at, held.lost_to)
-    return Answer(None, values, address)
+        return Answer(held.reason, values | held.values, found.address, found.channel, held.at, held.lost_to)
+    return Answer(None, values, found.address, found.channel)
 
 
 def expires_at(open_window: Window, trigger: Trigger, now: int) -> int:
@@ -117,22 +128,6 @@ def _person(see: See, values: dict[str, Any]) -> str | None:
         values["fault"] = see.person.faults[0]
         return "fault"
     return "bot" if see.person.profile.bot else None
-
-
-def _consent(trigger: Trigger, pack: Pack, see: See, values: dict[str, Any]) -> str | None:
-    her = see.person.profile
-    assumed = "consent" in see.assume
-    seen = {purpose: allows(her.consent, purpose, pack.consent.get(purpose, "opt_in"), assumed) for purpose in trigger.needs}
-    values["consent"] = seen
-    # An unsubscribe is named as such: it is the clearer word, and she may never have been asked for consent in this shop.
-    if her.unsubscribed:
-        return "unsubscribed"
-    if not all(seen.values()):
-        return "no_consent"
-    if her.suppressed is not None:
-        values["suppressed"] = her.suppressed
-        return "suppressed"
-    return None
 
 
 def _holds(condition: Condition, open_window: Window, see: See, values: dict[str, Any]) -> bool:

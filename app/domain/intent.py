@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.consent import tracked
 from app.domain.days import DAY_MS, FOREVER, HOUR_MS
 from app.domain.effects import NOTHING, Effects
 from app.domain.fingerprint import fingerprint
@@ -88,7 +89,7 @@ def step(part: Intent, record: JournalRecord, see: See) -> tuple[Intent, Effects
     handler = HANDLERS.get(kind) if weight is None else None
     if weight is None and handler is None:
         return part, NOTHING
-    if see.person.profile.consent.get("track") is False and kind not in ENDS_CART:
+    if kind not in ENDS_CART and not tracked(see.person.profile, see):
         return part, NOTHING
     if kind in MAILS and see.about(record).machine:
         return part, NOTHING  # it tells nothing of her

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import device, mail
-from app.domain.browsing import behaved, untracked
+from app.domain import bounces, device, mail
+from app.domain.browsing import behaved
+from app.domain.consent import tracked
 from app.domain.effects import NOTHING, Effects
 from app.events import Event
 
@@ -23,9 +24,12 @@ def on_email_unsubscribe(part: Profile, event: Event, see: See, changes: Changes
 
 
 def on_email_bounce(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """A hard bounce: the address takes no mail."""
-    if event.properties.get("kind") == "hard" and part.suppressed is None:
+    """A hard bounce: the address takes no mail. Soft ones are counted while nothing arrives in between."""
+    kind = event.properties.get("kind")
+    if kind == "hard" and part.suppressed is None:
         changes["suppressed"] = "hard_bounce"
+    elif kind == "soft":
+        changes["bounces"] = bounces.bounced(part.bounces, event.ts, mail.key_of(event))
     return NOTHING
 
 
@@ -44,6 +48,7 @@ def on_email_sent(part: Profile, event: Event, see: See, changes: Changes) -> Ef
 def on_email_delivered(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """What is opened within seconds of it was opened by a machine."""
     changes["mail"] = mail.delivered(part.mail, event)
+    _reached(part, event, changes)
     return NOTHING
 
 
@@ -52,6 +57,8 @@ def on_email_open(part: Profile, event: Event, see: See, changes: Changes) -> Ef
     changes["mail"], machine = mail.opened(part.mail, event, device.kind(event.properties, event.context))
     if machine:
         see.note(event, machine=True)
+    else:
+        _reached(part, event, changes)
     return NOTHING
 
 
@@ -60,9 +67,16 @@ def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> E
     changes["mail"], machine = mail.clicked(part.mail, event, device.kind(event.properties, event.context))
     if machine:
         see.note(event, machine=True)
-    elif not untracked(part):
+        return NOTHING
+    _reached(part, event, changes)
+    if tracked(part, see):
         behaved(part, event, see, changes, see.about(event).categories, "email_click")
     return NOTHING
+
+
+def _reached(part: Profile, event: Event, changes: Changes) -> None:
+    """Her mailbox took a mail: a run of soft bounces is over."""
+    changes["bounces"] = bounces.reached(part.bounces, event.ts)
 
 
 HANDLERS: dict[str, Handler] = {

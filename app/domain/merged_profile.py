@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.domain import (
     answers,
+    bounces,
     channels,
     device,
     interest,
@@ -24,7 +25,7 @@ from app.domain import (
     visits,
 )
 from app.domain.buying import within_limit
-from app.domain.consent import said
+from app.domain.consent import recorded, said
 from app.domain.effects import Effect, Effects, Keep
 from app.domain.interest import EXPIRY_MS, Interest
 from app.domain.merged_orders import Union
@@ -76,6 +77,8 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         rejected=telling.rejected(mine.rejected, theirs.rejected),
         untold=mine.untold,
         traits_at=words_at,
+        consent_words=recorded(mine.consent_words, theirs.consent_words, consent),
+        bounces=_bounces(mine, theirs),
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved
@@ -90,6 +93,13 @@ def _email(mine: Profile, theirs: Profile) -> str | None:
     """The address told last; where no time tells which that is, hers."""
     newer = theirs if theirs.traits_at.get("email", 0) > mine.traits_at.get("email", 0) else mine
     return newer.email if "email" in newer.traits_at else mine.email or theirs.email
+
+
+def _bounces(mine: Profile, theirs: Profile) -> bounces.Bounces:
+    """Of the address that stays."""
+    if mine.email == theirs.email:
+        return bounces.union(mine.bounces, theirs.bounces)
+    return mine.bounces if _email(mine, theirs) == mine.email else theirs.bounces
 
 
 def _suppressed(one: str | None, other: str | None) -> str | None:

@@ -10,18 +10,30 @@ from msgspec import Struct
 _PROFILE = re.compile(r"(?<![\w.])profile\b(?:\.(\w+))?")
 
 
-class MessageSource(Struct, frozen=True):
-    """Liquid sources of one message, MJML already built into `html`."""
+class MessageSource(Struct, frozen=True, omit_defaults=True):
+    """Liquid sources of one message, MJML already built into `html`; of one that is no mail all of the first four are empty.
+
+    `sms`, `push`: its texts in these channels, empty where it has none; `push_title` stands above the latter.
+    """
 
     name: str
     subject: str
     preheader: str
     html: str
     text: str
+    sms: str = ""
+    push: str = ""
+    push_title: str = ""
+
+
+def speaks(source: MessageSource, channel: str) -> bool:
+    """Whether it can be written in a channel: email, sms or push."""
+    return bool({"email": source.html, "sms": source.sms, "push": source.push}[channel])
 
 
 @lru_cache(maxsize=1_000)
 def profile_keys(source: MessageSource) -> frozenset[str] | None:
     """Fields of `profile` that its templates name; None: any of them, since it is named as a whole or by an index."""
-    found = [name for text in (source.subject, source.preheader, source.html, source.text) for name in _PROFILE.findall(text)]
+    texts = (source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title)
+    found = [name for text in texts for name in _PROFILE.findall(text)]
     return None if "" in found else frozenset(found)

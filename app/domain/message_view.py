@@ -92,6 +92,7 @@ SHAPE = _map(
         anonymous_ids=Shape(items=VALUE),
         traits=ANY,
         consent=ANY,
+        consent_told=ANY,
         spent=_MONEY,
         average_order=_MONEY,
         favourite_categories=Shape(items=VALUE),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, channels, churn, device, figures, intent, recent, response, rhythm, signals, treatments, visits
+from app.domain import answers, bounces, channels, churn, device, figures, intent, recent, response, rhythm, signals, treatments, visits
+from app.domain.consent import evidence
 from app.domain.curves import Curve, DaysSince, Fading, Lapse
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
@@ -66,6 +67,7 @@ STEP: dict[str, How] = {
     "profile.anonymous_ids": _plain(lambda part: list(part.anonymous_ids)),
     "profile.traits": _plain(lambda part: dict(sorted(part.traits.items()))),
     "profile.consent": _plain(lambda part: dict(sorted(part.consent.items()))),
+    "profile.consent_told": _plain(lambda part: evidence(part, sorted(part.consent))),
     "profile.first_seen": _plain(lambda part: _instant(part.first_seen)),
     "profile.last_seen": _plain(lambda part: _instant(part.last_seen)),
     "profile.bot": _plain(lambda part: part.bot),
@@ -147,6 +149,7 @@ STEP: dict[str, How] = {
     "profile.email.last_clicked_at": _plain(lambda part: _instant(part.mail.last_clicked_at)),
     "profile.email.unsubscribed": _plain(lambda part: part.unsubscribed),
     "profile.email.suppressed": _plain(lambda part: part.suppressed),
+    "profile.email.soft_bounces": _plain(lambda part: bounces.run(part.bounces)),
     "profile.mail.sent_30d": _of(mail_30d, lambda seen: seen.sent),
     "profile.mail.opened_30d": _of(mail_30d, lambda seen: seen.opened),
     "profile.mail.clicked_30d": _of(mail_30d, lambda seen: seen.clicked),
@@ -201,6 +204,7 @@ OPEN = (
     "profile.preferences",
     "profile.traits",
     "profile.consent",
+    "profile.consent_told",
     "profile.interest.decayed",
     "profile.interest.increment",
     "profile.clv.tier",

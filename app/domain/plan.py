@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import facts, line, money, recent, window
+from app.domain import facts, line, money, recent, sensitive, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer, expires_at
 from app.domain.message import profile_keys
 from app.domain.product import Product
 from app.domain.profile_view import record
+from app.domain.reach import EMAIL
 from app.domain.recent import RecentProduct
 from app.domain.scope import ORDER, PURCHASED
 from app.domain.trigger import Trigger
@@ -29,7 +30,7 @@ def send_id(open_window: Window) -> str:
 
 def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See) -> PlanMessage:
     """The plan of the window's present step and the message chosen for it; `answer` let it pass and so carries an address."""
-    email, name = answer.address or ("", None)
+    address, name = answer.address or ("", None)
     return PlanMessage(
         Plan(
             at=see.now,
@@ -45,17 +46,17 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             opened_at=open_window.opened_at,
             due_at=open_window.due_at,
             expires_at=expires_at(open_window, trigger, see.now),
-            to_email=email,
+            to_address=address,
             to_name=name,
             cause=[open_window.opening],
             values=answer.values,
-            view=view(open_window, email, see, message),
+            view=view(open_window, address if answer.channel == EMAIL else None, see, message),
             arms=list(open_window.arms),
         )
     )
 
 
-def view(open_window: Window, email: str, see: See, message: str) -> dict[str, Any]:
+def view(open_window: Window, email: str | None, see: See, message: str) -> dict[str, Any]:
     """What a template may read: customer, profile, event, window, recent, order, trigger, step, arms.
 
     Of the profile what the message's templates read: most read nothing of it, and all of it is a third of the plan.
@@ -73,7 +74,7 @@ def view(open_window: Window, email: str, see: See, message: str) -> dict[str, A
             "id": her.customer_id,
             "first_name": traits.get("first_name") or traits.get("firstName"),
             "last_name": traits.get("last_name") or traits.get("lastName"),
-            "email": email,
+            "email": email if email is not None else see.person.profile.email,
         },
         "profile": profile if reads is None else {name: told for name, told in profile.items() if name in reads},
         "event": _event(open_window, lines),
@@ -112,7 +113,13 @@ def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> li
         names = (one.product_id, one.group_id, one.name)
         return any(one.same(other) for other in shown) or any(name and fingerprint(name) in sold for name in names)
 
-    return [one for one in views if not spoken_for(one.product)]
+    listed = see.pack.sensitive  # A-261: what she looked at in private stays there
+    return [one for one in views if not spoken_for(one.product) and sensitive.among(listed, _categories(one)) is None]
+
+
+def _categories(one: RecentProduct) -> tuple[str, ...]:
+    told = recent.told(one).category
+    return () if told is None else (told,)
 
 
 def _recent(one: RecentProduct) -> dict[str, Any]:

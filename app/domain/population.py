@@ -21,6 +21,9 @@ from app.events import Fact
 
 FIGURES = ("clv", "frequency", "recency", "monetary")
 """Of people with at least one order. clv, monetary: units of money; frequency: orders; recency: ms of the last order."""
+HOURS = "hours"
+"""Of everybody who opens or clicks mails: hour of the week at which most of her acts fell (`habits.usual_hour`); it has a bin each."""
+COUNTED = (*FIGURES, HOURS)
 MOVING = ("stage/", "tier/")
 """Of figures that begin so it is counted, too, who went from where to where on which day."""
 STEPS = 128
@@ -159,7 +162,7 @@ def cuts(population: Population, figure: str, shares: Sequence[float]) -> list[i
 def changed(population: Population, fact: Fact) -> Population:
     """With one -old/+new change. The order of changes does not matter; a count may be below 0 until the one before has come, too."""
     figure = fact.figure
-    if figure in FIGURES:
+    if figure in COUNTED:
         return replace(population, figures={**population.figures, figure: counted(population.figures.get(figure, {}), fact)})
     names = population.names.get(figure, {})
     after = replace(population, names={**population.names, figure: named(names, fact)})

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, publishing, telling, traits
 from app.domain.answers import Answers
+from app.domain.bounces import Bounces
 from app.domain.channels import Contacts
-from app.domain.consent import allows
+from app.domain.consent import Words, permits, tracked
 from app.domain.device import Device
 from app.domain.effects import NOTHING, Conclude, Effects, PublishProfile
 from app.domain.interest import Interest
@@ -87,6 +88,10 @@ class Profile(Struct, frozen=True, array_like=True):
     """Since when her profile shows what was not published yet (ms; 0: nothing)."""
     traits_at: dict[str, int] = {}
     """When each trait was last spoken of (s): an old word that arrives late undoes nothing."""
+    consent_words: Words = {}
+    """Where, and to which version of the text, she last spoke on a purpose."""
+    bounces: Bounces = Bounces()
+    """Soft ones of her address in a row."""
 
 
 Changes = dict[str, Any]
@@ -98,7 +103,7 @@ def step(part: Profile, record: JournalRecord, see: See) -> tuple[Profile, Effec
     """One record. Takes events, and counts a rendered mail as sent."""
     if type(record) is Event:
         return _event(part, record, see)
-    if type(record) is Rendered:
+    if type(record) is Rendered and record.channel == "email":
         return replace(part, mail=mail.rendered(part.mail, record.send_id, record.at)), NOTHING
     return part, NOTHING
 
@@ -131,7 +136,7 @@ def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:
         changes["anonymous_ids"] = (*part.anonymous_ids, event.anonymous_id)[-MAX_ANONYMOUS:]
     if event.bot and not part.bot:
         changes["bot"] = True
-    if kind in OF_A_VISIT and part.consent.get("track") is not False:
+    if kind in OF_A_VISIT and tracked(part, see):
         changes["visits"] = visited(part.visits, event)
     channels.heard(part, event, see, changes)
     handler = HANDLERS.get(kind)
@@ -146,8 +151,7 @@ def reached(part: Profile, at: int, ts: int, cause: str, see: See, effects: Effe
     """Draws `reachable`, if it was not yet, the moment a usable address and consent to e-mail are first both there."""
     if part.reachable:
         return part, effects
-    regime = see.pack.consent.get("email", "opt_in") if see.pack is not None else "opt_in"
-    if part.unsubscribed or part.suppressed or not allows(part.consent, "email", regime, "consent" in see.assume):
+    if part.unsubscribed or part.suppressed or not permits(part, "email", see):
         return part, effects
     if address(part, see.person, see.assume) is None:
         return part, effects

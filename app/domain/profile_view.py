@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from app.domain import churn, figures, intent, price, propensity
+from app.domain import bounces, churn, figures, intent, price, propensity
+from app.domain.consent import evidence
 from app.domain.facts import Facts
 from app.domain.money import UNITS, text
 from app.domain.paths import BY_NAME, CONTINUOUS, STEP
@@ -48,6 +49,7 @@ def record(facts: Facts) -> dict[str, Any]:
         "anonymous_ids": list(part.anonymous_ids),
         "traits": dict(sorted(part.traits.items())),
         "consent": dict(sorted(part.consent.items())),
+        "consent_told": evidence(part, sorted(part.consent)) if part.consent else {},
         "first_seen": _instant(part.first_seen),
         "last_seen": _instant(part.last_seen),
         "orders": part.orders,
@@ -89,6 +91,7 @@ def record(facts: Facts) -> dict[str, Any]:
             "last_clicked_at": _instant(sent.last_clicked_at),
             "unsubscribed": part.unsubscribed,
             "suppressed": part.suppressed,
+            "soft_bounces": bounces.run(part.bounces),
         },
         "surveys": get("profile.surveys"),
         "preferences": get("profile.preferences"),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from app.domain import population, tiers
-from app.domain.population import FIGURES, Population
+from app.domain import habits, population, tiers
+from app.domain.population import COUNTED, HOURS, Population
 from app.domain.tiers import TierScheme
 
 if TYPE_CHECKING:
@@ -17,17 +17,21 @@ if TYPE_CHECKING:
 
 
 def figures_of(part: Profile) -> dict[str, int]:
-    """What she is compared by, as `population.bin_of` takes it; empty for who has not ordered, and for bots."""
-    if not part.orders or part.bot:
+    """What she is counted by, as `population.bin_of` takes it: her best hour, and if she has ordered what she is ranked by; no bots."""
+    if part.bot:
         return {}
-    spent = max(0, part.spent)
-    return {"clv": spent, "frequency": part.orders, "recency": part.last_order_at, "monetary": spent}
+    hour = habits.usual_hour(part.mail, part.device.timezone)
+    found = {} if hour is None else {HOURS: hour}
+    if part.orders:
+        spent = max(0, part.spent)
+        found |= {"clv": spent, "frequency": part.orders, "recency": part.last_order_at, "monetary": spent}
+    return found
 
 
 def everybody(people: Iterable[Person], as_of: int) -> Population:
     """Exact figures of all of them."""
     told = [found for person in people if (found := figures_of(person.profile))]
-    return population.exact({name: [one[name] for one in told] for name in FIGURES}, as_of)
+    return population.exact({name: [one[name] for one in told if name in one] for name in COUNTED}, as_of)
 
 
 def ranked(person: Person, schemes: Mapping[str, TierScheme], among: Population) -> Person:
@@ -36,6 +40,6 @@ def ranked(person: Person, schemes: Mapping[str, TierScheme], among: Population)
     found = {
         name: tier
         for name, scheme in schemes.items()
-        if mine and (tier := tiers.tier(scheme, among, population.placed(among, scheme.by, mine[scheme.by]))) is not None
+        if scheme.by in mine and (tier := tiers.tier(scheme, among, population.placed(among, scheme.by, mine[scheme.by]))) is not None
     }
     return replace(person, standing=replace(person.standing, tiers=found))

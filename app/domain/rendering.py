@@ -26,6 +26,8 @@ MAX_LOCALS = 100_000
 """Bytes of everything a template assigns and captures."""
 MAX_SUBJECT = 200
 """Characters; longer subjects and preheaders are cut."""
+MOST = {"sms": 480, "push": 240}
+"""Characters of a text by channel: three text messages joined into one; what a locked screen shows of a push."""
 COMPILED = 500
 """Compiled messages kept: all of a dozen pack versions."""
 
@@ -226,6 +228,33 @@ def render(source: MessageSource, view: Mapping[str, Any], product: Catalogue | 
     values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
     body = _write(html, values)
     return Rendered(values["subject"], values["preheader"], body, plain_text, tuple(shown))
+
+
+@lru_cache(maxsize=COMPILED)
+def _short(source: MessageSource, channel: str) -> tuple[Any, Any]:
+    title, text = ("", source.sms) if channel == "sms" else (source.push_title, source.push)
+    return compiled(title, html=False), compiled(text, html=False)
+
+
+def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], product: Catalogue | None = None) -> Rendered:
+    """The message as a text message (`sms`, no subject) or a `push` (its title is the subject); HTML and preheader are empty.
+
+    Raises as `render` does, and `RenderFailed` for one that is longer than its channel carries: half a sentence helps nobody.
+    """
+    title, text = _short(source, channel)
+    values = shaped(view, product)
+    shown: dict[str, None] = {}
+    values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
+    subject = values["subject"] = _line(_write(title, values))
+    if channel == "push" and not subject:
+        raise MissingContent("subject")
+    body = _paragraphs(_write(text, values)).strip()
+    if not body:
+        raise MissingContent("text")
+    most = MOST[channel]
+    if len(body) > most:
+        raise RenderFailed(f"{len(body)} characters; {channel} carries at most {most}")
+    return Rendered(subject, "", "", body, tuple(shown))
 
 
 def _write(template: Any, values: Mapping[str, Any]) -> str:

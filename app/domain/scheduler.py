@@ -6,6 +6,7 @@ What ends a window before its time is in cancels.py, what becomes of a due step 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,15 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, window
-from app.domain.consent import allows
+from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, sensitive, window
+from app.domain.consent import tracked
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
-from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep
+from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep, Unopened
 from app.domain.event_types import is_web_or_shop
 from app.domain.originals import Originals
 from app.domain.scope import SEND, Subject
-from app.domain.trigger import Pack, Trigger
+from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import HELD, NEVER, Window, Windows
 from app.events import iso
 
@@ -32,6 +33,8 @@ MAX_OPEN = 200
 """Open windows per person; an opening beyond ends not_sent `window_limit`."""
 MAX_BYTES = 96 * 1024
 """Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
+PERSONALISE = "personalise"
+"""The consent purpose of a message that answers what she does."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -104,12 +107,8 @@ class Scheduler:
     def tracked(self) -> bool:
         """Whether her behaviour may be kept at all (purpose `track`)."""
         if self._tracked is None:
-            self._tracked = self._may_track()
+            self._tracked = tracked(self.see.person.profile, self.see)
         return self._tracked
-
-    def _may_track(self) -> bool:
-        regime = self.pack.consent.get("track", "opt_out")
-        return allows(self.see.person.profile.consent, "track", regime, "consent" in self.see.assume)
 
     # --- openings -------------------------------------------------------------------------------------------------------------
 
@@ -118,24 +117,34 @@ class Scheduler:
         if subject.bot or (subject.behaviour and not self.tracked()):
             return False
         held = False
+        delicate = sensitive.about(self.pack.sensitive, subject)
         for row in rows:
             when = row.opening.when
             if not row.hears(subject):
                 continue
-            if when is not None and not when.evaluate(gate.gather(when, subject.properties, self.see)).holds:
+            if when is not None and not self._holds(subject, when):
                 continue
             held = True
             scope_key = scope.key(row.opening.scope, subject)
             if scope_key is None:
                 continue
             place = self.place(row, subject)
-            if place is not None:
+            barred = delicate is not None and PERSONALISE in row.needs
+            if place is not None and barred:  # it gathers nothing of it, but she has touched her cart
+                self.windows[place] = self.restarted(self.windows[place], self.row(self.windows[place]), opened_at)
+            elif place is not None:
                 self.join(place, subject, opened_at)
             elif subject.kind in row.opening.on and not self.spent(row, subject) and self.enough(row, scope_key, subject):
-                drawn = experiments.draw(self.pack, row.name, self.see.person_id)
+                if barred:
+                    self.effects.append(Unopened(row.name, "sensitive"))  # what it tells of her is not written down
+                    continue
+                drawn = experiments.draw(self.pack, row.name, self.see.person_id, partial(self._holds, subject))
                 one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn)
                 self.begin(self.answering(one) if row.opening.scope == SEND else one, row)
         return held
+
+    def _holds(self, subject: Subject, when: Condition) -> bool:
+        return when.evaluate(gate.gather(when, subject.properties, self.see)).holds
 
     def enough(self, row: Trigger, scope_key: str, subject: Subject) -> bool:
         """Whether it is the one of several events that opens."""

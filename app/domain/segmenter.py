@@ -162,14 +162,14 @@ class _Judging:
     # --- tiers -------------------------------------------------------------------------------------------------------------------
 
     def _bins(self, her: Person) -> dict[str, int]:
-        """Where the population counts her: people with at least one order alone (interface.md section 4)."""
+        """Where the population counts her: by her best hour, and people with at least one order by what they are ranked by."""
         counted = self.part.counted
         found = {figure: population.bin_of(figure, value) for figure, value in figures_of(her.profile).items()}
         return counted if found == counted else found
 
     def _tiers(self, bins: dict[str, int], at: int) -> dict[str, str]:
         """The figures of everybody may change with the day, so customers are looked at again when those of the next are active."""
-        if not self.pack.tier_schemes or not bins:
+        if not self.pack.tier_schemes or population.FIGURES[0] not in bins:
             return self.part.tiers if not self.part.tiers else self._concluded({})
         self.until = min(self.until, population.newer_at(at))
         everybody = self.see.population

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import plausible, traits
-from app.domain.consent import given, said, withdrawn
+from app.domain import consent, plausible, traits
+from app.domain.bounces import NONE
 from app.domain.effects import NOTHING, Effects
 from app.events import Event
 
@@ -35,8 +35,10 @@ def on_identify(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         changes["rejected"] = rejected(part.rejected, dict.fromkeys(impossible, 1))
     if "email" in news:
         email = changes["email"] = None if news["email"] is None else traits.sane_address(news["email"])
-        if email != part.email and part.suppressed == "hard_bounce":
-            changes["suppressed"] = None
+        if email != part.email:
+            changes["bounces"] = NONE
+            if part.suppressed == "hard_bounce":
+                changes["suppressed"] = None
     return NOTHING
 
 
@@ -45,8 +47,8 @@ on_profile_update = on_identify
 
 def on_consent_give(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """A yes per purpose; one to `email` after an unsubscribe lifts it."""
-    news = given(event.properties)
-    changes["consent"], changes["consent_at"] = said(part.consent, part.consent_at, news, event.ts)
+    news = consent.given(event.properties)
+    _consented(part, event, news, changes)
     if part.unsubscribed and news.get("email") and event.ts > part.unsubscribed_at:
         changes["unsubscribed"] = False
     return NOTHING
@@ -54,8 +56,15 @@ def on_consent_give(part: Profile, event: Event, see: See, changes: Changes) -> 
 
 def on_consent_withdraw(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
     """A no per purpose."""
-    changes["consent"], changes["consent_at"] = said(part.consent, part.consent_at, withdrawn(event.properties), event.ts)
+    _consented(part, event, consent.withdrawn(event.properties), changes)
     return NOTHING
+
+
+def _consented(part: Profile, event: Event, news: dict[str, bool], changes: Changes) -> None:
+    changes["consent"], changes["consent_at"] = consent.said(part.consent, part.consent_at, news, event.ts)
+    words = consent.words(event.properties, news, event.ts)
+    if words or part.consent_words:
+        changes["consent_words"] = consent.recorded(part.consent_words, words, changes["consent"])
 
 
 def rejected(before: dict[str, int], news: dict[str, int]) -> dict[str, int]:

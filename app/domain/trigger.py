@@ -16,11 +16,15 @@ from app.domain.message import MessageSource
 from app.domain.scope import Subject
 from app.domain.scoring import Scoring
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
+from app.domain.sensitive import Sensitive
 from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
 
 Facts = dict[str, Any]
 """What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
+
+
+NOTHING_LISTED = Sensitive()
 
 
 class Verdict(Struct, frozen=True):
@@ -149,10 +153,11 @@ class Trigger(Struct, frozen=True):
     """Share of its messages that end in an order: what a message is worth when several compete for one place."""
     depth: int = 1
     """How much its messages show that she is known, 0–3 (A-261)."""
-    best_hour: int = 0
-    """A message may wait so long for her best hour; 0: not at all."""
+
     channels: tuple[str, ...] = ("email",)
-    """Ways to reach her, the pack's favourite first (A-203)."""
+    """How its messages may go out, in the pack's order of preference; what she prefers herself goes first."""
+    best_hour: int = 0
+    """A message may wait so long for the hour of the week at which she is likeliest to take it up; 0: it goes when it is due."""
 
     def hears(self, subject: Subject) -> bool:
         """Whether what was done counts for it."""
@@ -177,6 +182,8 @@ class Arm(Struct, frozen=True):
     """Of the first step, in ms."""
     message: str | None = None
     """Of the first step."""
+    when: Condition | None = None
+    """Asked at the opening: who is in the arm and does not fulfil it gets nothing, each message recorded (`condition_false`; A-209)."""
     factors: tuple[tuple[str, str], ...] = ()
     """Of a factor grid: (factor, level) each (X-22)."""
 
@@ -256,6 +263,14 @@ class Pack(Struct, frozen=True):
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
+    consent_regions: dict[str, dict[str, str]] = {}
+    """Region (`EU`, else a country's code) → purpose → its own rule, which goes before that of `consent`."""
+    soft_bounces: int = 0
+    """So many mails in a row that bounced softly suppress an address, until one arrives; 0: none do."""
+    hour_prior: int = 5
+    """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
+    sensitive: Sensitive = NOTHING_LISTED
+    """What must not be inferred of anybody."""
     contact: ContactPolicy = ContactPolicy()
     """How often and when a person may be written to at all, whatever the reason."""
     remembers: int = 0

@@ -76,7 +76,7 @@ class Window(Struct, frozen=True, array_like=True):
     arms: tuple[tuple[str, str], ...] = ()
     """(experiment, arm) as drawn at the opening."""
     silent: str = ""
-    """`control_arm` or `holdout`: each message she would get is recorded, none goes out."""
+    """`control_arm`, `holdout`, or `condition_false` (her arm asks for more): what she would get is recorded, not sent."""
     awaits: bool = False
     """Its first wait has not begun: the order is not delivered yet."""
     held: str = ""

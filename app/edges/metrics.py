@@ -100,6 +100,11 @@ class Metrics(Collector):
                 if found == outcome:
                     family.add_metric([trigger, reason or WITHOUT_REASON][: len(labels)], count)
             yield family
+        what = "Windows that would have opened and may not: what they are about tells something sensitive."
+        withheld = CounterMetricFamily("kairos_not_opened", f"{what} {AGAIN}", labels=["trigger", "reason"])
+        for (found, reason), count in sorted(counts.withheld.items()):
+            withheld.add_metric([found, reason], count)
+        yield withheld
         letters = CounterMetricFamily("kairos_dead_letters", f"Records buried in dead_letters. {AGAIN}", labels=["stage", "reason"])
         for (stage, reason), count in sorted(self._letters().items()):
             letters.add_metric([stage, reason], count)

@@ -46,6 +46,8 @@ class Counts:
     def __init__(self) -> None:
         self.decisions: Counter[tuple[str, str, str]] = Counter()
         """(outcome, trigger, reason or empty) → how many."""
+        self.withheld: Counter[tuple[str, str]] = Counter()
+        """(trigger, reason) → windows that would have opened and may not: about something sensitive."""
         self.letters: Counter[tuple[str, str]] = Counter()
         """(stage, reason) → dead letters."""
         self.intake: Counter[str] = Counter()
@@ -69,6 +71,10 @@ class Counts:
             else:
                 trigger = OTHER
         self.decisions[decision.outcome, trigger, decision.reason or ""] += 1
+
+    def unopened(self, trigger: str, reason: str) -> None:
+        """A window that may not open."""
+        self.withheld[trigger if trigger in self._triggers or len(self._triggers) < MAX_TRIGGERS else OTHER, reason] += 1
 
     def buried(self, stage: str, reason: str) -> None:
         """A dead letter about to be published."""

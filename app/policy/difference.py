@@ -13,6 +13,7 @@ from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.sensitive import Inference, Sensitive
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import Treatment
 from app.domain.trigger import (
@@ -193,6 +194,10 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"experiment {one.name}"
         case MessageSource():
             return f"message {one.name}"
+        case Sensitive():
+            return "the list of what must not be inferred"
+        case Inference():
+            return f"what must not be inferred as {one.name}"
         case Scoring() | Behaviours() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
             return key.replace("scoring", "scores", 1)
         case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
@@ -237,6 +242,8 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{told.name} with {value(Tier, 'share', told.share)} of the customers"
         case Band():
             return f"{told.name}, {'above' if told.above else 'from'} {told.least:g}"
+        case Inference():
+            return f"{told.name} ({', '.join((*told.names, *told.words))})"
         case Sender():
             return told.email
         case MessageSource():

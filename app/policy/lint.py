@@ -209,7 +209,7 @@ class _Lint:
         seen: dict[str, Experiment] = {one.name: one for several in self.pack.experiments.values() for one in several}
         for one in seen.values():
             at: Path = ("experiment", declared.index(one.name)) if one.name in declared else ("extends",)
-            if len({(arm.control, arm.wait, arm.message, arm.factors) for arm in one.arms}) < 2:
+            if len({(arm.control, arm.wait, arm.message, arm.factors, arm.when and arm.when.text) for arm in one.arms}) < 2:
                 self.say(at, f"experiment {one.name!r}: its arms do not differ, so it can show nothing", warning=True)
             for arm in one.arms:
                 if arm.weight <= 0:

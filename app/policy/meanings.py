@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import lifecycle, scoring, segments, tiers, treatments, trigger
+from app.domain import lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Segment
+from app.domain.sensitive import Inference
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
@@ -24,6 +25,9 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     (): ("The pack", Pack),
     ("sender",): ("[sender]", Sender),
     ("holdout",): ("[holdout]", Pack),
+    ("suppression",): ("[suppression]", Pack),
+    ("send_time",): ("[send_time]", Pack),
+    ("sensitive",): ("[sensitive]", Inference),
     ("churn_level",): ("[[churn_level]]", ChurnLevel),
     ("group",): ("[[group]]", Group),
     ("trigger",): ("[[trigger]]", Trigger),
@@ -91,6 +95,17 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("treatment",), "tier"): "the tier it is of, such as `s1.high`.",
     (("treatment",), "mails"): "Mails a week as a range, `[5, 7]`; the upper number is the cap.",
     (("treatment",), "every"): "How long between two messages of a programme.",
+    ((), "suppression"): "What closes an address for a while.",
+    ((), "send_time"): "How the best hour is found.",
+    ((), "sensitive"): "What this pack adds to the list of what must not be inferred of anybody.",
+    (("suppression",), "soft_bounces"): (Pack, "soft_bounces"),
+    (("send_time",), "prior"): (Pack, "hour_prior"),
+    (("sensitive",), "names"): (Inference, "names"),
+    (("sensitive",), "words"): (Inference, "words"),
+    (
+        ("experiment", "arm"),
+        "when",
+    ): "Asked at the opening, over `event`, `profile`, `intent`, `churn`; where it does not hold, she gets nothing.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
@@ -143,12 +158,12 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, tiers, treatments)
+SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
 KINDS = {
-    ((), "consent"): "table: purpose → opt_in or opt_out",
+    ((), "consent"): "table: purpose → opt_in or opt_out; regions.EU: a table for a region",
     (("experiment",), "factors"): "table: factor → texts",
     ((), "flags"): "table: flag → condition",
     (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
@@ -165,6 +180,7 @@ KINDS = {
 """Kinds of what the parser takes apart itself; `DEFAULTS`: likewise."""
 DEFAULTS = {
     (("trigger",), "needs"): ", ".join(NEEDS),
+    (("trigger",), "channels"): "email",
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,

@@ -1,36 +1,53 @@
-"""Messages of a pack, built when the pack is saved: `NAME.mjml` and `NAME.txt` become Liquid sources, or problems with file and line."""
+"""Messages of a pack, built when the pack is saved: `NAME.mjml` and `NAME.txt` become Liquid sources, or problems with file and line.
+
+`NAME.sms.txt` and `NAME.push.txt` are the same message in these channels; one that has nothing else is no mail.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from liquid.exceptions import LiquidError
+from msgspec.structs import replace
 
 from app.domain.message import MessageSource
-from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, render, straight
+from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, render, render_short, straight
+from app.domain.sensitive import Sensitive
 from app.policy import mjml, variables
 from app.policy.mjml import Source
 from app.policy.problem import Problem
+from app.policy.sensitive import prints
 
+NOTHING_LISTED = Sensitive()
 SHIPPED = Path(__file__).parent / "messages"
-"""Messages and layout parts (`_NAME.mjml`) that every pack may use, and put its own in the place of."""
+"""Messages and layout parts (`_NAME.mjml`, `_NAME.txt`) that every pack may use, and put its own in the place of."""
 
 MAX_SOURCE = 200_000
 """Characters of one file."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BLOCK = re.compile(r"\{%-?\s*(end)?(if|unless|case|for|capture|comment|raw|ifchanged|doc)\b")
 _FIELDS = ("subject", "preheader")
+Fields = dict[str, tuple[tuple[str, int], str]]
+"""Field of the front matter → (file and line, template)."""
+ENDS = (".mjml", ".sms.txt", ".push.txt")
+"""Any of which makes a message."""
+_OPT_OUT = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}|\bSTOP\b")
+LONG_LINK = "https://shop.example/u/" + "t" * 160
+"""As long as ours become: they carry a signed person, message and customer."""
 
 
-def build_messages(names: Iterable[str], folders: Sequence[Path]) -> tuple[dict[str, MessageSource], list[Problem]]:
-    """Sources by name, in the order of the names, and everything that is wrong. The first folder that has `NAME.mjml` wins."""
+def build_messages(
+    names: Iterable[str], folders: Sequence[Path], sensitive: Sensitive = NOTHING_LISTED
+) -> tuple[dict[str, MessageSource], list[Problem]]:
+    """Sources by name, in the order of the names, and everything that is wrong. The first folder that has a file wins. `sensitive`: what no
+    template may read."""
     built: dict[str, MessageSource] = {}
     problems: list[Problem] = []
     for name in sorted(set(names)):
-        message, faults = _build(name, folders)
+        message, faults = _Building(name, folders, sensitive).build()
         problems += faults
         if message is not None and not faults:
             built[name] = message
@@ -38,66 +55,112 @@ def build_messages(names: Iterable[str], folders: Sequence[Path]) -> tuple[dict[
     return built, list(dict.fromkeys(problems))
 
 
-def _build(name: str, folders: Sequence[Path]) -> tuple[MessageSource | None, list[Problem]]:
-    def find(file: str) -> Path | None:
-        return next((folder / file for folder in folders if (folder / file).is_file()), None)
+class _Building:
+    """One message on its way from files to sources."""
 
-    if not _NAME.fullmatch(name):
-        return None, [Problem(name, 0, "a message's name is kebab-case: product-details")]
-    markup = find(f"{name}.mjml")
-    if markup is None:
-        return None, [Problem(f"{name}.mjml", 0, f"no such message in {', '.join(map(str, folders))}")]
-    text = markup.with_suffix(".txt")
-    if not text.is_file():
-        return None, [Problem(str(text), 0, "a message needs its plain text: subject, preheader, ---, text")]
-    try:
-        if markup.stat().st_size > MAX_SOURCE or text.stat().st_size > MAX_SOURCE:
-            return None, [Problem(str(markup), 0, f"a message of more than {MAX_SOURCE} bytes")]
-        fields, body, problems = _read_text(text, find)
-        source, more = mjml.read(markup, find)
-    except UnicodeDecodeError as error:
-        return None, [Problem(str(markup), 0, f"not UTF-8: {error.reason}")]
-    problems += more
-    for place, one in fields.values():
-        problems += _check(Source(one, (place,)), html=False)
-    problems += _check(body, html=False)
-    faults = _check(source, html=True)
-    html, more = mjml.build(source)
-    problems += faults + more
-    if problems:
-        return None, problems
-    subject, preheader = (straight(fields[field][1]) for field in _FIELDS)
-    message = MessageSource(name, subject, preheader, straight(html), straight(body.text))
-    return message, _try(message, str(markup))
+    def __init__(self, name: str, folders: Sequence[Path], sensitive: Sensitive) -> None:
+        self._name, self._folders, self._sensitive = name, folders, sensitive
+        self._problems: list[Problem] = []
+
+    def build(self) -> tuple[MessageSource | None, list[Problem]]:
+        if not _NAME.fullmatch(self._name):
+            return None, [Problem(self._name, 0, "a message's name is kebab-case: product-details")]
+        markup, sms, push = (self._find(f"{self._name}{end}") for end in ENDS)
+        if markup is None and sms is None and push is None:
+            return None, [Problem(f"{self._name}.mjml", 0, f"no such message in {', '.join(map(str, self._folders))}")]
+        found = [file for file in (markup, sms, push) if file is not None]
+        try:
+            if large := next((file for file in found if file.stat().st_size > MAX_SOURCE), None):
+                return None, [Problem(str(large), 0, f"a message of more than {MAX_SOURCE} bytes")]
+            message = MessageSource(self._name, "", "", "", "") if markup is None else self._mail(markup)
+            texts = {"sms": "" if sms is None else self._sms(sms)}
+            if push is not None:
+                texts |= self._push(push)
+        except UnicodeDecodeError as error:
+            return None, [Problem(str(found[0]), 0, f"not UTF-8: {error.reason}")]
+        if self._problems or message is None:
+            return None, self._problems
+        message = replace(message, **texts)
+        return message, (_try(message, str(markup)) if markup is not None else []) + _try_short(message, {"sms": sms, "push": push})
+
+    def _find(self, file: str) -> Path | None:
+        return next((folder / file for folder in self._folders if (folder / file).is_file()), None)
+
+    def _mail(self, markup: Path) -> MessageSource | None:
+        text = markup.with_suffix(".txt")
+        if not text.is_file():
+            self._problems.append(Problem(str(text), 0, "a message needs its plain text: subject, preheader, ---, text"))
+            return None
+        if text.stat().st_size > MAX_SOURCE:
+            self._problems.append(Problem(str(text), 0, f"a message of more than {MAX_SOURCE} bytes"))
+            return None
+        fields, body = self._read(text, _FIELDS)
+        source, more = mjml.read(markup, self._find)
+        self._problems += more
+        self._check(body, html=False)
+        self._check(source, html=True)
+        html, more = mjml.build(source)
+        self._problems += more
+        if self._problems:
+            return None
+        subject, preheader = (straight(fields[field][1]) for field in _FIELDS)
+        return MessageSource(self._name, subject, preheader, straight(html), straight(body.text))
+
+    def _sms(self, file: Path) -> str:
+        """No subject: all of the file is the text."""
+        lines = file.read_text("utf-8").split("\n")
+        body = Source("\n".join(lines), tuple((str(file), n) for n in range(1, len(lines) + 1)))
+        self._check(body, html=False)
+        if not body.text.strip():
+            self._problems.append(Problem(str(file), 1, "no text"))
+        elif not _OPT_OUT.search(body.text):
+            self._problems.append(Problem(str(file), 1, "no way out: a text message ends with unsubscribe_url, or with the word STOP"))
+        return straight(body.text.strip())
+
+    def _push(self, file: Path) -> dict[str, str]:
+        fields, body = self._read(file, _FIELDS[:1])
+        self._check(body, html=False)
+        return {"push": straight(body.text.strip()), "push_title": straight(fields.get("subject", ("", ""))[1])}
+
+    def _read(self, file: Path, known: Sequence[str]) -> tuple[Fields, Source]:
+        """Front matter, each field checked, and the text below it."""
+        fields, body, problems = _read_text(file, known, self._find)
+        self._problems += problems
+        for place, one in fields.values():
+            self._check(Source(one, (place,)), html=False)
+        return fields, body
+
+    def _check(self, source: Source, html: bool) -> None:
+        self._problems += _check(source, html, self._sensitive)
 
 
-def _read_text(file: Path, find: Callable[[str], Path | None]) -> tuple[dict[str, tuple[tuple[str, int], str]], Source, list[Problem]]:
-    """Front matter (field → (file and line, template)), the text below `---`, problems. Parts (`_NAME.txt`) are included as in MJML."""
+def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | None]) -> tuple[Fields, Source, list[Problem]]:
+    """Front matter, the text below `---`, problems. Parts (`_NAME.txt`) are included as in MJML."""
     whole, problems = mjml.read(file, find)
     lines = whole.text.split("\n")
-    fields: dict[str, tuple[tuple[str, int], str]] = {}
+    fields: Fields = {}
     end = next((number for number, line in enumerate(lines) if line.strip() == "---"), None)
     if end is None:
-        return {}, Source("", ((str(file), 1),)), [*problems, Problem(str(file), 1, "no --- between subject, preheader and text")]
+        return {}, Source("", ((str(file), 1),)), [*problems, Problem(str(file), 1, f"no --- between {', '.join(known)} and text")]
     for number, line in enumerate(lines[:end], 1):
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
-        if not colon or name.strip() not in _FIELDS:
-            problems.append(whole.problem_at(number, f"unknown field {name.strip()!r}: only {', '.join(_FIELDS)}"))
+        if not colon or name.strip() not in known:
+            problems.append(whole.problem_at(number, f"unknown field {name.strip()!r}: only {', '.join(known)}"))
         elif name.strip() in fields:
             problems.append(whole.problem_at(number, f"{name.strip()} a second time"))
         else:
             fields[name.strip()] = (whole.places[number - 1], value.strip())
-    problems += [Problem(str(file), 1, f"no {field}") for field in _FIELDS if not fields.get(field, ("", ""))[1]]
+    problems += [Problem(str(file), 1, f"no {field}") for field in known if not fields.get(field, ("", ""))[1]]
     body = lines[end + 1 :]
     if not "".join(body).strip():
         problems.append(Problem(str(file), end + 1, "no text"))
     return fields, Source("\n".join(body), whole.places[end + 1 :]), problems
 
 
-def _check(source: Source, html: bool) -> list[Problem]:
-    """Syntax, filters and variables of one template."""
+def _check(source: Source, html: bool, sensitive: Sensitive) -> list[Problem]:
+    """Syntax, filters and variables of one template, and whether it reads what it must not."""
     try:
         template = compiled(source.text, html)
     except LiquidError as error:
@@ -106,6 +169,7 @@ def _check(source: Source, html: bool) -> list[Problem]:
             return [source.problem(_unclosed(source.text), str(error.message))]
         return [source.problem(token.start_index, str(error.message))]
     found = [source.problem(index, message) for index, message in variables.faults(template)]
+    found += [source.problem(index, message) for index, message in prints(sensitive, source.text, variables.places(template))]
     analysis = template.analyze(include_partials=False)
     for name, spans in analysis.filters.items():
         if name not in variables.FILTERS:
@@ -138,6 +202,21 @@ def _try(message: MessageSource, file: str) -> list[Problem]:
         if "/u/token" not in found.html or "/u/token" not in found.text:
             return [Problem(file, 0, "no unsubscribe_url: every mail and its plain text must carry the link")]
     return []
+
+
+def _try_short(message: MessageSource, files: Mapping[str, Path | None]) -> list[Problem]:
+    """The same of its texts in other channels: what is too long for somebody of whom all is known is refused."""
+    found: list[Problem] = []
+    for channel, file in files.items():
+        for view in (FULL, {}) if file is not None else ():
+            try:
+                render_short(message, channel, {**view, "unsubscribe_url": LONG_LINK})
+            except MissingContent:
+                continue
+            except RenderFailed as error:
+                found.append(Problem(str(file), 0, f"cannot be rendered: {error.detail}"))
+                break
+    return found
 
 
 _PRODUCT = {

@@ -10,15 +10,18 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.caps import span
-from app.domain.message import MessageSource
+from app.domain.message import MessageSource, speaks
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
+from app.policy import sensitive
 from app.policy.contact_policy import intervals
+from app.policy.messages import ENDS, build_messages
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
-from app.policy.messages import build_messages
 from app.policy.problem import Problem
+from app.policy.reading import messages_of
 from app.policy.schema import Source
 from app.policy.standing_rows import verdicts
+from app.policy.table import parse
 from app.policy.tables import Tables
 
 SHIPPED = Path(__file__).parent / "packs"
@@ -84,15 +87,42 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
     """Pack, text and messages of a file, and everything that is wrong with any of them."""
     source, text = load(path)
     folders = [path.parent / "messages", SHIPPED_MESSAGES]
-    there = [name for name in source.messages if any((folder / f"{name}.mjml").is_file() for folder in folders)]
+    there = [name for name in source.messages if any((folder / f"{name}{end}").is_file() for folder in folders for end in ENDS)]
     named = [*((name, source.file, line) for name, line in source.sends), *source.tables.sends]
     problems = source.problems + [
         Problem(file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
         for name, file, line in named
         if name not in there
     ]
-    messages, faults = build_messages(there, folders)
+    messages, faults = build_messages(there, folders, source.sensitive)
+    if not problems:
+        problems = _sensitive(source) + _unspoken(source, messages)
     return source, text, messages, problems + faults
+
+
+def _sensitive(source: Source) -> list[Problem]:
+    """Conditions, of whatever the pack is made of, that read what no pack may infer of anybody."""
+    texts = [(source.text, source.file), *((text, name) for name, text in source.used.items() if name != sensitive.FILE)]
+    found = [one for text, file in texts for one in sensitive.faults(source.sensitive, text, file)]
+    for name, text in source.tables.texts.items():
+        asked = [(row.line, sensitive.asks(source.sensitive, row.when)) for row in parse(text, name)[0]]
+        found += [Problem(name, line, what) for line, what in asked if what is not None]
+    return found
+
+
+def _unspoken(source: Source, messages: dict[str, MessageSource]) -> list[Problem]:
+    """Triggers whose messages have no text in any of their channels, or in one that they name."""
+    found: list[Problem] = []
+    for trigger in source.triggers:
+        of_arms = {arm.message for one, _ in source.experiments.values() if trigger.name in one.triggers for arm in one.arms}
+        names = sorted(({name for _, name in messages_of(trigger)} | of_arms) & messages.keys())
+        line = source.line(trigger.name, "channels")
+        silent = [name for name in names if not any(speaks(messages[name], one) for one in trigger.channels)]
+        found += [Problem(source.file, line, f"message {one!r} has no text for {' or '.join(trigger.channels)}") for one in silent]
+        for channel in trigger.channels:
+            if names and not silent and not any(speaks(messages[name], channel) for name in names):
+                found.append(Problem(source.file, line, f"channels: none of its messages has a text for {channel} (NAME.{channel}.txt)"))
+    return found
 
 
 def build(name_or_path: str) -> tuple[str, bytes]:
@@ -149,6 +179,10 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         blunt=_blunt(triggers),
         goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
+        consent_regions=source.consent_regions,
+        soft_bounces=source.soft_bounces,
+        hour_prior=source.hour_prior,
+        sensitive=source.sensitive,
         contact=source.contact,
         remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),
         scoring=source.scoring,

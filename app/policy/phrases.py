@@ -12,6 +12,7 @@ from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scope import PURCHASED
 from app.domain.segments import Band, BandScheme, Predicate, Segment
+from app.domain.sensitive import Inference, Sensitive
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.trigger import (
@@ -66,6 +67,23 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "consent to {key} is now asked: {new}",
         "consent to {key} is no longer asked ({old})",
     ),
+    (Pack, "consent_regions"): Phrase(
+        "in region {key} consent is now {new} instead of {old}",
+        "in region {key} consent is now {new}",
+        "region {key} has no consent rules of its own any more ({old})",
+    ),
+    (Pack, "soft_bounces"): Phrase(
+        "{new} soft bounces in a row instead of {old} now suppress an address",
+        "{new} soft bounces in a row now suppress an address",
+        "soft bounces ({old} in a row) no longer suppress an address",
+    ),
+    (Pack, "hour_prior"): Phrase("everybody's best hours now count for {new} opens and clicks of her own instead of {old}"),
+    (Pack, "sensitive"): Phrase(""),
+    (Sensitive, "inferences"): Phrase("", "no longer lets anybody infer: {new}", "lets everybody infer again: {old}"),
+    (Inference, "name"): Phrase("what must not be inferred as {old} is now named {new}"),
+    (Inference, "why"): WHY,
+    (Inference, "names"): Phrase("{who} is now told by the names {new} instead of {old}"),
+    (Inference, "words"): Phrase("{who} is now told by the words {new} instead of {old}"),
     (Pack, "messages"): Phrase("", "adds message {key}: {new}", "removes message {key}"),
     (Pack, "churn_levels"): Phrase("", "adds churn level {new}", "removes churn level {old}"),
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
@@ -159,6 +177,12 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "programme"): Phrase("", "{who} now repeats its last message: {new}", "{who} no longer repeats its last message ({old})"),
     (Trigger, "delivery"): _flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
     (Trigger, "opens"): Phrase("{who} now counts {new} opens and clicks instead of {old}"),
+    (Trigger, "channels"): Phrase("{who} now goes out by {new} instead of {old}"),
+    (Trigger, "best_hour"): Phrase(
+        "{who} now waits up to {new} instead of {old} for her best hour",
+        "{who} now waits up to {new} for her best hour",
+        "{who} no longer waits for her best hour ({old})",
+    ),
     (Opening, "on"): Phrase("{who} now opens on {new} instead of {old}"),
     (Opening, "scope"): Phrase("{who} now opens per {new} instead of per {old}"),
     (Opening, "when"): Phrase(
@@ -206,18 +230,29 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Arm, "control"): _flag("{who} now gets no message", "{who} now gets messages"),
     (Arm, "wait"): Phrase("{who} now waits {new} instead of {old}", "{who} now waits {new}", "{who} no longer waits {old}"),
     (Arm, "message"): Phrase("{who} now gets {new} instead of {old}", "{who} now gets {new}", "{who} no longer gets {old}"),
+    (Arm, "when"): Phrase(
+        "{who} now gets messages only if {new} instead of if {old}",
+        "{who} now gets messages only if {new}",
+        "{who} no longer asks whether {old}",
+    ),
     (Arm, "factors"): Phrase("{who} now has {key} {new} instead of {old}", "{who} now has {key} {new}", "{who} no longer has {key} {old}"),
     (MessageSource, "name"): Phrase("message {old} is now named {new}"),
     (MessageSource, "subject"): Phrase("{who}: subject changes from “{old}” to “{new}”"),
     (MessageSource, "preheader"): Phrase("{who}: preheader changes from “{old}” to “{new}”"),
     (MessageSource, "html"): Phrase("{who}: its HTML changes ({lines})"),
     (MessageSource, "text"): Phrase("{who}: its plain text changes ({lines})"),
+    (MessageSource, "sms"): Phrase(
+        "{who}: its text message changes ({lines})", "{who} can now go out as a text message", "{who} is no longer a text message"
+    ),
+    (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
+    (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
 }
 
 DURATIONS = {
     (Trigger, "again"),
     (Trigger, "late"),
     (Trigger, "expires"),
+    (Trigger, "best_hour"),
     (Opening, "within"),
     (Step, "wait"),
     (Goal, "within"),
@@ -233,6 +268,8 @@ PERCENT = {(Tier, "share")}
 NUMBERS = {
     (Band, "least"),
     (Trigger, "priority"),
+    (Pack, "soft_bounces"),
+    (Pack, "hour_prior"),
     (Opening, "count"),
     (Opening, "days"),
     (Programme, "times"),

@@ -51,10 +51,13 @@ class Places:
     def _nested(self, name: str, start: int, rest: list[str | int]) -> tuple[int, int] | None:
         """Span of the `[[table.inner]]` of the table at `start`, if the path goes on into one; that part is taken off `rest`."""
         after = next((at for at in self._headers if at > start and self._title(at) == name), len(self._text))
-        inner = [at for at in self._headers if rest and start < at < after and self._title(at) == f"{name}.{rest[0]}"]
-        if not inner:
+        titles = [(n, ".".join([name, *map(str, rest[:n])])) for n in (2, 1) if len(rest) >= n]  # [consent.regions.EU]
+        for n, title in titles:
+            if inner := [at for at in self._headers if start < at < after and self._title(at) == title]:
+                del rest[:n]
+                break
+        else:
             return None
-        rest.pop(0)
         number = int(rest.pop(0)) if rest and isinstance(rest[0], int) else 0
         begin = inner[min(number, len(inner) - 1)]
         return begin, next((at for at in self._headers if at > begin), len(self._text))

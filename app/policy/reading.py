@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from app.domain.event_types import EVENT_TYPES
-from app.domain.message import MessageSource
-from app.domain.rendering import MissingContent, RenderFailed, compiled, render
+from app.domain.message import MessageSource, speaks
+from app.domain.rendering import MOST, MissingContent, RenderFailed, compiled, render, render_short
 from app.domain.scope import ORDER, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy.fact import event_types, tells
@@ -87,8 +87,13 @@ def _declared(types: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _missing(message: MessageSource, told: Mapping[str, Any]) -> str | None:
+    """The first variable that one of its texts must print and is not told."""
     try:
-        render(message, dict(told))
+        if message.html:
+            render(message, dict(told))
+        for channel in MOST:
+            if speaks(message, channel):
+                render_short(message, channel, dict(told))
     except MissingContent as error:
         return "an item of a list" if error.variable == OUT_OF_RANGE else error.variable
     except RenderFailed:
@@ -98,3 +103,4 @@ def _missing(message: MessageSource, told: Mapping[str, Any]) -> str | None:
 
 def _sources(message: MessageSource) -> Iterator[tuple[bool, str]]:
     yield from ((False, message.subject), (False, message.preheader), (True, message.html), (False, message.text))
+    yield from ((False, message.sms), (False, message.push_title), (False, message.push))

@@ -7,12 +7,15 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.bounces import MAX_BOUNCES
 from app.domain.contact_policy import ContactPolicy
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
 from app.domain.scoring import Scoring
+from app.domain.sensitive import Sensitive
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
-from app.policy import contact_policy
+from app.policy import contact_policy, sensitive
+from app.policy.consents import Consents
 from app.policy.contact_policy import Contact
 from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
@@ -26,13 +29,16 @@ from app.policy.triggers import REACHABLE, Triggers
 
 __all__ = ["REACHABLE", "Source"]
 
-REGIMES = ("opt_in", "opt_out")
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
     "scores", "contact",
+    "suppression", "send_time", "sensitive",
     *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
+SUPPRESSION = ("why", "soft_bounces")
+SEND_TIME = ("why", "prior")
+HOUR_PRIOR = 5
 SENDER = ("from", "name", "reply_to")
 LEVEL = ("name", "why", "threshold", "horizon_days")
 GROUP = ("name", "why", "scope")
@@ -56,6 +62,10 @@ class Source:
         self.name = ""
         self.sender: Sender | None = None
         self.consent: dict[str, str] = {}
+        self.consent_regions: dict[str, dict[str, str]] = {}
+        self.soft_bounces = 0
+        self.hour_prior = HOUR_PRIOR
+        self.sensitive = Sensitive()
         self.churn_levels: tuple[ChurnLevel, ...] = ()
         self.groups: dict[str, Group] = {}
         self.triggers: tuple[Trigger, ...] = ()
@@ -67,18 +77,26 @@ class Source:
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
+        self._told: dict[str, Any] = {}
         try:
             told = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             at = re.search(r"at line (\d+)", str(error))
             self.problems.append(Problem(file, int(at[1]) if at else 0, str(error)))
             return
+        self._told = told
+        self._listed(bases)
         self._extend(told, bases)
         self._pack(told, bases)
 
     @property
     def problems(self) -> list[Problem]:
         return self.read.problems
+
+    def line(self, trigger: str, field: str) -> int:
+        """Where a field of a trigger stands in the text; 0 for one of a pack that it extends."""
+        rows = [one.get("name") for one in self._told.get("trigger", ()) if isinstance(one, dict)]
+        return self.read.places.line(("trigger", rows.index(trigger), field)) if trigger in rows else 0
 
     @property
     def messages(self) -> list[str]:
@@ -94,6 +112,13 @@ class Source:
                 found[trigger] = (*found.get(trigger, ()), one)
         return found
 
+    def _listed(self, bases: Mapping[str, str]) -> None:
+        """What no pack may infer: the list as it comes with Kairos is a part of every pack, so that a version means the same for ever."""
+        if (text := bases.get(sensitive.FILE)) is not None:
+            self.used[sensitive.FILE] = text
+            self.sensitive, problems = sensitive.shipped(text)
+            self.problems.extend(problems)
+
     def _extend(self, told: dict[str, Any], bases: Mapping[str, str]) -> None:
         name = self.read.text(told, (), "extends")
         if name is None:
@@ -107,6 +132,8 @@ class Source:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
         self.scoring, self.contact = base.scoring, base.contact
+        self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
+        self.sensitive = base.sensitive
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows = base.rows
 
@@ -138,7 +165,13 @@ class Source:
         if "sender" in told:
             self.sender = self._sender(read.table(told, (), "sender"))
         if "consent" in told:
-            self.consent = self._consent(read.table(told, (), "consent"))
+            self.consent, self.consent_regions = Consents(read).read(read.table(told, (), "consent"))
+        if "suppression" in told:
+            self.soft_bounces = self._suppression(read.table(told, (), "suppression"))
+        if "send_time" in told:
+            self.hour_prior = self._send_time(read.table(told, (), "send_time"))
+        if "sensitive" in told:
+            self.sensitive = sensitive.extended(self.sensitive, read, read.table(told, (), "sensitive"))
         if "holdout" in told:
             self.holdout = self._holdout(read.table(told, (), "holdout"))
         if "scores" in told:
@@ -189,13 +222,17 @@ class Source:
         reply_to = self.read.text(told, at, "reply_to", ADDRESS, "an e-mail address")
         return Sender(email, name, reply_to) if email and name else None
 
-    def _consent(self, told: dict[str, Any]) -> dict[str, str]:
-        for purpose, regime in told.items():
-            if regime not in REGIMES:
-                self.read.wrong(
-                    ("consent", purpose), f"{purpose}: opt_in (absence means no) or opt_out (absence means yes), not {regime!r}"
-                )
-        return {purpose: regime for purpose, regime in told.items() if regime in REGIMES}
+    def _suppression(self, told: dict[str, Any]) -> int:
+        at: Path = ("suppression",)
+        self.read.known(told, at, SUPPRESSION, required=SUPPRESSION)
+        self.read.text(told, at, "why")
+        return self.read.whole(told, at, "soft_bounces", 0, MAX_BOUNCES, 0, f"mails in a row, 1 to {MAX_BOUNCES}, or 0 for never")
+
+    def _send_time(self, told: dict[str, Any]) -> int:
+        at: Path = ("send_time",)
+        self.read.known(told, at, SEND_TIME, required=SEND_TIME)
+        self.read.text(told, at, "why")
+        return self.read.whole(told, at, "prior", 0, 1000, HOUR_PRIOR, "opens and clicks, 0 to 1000")
 
     def _holdout(self, told: dict[str, Any]) -> float:
         self.read.known(told, ("holdout",), ("share", "why"), required=("share", "why"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.chain import MAIL_SENT
 from app.domain.event_types import EVENT_TYPES
+from app.domain.reach import CHANNELS, EMAIL
 from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, Programme, Step, Trigger
 from app.policy import conditions
-from app.policy.contact_policy import CHANNELS
 from app.policy.fields import DAY, HOUR, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import meant
@@ -32,6 +33,7 @@ STANDING: dict[str, tuple[str, ...]] = {
 """Openings by what has become true of her, by an event or by time alone (A-080), and what they tell as `event`."""
 OPENS = ("all", "human")
 """Whose opens and clicks count."""
+MAX_BEST_HOUR = 7 * DAY
 MAX_COUNT = 20
 MAX_STEPS = 20
 MAX_CHOICES = 200
@@ -98,10 +100,9 @@ class Triggers:
         opens = read.one_of(told, at, "opens", OPENS, OPENS[0])
         converts = read.share(told, at, "converts") or 0.0
         depth = read.whole(told, at, "depth", 0, MAX_DEPTH, 1)
-        best_hour = read.duration(told, at, "best_hour")
+        channels, best_hour = self._channels(told, at), self._best_hour(told, at, expires)
         if best_hour and transactional:
             read.wrong((*at, "best_hour"), "best_hour: a transactional message does not wait")
-        channels = self._channels(told, at)
         if len(read.problems) > before or not (name and why and opening and first):
             return None
         steps = (first, *(one for one in later if one))
@@ -128,21 +129,34 @@ class Triggers:
             transactional,
             converts,
             depth,
-            best_hour,
-            channels,
+            channels=channels,
+            best_hour=best_hour,
         )
 
     def _channels(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
-        read = self._fields
-        named = read.list(told, at, "channels", str) if "channels" in told else list(CHANNELS[:1])
-        for n, name in enumerate(named):
-            if name not in CHANNELS:
-                read.wrong((*at, "channels"), f"channels: {', '.join(CHANNELS)}, not {name!r}")
-            elif name in named[:n]:
-                read.wrong((*at, "channels"), f"channels: {name} a second time")
-        if not named:
-            read.wrong((*at, "channels"), "channels: none; a message needs a way to her")
-        return tuple(named)
+        read, place = self._fields, (*at, "channels")
+        listed = read.list(told, at, "channels", str) if "channels" in told else [EMAIL]
+        for one in listed:
+            if one not in CHANNELS:
+                read.wrong(place, f"channels: {' or '.join(CHANNELS)}, not {one!r}{meant(one, CHANNELS)}")
+            elif one not in self._consent and (one != EMAIL or "channels" in told):
+                read.wrong(place, f"channels: {one} needs consent to {one!r}, of which [consent] says nothing")
+        if not listed:
+            read.wrong(place, "channels: a message goes out by at least one")
+        if len(set(listed)) < len(listed):
+            read.wrong(place, "channels: one of them a second time")
+        return tuple(listed)
+
+    def _best_hour(self, told: dict[str, Any], at: Path, expires: int) -> int:
+        read, place = self._fields, (*at, "best_hour")
+        span = read.duration(told, at, "best_hour")
+        if "best_hour" in told and span < HOUR:
+            read.wrong(place, "best_hour: at least 1h, or there is no hour to choose")
+        if span > MAX_BEST_HOUR:
+            read.wrong(place, f"best_hour: at most {MAX_BEST_HOUR // DAY}d: a week has every hour once")
+        elif span > expires:
+            read.wrong(place, f"best_hour: by then the message has expired, {expires // HOUR} h after it was due")
+        return span
 
     def _opening(self, told: dict[str, Any], at: Path) -> Opening | None:
         read = self._fields
@@ -152,6 +166,8 @@ class Triggers:
         if scope not in (PERSON, PRODUCT, ORDER, SEND):
             read.wrong((*at, "scope"), f"scope: {PERSON}, {PRODUCT}, {ORDER} or {SEND}, not {scope!r}")
             return None
+        if on == MAIL_SENT and scope != SEND:
+            read.wrong((*at, "scope"), f"scope: {on} is about the mail: {SEND}")
         if on in STANDING and scope != PERSON:
             read.wrong((*at, "scope"), f"scope: {on} is about the {PERSON}")
         if on == "purchase" and scope == PRODUCT:
@@ -255,7 +271,7 @@ class Triggers:
     def event(self, told: dict[str, Any], at: Path) -> str | None:
         """The event type that `on` names."""
         on = self._fields.text(told, at, "on")
-        if on is None or on in EVENT_TYPES or on in self._own_events or on == REACHABLE or on in STANDING:
+        if on is None or on in EVENT_TYPES or on in self._own_events or on in (REACHABLE, MAIL_SENT) or on in STANDING:
             return on
         hint = meant(on, [*EVENT_TYPES, *self._own_events])
         self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types{hint}")

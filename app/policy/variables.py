@@ -39,6 +39,12 @@ def used(template: Any) -> set[str]:
     return {str(variable) for node in _nodes(template.nodes) for variable in _variables(node)}
 
 
+def places(template: Any) -> list[Fault]:
+    """(index, path) of every variable a compiled template names, in the order of the source."""
+    named = [variable for node in _nodes(template.nodes) for variable in _variables(node)]
+    return sorted({(variable.token.start_index, str(variable)) for variable in named})
+
+
 def _walk(nodes: Iterable[Any], scope: dict[str, Shape], tested: set[str], found: list[Fault]) -> None:
     for node in nodes:
         kind = type(node).__name__

@@ -78,7 +78,7 @@ def _plan(pack: Pack, message: str, number: int) -> bytes:
         opened_at=AT_MS,
         due_at=AT_MS,
         expires_at=AT_MS + 86_400_000,
-        to_email="ada@shop.example",
+        to_address="ada@shop.example",
         to_name="Ada Example",
         cause=[f"e-{number}"],
         values={"consent": {"email": True, "personalise": True}},
