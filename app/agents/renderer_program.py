@@ -123,7 +123,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         text=message.text,
         headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if plan.channel == EMAIL else {},
         arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
-        offer=None,
+        offer=_offer(plan),
         recommendations=list(message.recommendations),
         cause=plan.cause,
         versions={"template": template_version(source, plan.channel), "models": {}},
@@ -137,6 +137,12 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         Output("decisions", key, events.encode_json(decision)),
         Output("journal", key, events.encode(answer)),
     ]
+
+
+def _offer(plan: Plan) -> dict[str, Any] | None:
+    """What the message offers, as its row says; without a code: whoever redeems it decides."""
+    told = plan.values.get("offer")
+    return {**told, "code": None, "expires_at": None} if isinstance(told, dict) else None
 
 
 def _not_sent(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:

@@ -16,6 +16,7 @@ from app.commands.asked import OUTPUT, FromFile, dossier, file_options, film, fr
 from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
+from app.domain.concluded import CHURN_LEVEL, REORDER
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
 from app.domain.trigger import Pack
@@ -47,7 +48,10 @@ CONCLUSIONS = {
     "tier": "she is in another tier of a scheme",
     "segment_entered": "she is in a segment now",
     "segment_left": "she is in a segment no longer",
+    "churn_level": "how likely it is that she has stopped buying has reached another level",
+    "reorder": "it is another day now when she will need a consumable again",
 }
+DRAWN_BY = {CHURN_LEVEL: "churn watcher", REORDER: "profile updater"}
 FEW = 8
 """Groups of one trigger that are named."""
 LAST = 200
@@ -143,7 +147,8 @@ def walk(event_type: str, policy: str) -> list[str]:
         told = ", ".join(f"event.{name}" for name in STANDING[event_type])
         head = [f"{event_type} (a conclusion): {CONCLUSIONS[event_type]}", f"what conditions may look at: {told}", ""]
         head += [
-            "Drawn by the segmenter in the person lane after any event, or the moment time alone turns it; handed to the scheduler at once."
+            f"Drawn by the {DRAWN_BY.get(event_type, 'segmenter')} in the person lane after any event that changes it"
+            f"{'' if event_type == REORDER else ', or the moment time alone turns it'}; handed to the scheduler at once."
         ]
         return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
     if known is None:

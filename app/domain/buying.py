@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain import orders, purchases, rhythm
+from app.domain import orders, purchases, rhythm, supplies
 from app.domain.browsing import behaved
+from app.domain.concluded import REORDER
 from app.domain.consent import tracked
+from app.domain.days import DAY_MS
 from app.domain.effects import NOTHING, Conclude, Effects, Keep
+from app.domain.lookback import named
 from app.domain.money import LIMIT
-from app.domain.orders import Order, alike
-from app.events import Conclusion, Event
+from app.domain.orders import TOLD, Order, Purchase, alike, key_of
+from app.domain.supplies import Supply
+from app.events import Conclusion, Event, iso
 
 MAX_SPENT = LIMIT * 1_000
 
@@ -31,8 +35,9 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
     short = purchases.told(part.purchases, bought.order_id, order, event.properties, liked, currency)
     if short is not part.purchases:
         changes["purchases"] = short  # a repeat may be the first to tell the coupon
+    needed = _supplied(part, event, bought, see, changes) if tracked(part, see) else []
     if bought.orders is see.orders:
-        return NOTHING
+        return tuple(needed)
     gained = _net(order, currency) - _net(before, currency)
     if bought.early is not None and alike(bought.early[1], currency):
         gained += bought.early[0]
@@ -51,14 +56,37 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         behaved(part, event, see, changes, bought.categories, "purchase")
     keep = Keep("orders", bought.orders)
     if bought.kind is None:
-        return (keep,)
+        return (keep, *needed)
     values: dict[str, Any] = {"order_id": bought.order_id, "products": bought.products}
     if bought.kind == "order_placed":
         values["category"] = names[0] if names else None
         values["orders"] = part.orders + 1
         values["event"] = event.properties
     found = Conclusion(event.at, see.person_id, bought.kind, bought.order_id, event.ts, event.event_id, values)
-    return keep, Conclude(found)
+    return keep, Conclude(found), *needed
+
+
+def _supplied(part: Profile, event: Event, bought: Purchase, see: See, changes: Changes) -> list[Conclude]:
+    """What she will need again, and a conclusion of each consumable of which it is another day now (A-118)."""
+    assert bought.after is not None
+    after = supplies.ordered(part.supplies, bought.order_id, bought.before, bought.after, bought.orders, event.properties, event.ts)
+    if after is part.supplies:
+        return []
+    changes["supplies"] = after
+    return [
+        needed(one, see.person_id, event.at, event.ts, event.event_id, supplies.line(event.properties, one))
+        for one in supplies.moved(part.supplies, after)
+    ]
+
+
+def needed(one: Supply, person_id: str, at: int, ts: int, cause: str, line: dict[str, Any] | None = None) -> Conclude:
+    """Says when she will need it again. `line`: what the order tells of it, if it does."""
+    told = {**named(one.product), **{name: line[name] for name in TOLD if line is not None and line.get(name) is not None}}
+    due, every = supplies.reorder_at(one), supplies.cycle(one)
+    assert due is not None and every is not None
+    event = {**told, "reorder_at": iso(due), "cycle_days": round(every / DAY_MS, 4), "orders": len(one.orders)}
+    values = {"event": event, "products": [told], "order_id": key_of(one.product)}
+    return Conclude(Conclusion(at, person_id, REORDER, key_of(one.product), ts, cause, values))
 
 
 on_store_purchase = on_purchase

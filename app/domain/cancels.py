@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import lookback, repeats, scope, window
+from app.domain import concluded, lookback, repeats, scope, window
 from app.domain.effects import Keep
 from app.domain.lookback import LookBack
 from app.domain.scope import PURCHASED, PURCHASES, Subject
-from app.domain.trigger import Trigger
+from app.domain.trigger import Condition, Facts, Trigger
 from app.domain.window import Latest, Window
 
 if TYPE_CHECKING:
@@ -44,12 +44,24 @@ def holds(turn: Scheduler, one: Window, row: Trigger, subject: Subject) -> bool:
     """Whether `subject` cancels the window as it stands after it."""
     if not row.hears(subject):
         return False
+    standing = subject.kind in concluded.STANDINGS
     for rule in row.cancels:
         if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
-            orders = turn.see.orders if one.scope == scope.ORDER else None
-            if rule.when is None or rule.when.evaluate({"window": window.facts(one, orders)}).holds:
+            if standing and not concluded.ends(one.kind, window.properties(one), subject.kind, subject.properties):
+                continue
+            if rule.when is None or _applies(turn, rule.when, one, subject):
                 return True
     return False
+
+
+def _applies(turn: Scheduler, when: Condition, one: Window, subject: Subject) -> bool:
+    """Whether a cancel's condition holds: of the event that would cancel, and of the window as it stands after it."""
+    told: Facts = {}
+    if "event" in when.reads:
+        told["event"] = subject.properties
+    if "window" in when.reads:
+        told["window"] = window.facts(one, turn.see.orders if one.scope == scope.ORDER else None)
+    return when.evaluate(told).holds
 
 
 def past(turn: Scheduler, one: Window, row: Trigger) -> list[Subject]:
@@ -80,15 +92,15 @@ def blunt(latest: Latest, since: int) -> list[Subject]:
 
 def remember(turn: Scheduler, subject: Subject) -> None:
     """Keeps a cancel-type event for openings that arrive after it."""
-    if subject.behaviour and not turn.tracked():
-        return
+    if subject.kind in concluded.TOLD or (subject.behaviour and not turn.tracked()):
+        return  # what was true before that which opens a window now ends nothing
     if subject.kind in turn.pack.blunt:
         others = [one for one in turn.latest if one[0] != subject.kind]
         if len(others) == len(turn.latest) or all(one[2] < subject.ts for one in turn.latest if one[0] == subject.kind):
             turn.latest = (*others, (subject.kind, subject.cause, subject.ts))[-MAX_LATEST:]
         return
     turn.newest_cancel = max(turn.newest_cancel, subject.ts)
-    turn.effects.append(Keep("lookback", lookback.kept(turn.see.lookback, subject, turn.see.now)))
+    turn.effects.append(Keep("lookback", lookback.kept(turn.see.lookback, subject, turn.see.now, turn.pack.looks)))
 
 
 def affected(one: Window, subject: Subject) -> Window:

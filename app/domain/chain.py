@@ -19,13 +19,15 @@ from app.domain.message import speaks
 from app.domain.moment import LOST
 from app.domain.reach import EMAIL
 from app.domain.scope import SEND
-from app.domain.trigger import Step, Trigger
-from app.domain.window import Sent, Window
+from app.domain.trigger import Offer, Step, Trigger
+from app.domain.window import MAX_ASKED, Sent, Window
 from app.events import Conclusion, NotRendered, Rendered
 
 if TYPE_CHECKING:
     from app.domain.scheduler import Scheduler
 
+ENDS = frozenset(("condition_false", "no_consent", "unsubscribed", "suppressed", "no_address", "erased", "bot"))
+"""Reasons that end a programme though its row goes on after any other."""
 MAIL_SENT = "mail_sent"
 """A conclusion: a mail of ours has gone out. Drawn where the pack has a trigger that opens on it."""
 MAX_SENT = 200
@@ -43,17 +45,20 @@ def exists(row: Trigger, number: int) -> bool:
     return beyond <= 0 or (row.programme is not None and (not row.programme.times or beyond < row.programme.times))
 
 
-def wait_of(row: Trigger, number: int) -> int:
-    """Ms from the due_at of the step before to that of this one."""
-    return row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
+def wait_of(row: Trigger, number: int, every: int = 0) -> int:
+    """Ms from the due_at of the step before to that of this one. `every`: the window's own interval, if it has one."""
+    return every or row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
 
 
 def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
     """The wait of the window's first step: its arm's, if that has its own."""
-    for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms):
-        if arm.wait is not None:
-            return arm.wait
-    return row.steps[0].wait
+    arm = arm_wait(turn, one)
+    return arm if arm is not None else one.every if row.treated_wait else row.steps[0].wait
+
+
+def arm_wait(turn: Scheduler, one: Window) -> int | None:
+    """The first wait of the arm that the window is in, if that has its own."""
+    return next((arm.wait for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms) if arm.wait is not None), None)
 
 
 def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
@@ -141,13 +146,14 @@ def _went(turn: Scheduler, one: Window, row: Trigger) -> None:
     if one.closing or not exists(row, following):
         del turn.windows[turn.at(one.window_id)]
     else:
-        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1), row, following)
+        asked = (*one.asked, turn.see.now)[-MAX_ASKED :] if row.programme is not None else ()
+        _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1, asked=asked), row, following)
 
 
 def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[str, Any] | None = None, recorded: bool = False) -> None:
     """The present step did not go out: it ends so (`recorded`: somebody has said so already), and all up to one that comes regardless.
 
-    A programme ends when its condition does, whatever its row says.
+    A programme ends when its condition does, and when she cannot be written to, whatever its row says.
     """
     if one.closing:
         del turn.windows[turn.at(one.window_id)]
@@ -157,7 +163,7 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
     number = one.step + 1
     while exists(row, number):
         repeats = number >= len(row.steps)
-        if step_of(row, number).after == "any" and not (repeats and reason == "condition_false"):
+        if step_of(row, number).after == "any" and not (repeats and reason in ENDS):
             _arm(turn, one, row, number)
             return
         if repeats:
@@ -170,7 +176,7 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
 def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
     """The step of this number waits from the due_at of the one before it, of one that was held from its release, whatever lies between."""
     since = one.released_at or one.due_at
-    due_at = since + sum(wait_of(row, step) for step in range(one.step + 1, number + 1))
+    due_at = since + sum(wait_of(row, step, one.every) for step in range(one.step + 1, number + 1))
     wake_at = max(due_at, turn.see.now + 1)
     armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=wake_at, held="", first_at=0, released_at=0)
     turn.windows[turn.at(one.window_id)] = armed
@@ -193,8 +199,16 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
     chosen = gate.choose(step.choices, one, turn.see) if step.choices else None
     if chosen is not None:
         values["chosen"] = chosen.when.text
+        _offer(values, chosen.offer)
         return chosen.message
+    _offer(values, step.offer)
     return step.message
+
+
+def _offer(values: dict[str, Any], offer: Offer | None) -> None:
+    """What the message offers, for its template and for whoever asks later what it cost."""
+    if offer is not None:
+        values["offer"] = {"kind": offer.kind, "discount": offer.discount}
 
 
 def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:

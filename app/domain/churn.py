@@ -10,7 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from app.domain.concluded import CHURN_LEVEL
 from app.domain.days import DAY_MS
 from app.domain.effects import NOTHING, Conclude, Effects
 from app.domain.merged_orders import union
@@ -43,6 +45,10 @@ class Churn(Struct, frozen=True, array_like=True):
     horizon_days: int | None = None
     due: int = NEVER
     """When the next level is reached, unless she orders."""
+    held: tuple[str, ...] = ()
+    """Levels she is in; `level` is the highest of them."""
+    reached_at: dict[str, int] = {}
+    """Level → when it was last reached (ms), while its cool-down lasts."""
 
 
 def mean_gap(part: Churn) -> float | None:
@@ -78,25 +84,17 @@ def step(part: Churn, record: JournalRecord, see: See) -> tuple[Churn, Effects]:
     """Takes `order_placed`, the first record of each order."""
     if type(record) is not Conclusion or record.kind != "order_placed":
         return part, NOTHING
-    counted = _counted(part, record.ts)
-    levels = _levels(see)
-    reached = _reached(counted, levels, see.low_water)
-    after = _at(counted, levels, reached)
-    if after.level == part.level:
-        return after, NOTHING
-    return after, (_conclude(after, see, record.at, record.ts, record.cause, see.low_water),)
+    return _moved(_counted(part, record.ts), part.held, see, record.at, record.ts, record.cause, see.low_water)
 
 
 def wake(part: Churn, see: See) -> tuple[Churn, Effects]:
     """Each level reached by now, at its own instant."""
-    levels, effects = _levels(see), []
+    effects: Effects = ()
     while part.due != NEVER and part.due <= see.low_water:
-        instant, before = part.due, part.level
-        part = _at(part, levels, _reached(part, levels, instant))
-        if part.level != before:
-            cause = derived_id("churn_level", part.level or NO_LEVEL, str(instant))
-            effects.append(_conclude(part, see, see.now, instant, cause, instant))
-    return part, tuple(effects)
+        instant = part.due
+        part, more = _moved(part, part.held, see, see.now, instant, None, instant)
+        effects += more
+    return part, effects
 
 
 def merge(mine: Churn, theirs: Churn, meeting: Meeting, see: See) -> tuple[Churn, Effects]:
@@ -116,13 +114,12 @@ def merge(mine: Churn, theirs: Churn, meeting: Meeting, see: See) -> tuple[Churn
     while len(instants) > MAX_INSTANTS:
         squares += _square(instants[0], instants[1])
         del instants[0]
-    counted = Churn(orders, first, tuple(instants), squares, mine.level, mine.horizon_days, mine.due)
-    levels = _levels(see)
-    after = _at(counted, levels, _reached(counted, levels, see.low_water))
-    if after.level == mine.level:
-        return after, NOTHING
+    reached_at = {name: max(at, mine.reached_at.get(name, at)) for name, at in theirs.reached_at.items()}
+    both = tuple(dict.fromkeys((*mine.held, *theirs.held)))
+    counted = Churn(orders, first, tuple(instants), squares, held=both, reached_at={**mine.reached_at, **reached_at})
     moved = meeting.moved
-    return after, (_conclude(after, see, moved.at, see.now, derived_id("churn_level", moved.source, moved.cause), see.low_water),)
+    cause = derived_id(CHURN_LEVEL, moved.source, moved.cause)
+    return _moved(counted, both if mine.held else (), see, moved.at, see.now, cause, see.low_water)
 
 
 def due(part: Churn) -> int:
@@ -166,27 +163,55 @@ def _crossing(part: Churn, level: ChurnLevel) -> int:
     return part.instants[-1] + math.floor(mean * (1 - math.log1p(-level.threshold))) + 1
 
 
-def _reached(part: Churn, levels: tuple[ChurnLevel, ...], now: int) -> int:
-    """How many of the levels (by threshold) are reached at `now`."""
-    return sum(1 for level in levels if (at := _crossing(part, level)) != NEVER and at <= now)
+def _reaches(part: Churn, level: ChurnLevel) -> int:
+    """When a level that she is not in is reached, if she does not order: above its threshold, and cooled down since the last time."""
+    crossing = _crossing(part, level)
+    if crossing == NEVER or level.name not in part.reached_at:
+        return crossing
+    return max(crossing, part.reached_at[level.name] + level.cool_down)
 
 
-def _at(part: Churn, levels: tuple[ChurnLevel, ...], reached: int) -> Churn:
-    level = levels[reached - 1] if reached else None
-    return Churn(
-        part.orders,
-        part.first,
-        part.instants,
-        part.older_squares,
-        level.name if level is not None else None,
-        level.horizon_days if level is not None else None,
-        _crossing(part, levels[reached]) if reached < len(levels) else NEVER,
+def _moved(part: Churn, told: tuple[str, ...], see: See, at: int, ts: int, cause: str | None, as_of: int) -> tuple[Churn, Effects]:
+    """Her levels as of `as_of` (ms), and what is concluded of them, stamped `ts`; no cause: time alone, each has an id of its own.
+
+    `told`: levels of which it has been said that she is in them. By time alone she only rises: each level that she reaches is said, from
+    the lowest, so that none is jumped over; what she falls to is said once.
+    """
+    levels, likely = _levels(see), probability(part, as_of)
+    kept = [one for one in levels if one.name in part.held and likely is not None and likely > one.floor]
+    reached = [one for one in levels if one not in kept and 0 <= _reaches(part, one) <= as_of]
+    held = [one for one in levels if one in kept or one in reached]
+    reached_at = {
+        one.name: since
+        for one in levels
+        if (since := as_of if one in reached else part.reached_at.get(one.name)) is not None
+        and one.cool_down
+        and as_of < since + one.cool_down
+    }
+    highest = held[-1] if held else None
+    after = replace(
+        part,
+        level=None if highest is None else highest.name,
+        horizon_days=None if highest is None else highest.horizon_days,
+        held=tuple([one.name for one in held]),
+        reached_at=reached_at if reached_at != part.reached_at else part.reached_at,
     )
-
-
-def _conclude(part: Churn, see: See, at: int, ts: int, cause: str, as_of: int) -> Conclude:
-    values = {"probability": probability(part, as_of), "horizon_days": part.horizon_days}
-    return Conclude(Conclusion(at, see.person_id, "churn_level", part.level or NO_LEVEL, ts, cause, values))
+    after = replace(after, due=min((due for one in levels if one not in held and (due := _reaches(after, one)) != NEVER), default=NEVER))
+    names = [one.name for one in levels if one.name in told]
+    said: list[str] = [one.name for one in held if one.name not in told]
+    risen = bool(said)
+    if not said and names and after.level != names[-1]:
+        said = [after.level or NO_LEVEL]
+    effects: list[Conclude] = []
+    before = names[-1] if names else None
+    for name in said:
+        level = next((one for one in levels if one.name == name), None)
+        event = {"level": name, "before": before, "risen": risen, "probability": likely}
+        values = {"probability": likely, "horizon_days": None if level is None else level.horizon_days, "event": event}
+        why = cause or derived_id(CHURN_LEVEL, name, str(ts))
+        effects.append(Conclude(Conclusion(at, see.person_id, CHURN_LEVEL, name, ts, why, values)))
+        before = name
+    return after, tuple(effects)
 
 
 def _counted(part: Churn, ts: int) -> Churn:
@@ -197,7 +222,8 @@ def _counted(part: Churn, ts: int) -> Churn:
     if len(instants) > MAX_INSTANTS:
         squares += _square(instants[0], instants[1])
         instants = instants[1:]
-    return Churn(part.orders + 1, min(part.first, ts), instants, squares, part.level, part.horizon_days, part.due)
+    first = min(part.first, ts)
+    return Churn(part.orders + 1, first, instants, squares, part.level, part.horizon_days, part.due, part.held, part.reached_at)
 
 
 def _square(a: int, b: int) -> int:

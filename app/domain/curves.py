@@ -34,6 +34,21 @@ class DaysSince:
         return self.since + round(value * DAY_MS) if abs(value) < FOREVER // DAY_MS else FOREVER
 
 
+class DaysUntil:
+    """Fractional days until an instant; below 0 after it."""
+
+    __slots__ = ("instant",)
+
+    def __init__(self, instant: int) -> None:
+        self.instant = instant
+
+    def at(self, ms: int) -> float:
+        return (self.instant - ms) / DAY_MS
+
+    def when(self, value: float) -> int:
+        return self.instant - round(value * DAY_MS) if abs(value) < FOREVER // DAY_MS else FOREVER
+
+
 class Fading:
     """A sum of scores that each halve within `half_life` ms from their instant on, at most `cap`."""
 

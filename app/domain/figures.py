@@ -22,6 +22,7 @@ from app.domain import (
     response,
     rfm,
     rhythm,
+    supplies,
     visits,
 )
 from app.domain.days import DAY_MS, FOREVER, whole_days
@@ -201,6 +202,12 @@ def primary_interest(facts: Facts) -> Found:
     return interest.primary(facts.get("profile.interest.decayed")), FOREVER
 
 
+def highest_interest(facts: Facts) -> Found:
+    """Her interest in the category that interests her most, 0–100 (A-122); None without any."""
+    liked = facts.get("profile.interest.decayed")
+    return max(liked.values()) if liked else None, FOREVER
+
+
 def favourite_categories(facts: Facts) -> Found:
     """Those she ordered from most often; of equally many, and where she has not ordered, what interests her most."""
     liked = facts.get("profile.interest.decayed")
@@ -213,6 +220,21 @@ def peak_month(facts: Facts) -> Found:
     """1 January … 12 December (A-142)."""
     part = facts.person.profile
     return rhythm.peak(part.rhythm, part.purchases.first_at, part.last_order_at), FOREVER
+
+
+def next_peak(facts: Facts) -> Found:
+    """When her next peak month begins (ms, UTC), if she has one (A-123)."""
+    month = facts.get("profile.peak_month")
+    if month is None:
+        return None, FOREVER
+    at = rhythm.next_month(month, facts.now)
+    return at, at
+
+
+def next_reorder(facts: Facts) -> Found:
+    """When she will next need something again that she uses up (ms); None: nothing that is known lies ahead."""
+    ahead = [at for one in facts.person.profile.supplies if (at := supplies.reorder_at(one)) is not None and at > facts.now]
+    return (min(ahead), min(ahead)) if ahead else (None, FOREVER)
 
 
 def cycle_days(facts: Facts) -> Found:

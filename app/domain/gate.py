@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from app.domain import facts as known
-from app.domain import moment, reach, window
+from app.domain import moment, reach, response, window
 from app.domain.contacts import Contact, Contacts
 from app.domain.facts import Facts as Known
 from app.domain.profile_view import named
@@ -107,10 +107,16 @@ def _add(told: Facts, condition: Condition, event: dict[str, Any], see: See, ope
             told[root] = event
         elif root == "window":
             if root not in told and open_window is not None:
-                told[root] = window.facts(open_window, see.orders if open_window.scope == ORDER else None)
+                told[root] = window.facts(open_window, see.orders if open_window.scope == ORDER else None, _answered(open_window, see))
         elif hers is not None:
             names = condition.profile_keys if root == "profile" else None
             told[root] = told.get(root, {}) | named(hers, root, names)
+
+
+def _answered(open_window: Window, see: See) -> int:
+    """When she last opened or clicked a mail herself (ms), as far as the window counts by it."""
+    mail = see.person.profile.mail
+    return max(response.last_open(mail), response.last_click(mail)) if open_window.asked else 0
 
 
 def _late(open_window: Window, trigger: Trigger, see: See, values: dict[str, Any]) -> str | None:

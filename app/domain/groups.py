@@ -25,9 +25,10 @@ def ask(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
         return answer
     planned: Window | None = None
     for other in turn.windows:
-        if not (other.sent or other.send_id) or not shared(turn, one, other):
-            continue
-        if other.sent:
+        spoken = other.sent and turn.row(other).programme is None
+        if not (spoken or other.send_id) or not shared(turn, one, other):
+            continue  # a programme has no end: it is silent while others of the group speak, and keeps nobody else from speaking
+        if spoken:
             return Answer(REASON, answer.values | seen(row, other))
         if planned is None or other.wake_at < planned.wake_at:
             planned = other
@@ -39,11 +40,19 @@ def ask(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
 
 def shared(turn: Scheduler, one: Window, other: Window) -> bool:
     """Whether both windows speak for one group, and about the same."""
-    name = turn.row(one).group
+    name = group_of(turn, one)
     group = turn.pack.groups.get(name or "")  # the pack now active may have no such group
-    if group is None or other.window_id == one.window_id or other.silent or turn.row(other).group != name:
+    if group is None or other.window_id == one.window_id or other.silent or group_of(turn, other) != name:
         return False
     return group.scope != scope.PRODUCT or any(a.same(b) for a in window.products(one) for b in window.products(other))
+
+
+def group_of(turn: Scheduler, one: Window) -> str | None:
+    """The group that a window is in: its row's, unless that is said of certain openings alone."""
+    row = turn.row(one)
+    if row.group is None or row.group_when is None:
+        return row.group
+    return row.group if row.group_when.evaluate({"event": window.properties(one)}).holds else None
 
 
 def seen(row: Trigger, holder: Window) -> dict[str, Any]:

@@ -158,6 +158,11 @@ def _score(kept: Behaviours, now: int) -> float:
     return math.fsum(weight * math.exp(-DECAY * whole_days(ts, now)) for ts, weight in kept)
 
 
+def unfaded(interest: Interest) -> float:
+    """The most that any category's interest can be, as if nothing of it had faded: cheaper than what it is."""
+    return max([sum([weight for _, weight in kept]) for kept in interest.decayed.values()], default=0.0)
+
+
 def decayed(interest: Interest, now: int) -> dict[str, float]:
     """Category → 0–100 as of `now`: Σ weight × intensity × e^(−0.1 × whole days), capped."""
     scores = {name: _score(kept, now) for name, kept in sorted(interest.decayed.items())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ MAX_BYTES = 64 * 1024
 """Of all entries, as encoded: the second row may have 256 KiB. The oldest entries give way."""
 KEPT = ("quantity", "amount", "machine")
 """Properties that tell how much was taken back, and whether a machine did it."""
+MAX_TEXT = 200
+"""Characters kept of a text that a cancel's condition reads."""
 
 
 class Entry(Struct, frozen=True, array_like=True):
@@ -38,9 +41,15 @@ class LookBack(Struct, frozen=True, array_like=True):
     entries: tuple[Entry, ...] = ()
 
 
-def kept(lookback: LookBack, subject: Subject, now: int) -> LookBack:
-    """The look-back with `subject` in it, as of `now`."""
+def kept(lookback: LookBack, subject: Subject, now: int, read: Iterable[str] = ()) -> LookBack:
+    """The look-back with `subject` in it, as of `now`. `read`: properties that some cancel's condition reads."""
     told: dict[str, Any] = {name: subject.properties[name] for name in KEPT if isinstance(subject.properties.get(name), int | float)}
+    for name in read:
+        value = subject.properties.get(name)
+        if isinstance(value, bool | int | float):
+            told[name] = value
+        elif isinstance(value, str):
+            told[name] = value[:MAX_TEXT]
     if send_id := send_of(subject.properties):
         told["send_id"] = send_id
     entry = Entry(subject.kind, subject.cause, subject.ts, subject.products, subject.order_id, told)

@@ -20,16 +20,20 @@ from app.domain import (
     recent,
     rhythm,
     signals,
+    supplies,
     telling,
     traits,
     visits,
 )
-from app.domain.buying import within_limit
+from app.domain.buying import needed, within_limit
+from app.domain.concluded import REORDER
 from app.domain.consent import recorded, said
 from app.domain.effects import Effect, Effects, Keep
 from app.domain.interest import EXPIRY_MS, Interest
 from app.domain.merged_orders import Union
+from app.domain.orders import key_of
 from app.domain.profile import MAX_ANONYMOUS, Profile, reached
+from app.events import derived_id
 
 if TYPE_CHECKING:
     from app.domain.person import Meeting, See
@@ -77,11 +81,15 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         rejected=telling.rejected(mine.rejected, theirs.rejected),
         untold=mine.untold,
         traits_at=words_at,
+        supplies=supplies.union(mine.supplies, theirs.supplies, told.orders),
         consent_words=recorded(mine.consent_words, theirs.consent_words, consent),
         bounces=_bounces(mine, theirs),
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
     moved = meeting.moved
+    for one in supplies.met(mine.supplies, theirs.supplies, part.supplies):
+        cause = derived_id(REORDER, moved.source, moved.cause, key_of(one.product))
+        effects = (*effects, needed(one, see.person_id, moved.at, see.now, cause))
     return reached(part, moved.at, see.now, moved.cause or moved.source, see, effects)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from app.domain import churn, intent, interest
+from app.domain.concluded import ENTERED, LEFT, STAGE, TIER
 from app.domain.facts import Facts
 from app.domain.lifecycle import StageScheme
-from app.domain.segmenter import ENTERED, LEFT, OWN, STAGE, TIER
+from app.domain.segmenter import OWN
 from app.events import Conclusion
 
 if TYPE_CHECKING:

@@ -203,7 +203,7 @@ def _add_lines(order: Order, told: list[dict[str, Any]], is_line: bool) -> tuple
     times: dict[str, int] = {}
     for line in told:
         concerned = product(line)
-        name = _key(concerned)
+        name = key_of(concerned)
         # One product twice in one record is two lines; the same again in another record is a repeat of both.
         nth = times[name] = times.get(name, 0) + 1
         key = fingerprint(name if nth == 1 else f"{name}\0{nth}")
@@ -241,7 +241,8 @@ def bounded(orders: Orders) -> Orders:
     return Orders(still, tuple(closed[-(MAX_ORDERS - MAX_OPEN) :]), orders.refunds, orders.early)
 
 
-def _key(line: Product | None) -> str:
+def key_of(line: Product | None) -> str:
+    """The name under which an order keeps the lines of a product."""
     return (line.product_id or line.group_id or line.name) if line is not None else ""
 
 

@@ -9,9 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, bounces, channels, churn, device, figures, intent, recent, response, rhythm, signals, treatments, visits
+from app.domain import (
+    answers,
+    bounces,
+    channels,
+    churn,
+    device,
+    figures,
+    intent,
+    interest,
+    recent,
+    response,
+    rhythm,
+    signals,
+    treatments,
+    visits,
+)
 from app.domain.consent import evidence
-from app.domain.curves import Curve, DaysSince, Fading, Lapse
+from app.domain.curves import Curve, DaysSince, DaysUntil, Fading, Lapse
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.figures import Found, How, after_click, after_click_before, mail_30d, mail_before
 from app.domain.money import UNITS
@@ -70,6 +85,7 @@ STEP: dict[str, How] = {
     "profile.consent_told": _plain(lambda part: evidence(part, sorted(part.consent))),
     "profile.first_seen": _plain(lambda part: _instant(part.first_seen)),
     "profile.last_seen": _plain(lambda part: _instant(part.last_seen)),
+    "profile.reachable": _plain(lambda part: part.reachable),
     "profile.bot": _plain(lambda part: part.bot),
     # what she bought
     "profile.orders": _plain(lambda part: part.orders),
@@ -94,6 +110,8 @@ STEP: dict[str, How] = {
     "profile.interest.decayed": figures.interest_decayed,
     "profile.interest.increment": figures.interest_increment,
     "profile.interest.points": figures.points_30d,
+    "profile.interest.unfaded": _plain(lambda part: interest.unfaded(part.interest)),
+    "profile.interest.highest": figures.highest_interest,
     "profile.points": figures.points_30d,
     "profile.favourite_categories": figures.favourite_categories,
     "profile.primary_interest": figures.primary_interest,
@@ -128,9 +146,12 @@ STEP: dict[str, How] = {
     "churn.spread_days": _hers(lambda person: _days(churn.spread(person.churn))),
     "profile.next_order.at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
     "profile.next_order.spread_days": _hers(lambda person: _days(churn.spread(person.churn))),
+    # of what she uses up
+    "profile.next_reorder.at": _of(figures.next_reorder, _instant),
     #
     "profile.cycle_days": figures.cycle_days,
     "profile.peak_month": figures.peak_month,
+    "profile.peak_at": _of(figures.next_peak, _instant),
     "profile.category_switching": _plain(lambda part: rhythm.switching(part.purchases)),
     "profile.value_progression": _plain(lambda part: rhythm.progression(part.purchases)),
     #
@@ -242,6 +263,21 @@ def _since_last(facts: Facts) -> Curve | None:
     return None if last is None else DaysSince(last)
 
 
+def _to_order(facts: Facts) -> Curve | None:
+    at = churn.next_purchase_at(facts.person.churn)
+    return None if at is None else DaysUntil(at)
+
+
+def _to_peak(facts: Facts) -> Curve | None:
+    at = facts.once(figures.next_peak)
+    return None if at is None else DaysUntil(at)
+
+
+def _to_reorder(facts: Facts) -> Curve | None:
+    at = facts.once(figures.next_reorder)
+    return None if at is None else DaysUntil(at)
+
+
 def _in_stage(facts: Facts, scheme: str) -> Curve | None:
     known = facts.person.standing.stages.get(scheme)
     return None if known is None else DaysSince(known[1])
@@ -255,6 +291,10 @@ CONTINUOUS: dict[str, Callable[[Facts], Curve | None]] = {
     "profile.days_since_click": _since(lambda part: response.last_click(part.mail)),
     "profile.oldest_ticket_days": _since(lambda part: channels.oldest_ticket(part.contacts)),
     "profile.days_since_seen": _since(lambda part: part.last_seen),
+    # how far ahead, and below 0 how far behind
+    "profile.next_order.in_days": _to_order,
+    "profile.days_to_peak": _to_peak,
+    "profile.next_reorder.in_days": _to_reorder,
     "intent.score": _intent,
     "churn.probability": _churn,
     "churn.days_since_last": _since_last,

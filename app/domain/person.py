@@ -216,7 +216,7 @@ class _Run:
         while self.queue:
             conclusion, self.depth = self.queue.pop(0)
             # Where she stands changes often, and concerns nobody but windows: most packs ask for little of it.
-            if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion.kind, see.pack):
+            if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion, see.pack):
                 self.step(conclusion)
         if see.publishes and see.person is not group.person and not any(type(one) is PublishProfile for one in self.effects):
             see.person = publishing.after(group.person, see.person, see.now)

@@ -50,7 +50,10 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             to_name=name,
             cause=[open_window.opening],
             values=answer.values,
-            view=view(open_window, address if answer.channel == EMAIL else None, see, message),
+            view={
+                **view(open_window, address if answer.channel == EMAIL else None, see, message),
+                "offer": answer.values.get("offer") or {},
+            },
             arms=list(open_window.arms),
         )
     )

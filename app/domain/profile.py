@@ -26,6 +26,7 @@ from app.domain.purchases import Purchases
 from app.domain.recent import RecentProduct
 from app.domain.rhythm import Rhythm
 from app.domain.signals import Signal
+from app.domain.supplies import Supplies
 from app.domain.visits import OF_A_VISIT, Visit, visited
 from app.events import Conclusion, Event, JournalRecord, Rendered
 
@@ -92,6 +93,8 @@ class Profile(Struct, frozen=True, array_like=True):
     """Where, and to which version of the text, she last spoke on a purpose."""
     bounces: Bounces = Bounces()
     """Soft ones of her address in a row."""
+    supplies: Supplies = ()
+    """What she uses up and buys again."""
 
 
 Changes = dict[str, Any]

@@ -74,6 +74,14 @@ def peak(rhythm: Rhythm, first_at: int, last_at: int) -> int | None:
     return rhythm.months.index(most) + 1 if most >= PEAK_SHARE * count else None
 
 
+def next_month(month: int, now: int) -> int:
+    """The first instant after `now` at which that month of the year begins (ms, UTC)."""
+    today = _EPOCH + timedelta(milliseconds=now)
+    at = datetime(today.year, month, 1, tzinfo=UTC)
+    at = at if at > today else datetime(today.year + 1, month, 1, tzinfo=UTC)
+    return round((at - _EPOCH) / timedelta(milliseconds=1))
+
+
 def switching(purchases: Purchases) -> float | None:
     """How often, 0–1, an order's main category is another than that of the order before (A-142); None below two orders with one."""
     told = [one.category for one in purchases.newest.values() if one.category]

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, sensitive, window
+from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, sensitive, waits, window
 from app.domain.consent import tracked
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
@@ -126,7 +126,7 @@ class Scheduler:
                 continue
             held = True
             scope_key = scope.key(row.opening.scope, subject)
-            if scope_key is None:
+            if scope_key is None or not waits.told(row, subject):
                 continue
             place = self.place(row, subject)
             barred = delicate is not None and PERSONALISE in row.needs
@@ -138,8 +138,11 @@ class Scheduler:
                 if barred:
                     self.effects.append(Unopened(row.name, "sensitive"))  # what it tells of her is not written down
                     continue
+                every = waits.interval(subject, self.pack) if row.treated else 0
+                if every is None:
+                    continue
                 drawn = experiments.draw(self.pack, row.name, self.see.person_id, partial(self._holds, subject))
-                one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn)
+                one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn, every)
                 self.begin(self.answering(one) if row.opening.scope == SEND else one, row)
         return held
 
@@ -215,7 +218,18 @@ class Scheduler:
             for earlier in past:  # taken out again before its addition arrived
                 if any(mine.same(other) for mine in subject.products for other in earlier.products):
                     after = cancels.affected(after, earlier)
-        self.windows[place] = self.restarted(after, row, opened_at)
+        if row.until is not None:
+            self.windows[place] = self.postponed(after, row, subject, opened_at) if row.restart else after
+        else:
+            self.windows[place] = self.restarted(after, row, opened_at)
+
+    def postponed(self, one: Window, row: Trigger, subject: Subject, at: int) -> Window:
+        """The window waiting for the instant that a repeated opening tells, sooner or later than before."""
+        if one.step or one.send_id or one.awaits or at < one.opened_at:
+            return one
+        due_at = waits.first_due(row, subject, at, chain.arm_wait(self, one), one.every)
+        wake_at = HELD if one.wake_at == HELD else max(due_at, self.see.now)
+        return replace(one, due_at=due_at, wake_at=wake_at)
 
     def restarted(self, one: Window, row: Trigger, at: int) -> Window:
         """The window waiting anew for its first message, from `at`, where its row says so."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from app.domain import population, tiers
+from app.domain.concluded import ENTERED, LEFT, STAGE, TIER
 from app.domain.days import FOREVER
 from app.domain.effects import NOTHING, Conclude, Effect, Effects, Tell
 from app.domain.facts import Facts
@@ -23,10 +24,10 @@ from app.events import Conclusion, Counted, Event, JournalRecord, NotRendered, R
 if TYPE_CHECKING:
     from app.domain.person import Meeting, Person, See
 
-STAGE, TIER, ENTERED, LEFT = "stage", "tier", "segment_entered", "segment_left"
 OWN = frozenset((STAGE, TIER, ENTERED, LEFT))
 """Kinds of its conclusions. They change nothing that a predicate may ask of her beyond what was judged when they were drawn."""
 ORDERED = "order_placed"
+NOBODY: tuple[str, ...] = ()
 IN = "in"
 """Where people of a segment are counted."""
 
@@ -78,7 +79,7 @@ def merge(mine: Standing, theirs: Standing, meeting: Meeting, see: See) -> tuple
     for scheme, (stage, since) in theirs.stages.items():
         if scheme in stages and stages[scheme][0] == stage:
             stages[scheme] = (stage, min(since, stages[scheme][1]))
-    both = replace(mine, segments=segments, stages=stages, tiers={**theirs.tiers, **mine.tiers})
+    both = replace(mine, segments=segments, stages=stages, tiers={**theirs.tiers, **mine.tiers}, each={**theirs.each, **mine.each})
     see.judged = see.person
     judging = _Judging(both, see, see.now, None, (moved.source, moved.cause), ordered=True, counted=mine, known=theirs.stages)
     after, effects = judging.done(see.low_water if see.low_water > 0 else see.now)
@@ -140,13 +141,13 @@ class _Judging:
             self.until = min(self.until, known.until)
             her = replace(her, standing=replace(her.standing, stages=stages, flags=flags))
             known = self._facts(her, at)
-        segments = self._segments(verdicts.segments(known))
+        segments, each = self._segments(verdicts.segments(known), known)
         until = min(self.until, known.until)  # a stage that is held may end before what was read of her turns
         due = until if until < FOREVER else NEVER
         same = stages is part.stages and segments is part.segments and ranks == part.tiers and flags == part.flags
         if same and bins == part.counted and due == part.due and verdicts.rules == part.rules and part is self.counted:
             return part, NOTHING
-        after = Standing(stages, segments, ranks, bins, due, flags, verdicts.rules)
+        after = Standing(stages, segments, ranks, bins, due, flags, verdicts.rules, each)
         return after, (*self.effects, *_told(see.now, self.counted, after))
 
     def _facts(self, her: Person, at: int) -> Facts:
@@ -216,19 +217,23 @@ class _Judging:
             del stages[name]
         return stages
 
-    def _segments(self, found: tuple[str, ...]) -> dict[str, int]:
-        before = self.part.segments
-        if len(found) == len(before) and all([name in before for name in found]):
-            return before
+    def _segments(self, found: tuple[str, ...], known: Facts) -> tuple[dict[str, int], dict[str, str]]:
+        before, was = self.part.segments, self.part.each
+        each, moved = was, NOBODY
+        if self.pack.verdicts.each:
+            each = {name: str(known.get(path) or "") for name, path in self.pack.verdicts.each.items() if name in found}
+            moved = tuple([name for name in found if name in before and each.get(name) != was.get(name)])
+        if not moved and len(found) == len(before) and all([name in before for name in found]):
+            return before, was
         now = set(found)
         for name in before:
-            if name not in now:
-                self._conclude(LEFT, name, {"segment": name})
+            if name not in now or name in moved:
+                self._conclude(LEFT, name, _segment(name, was))
         for name in found:
-            if name not in before:
-                self._conclude(ENTERED, name, {"segment": name})
+            if name not in before or name in moved:
+                self._conclude(ENTERED, name, _segment(name, each))
         since = self._since(self.ts)
-        return {name: before.get(name, since) for name in found}
+        return {name: since if name in moved else before.get(name, since) for name in found}, each
 
     def _since(self, at: int) -> int:
         """When what is true now began: the instant at which time turned it, else the record's own place in time."""
@@ -237,6 +242,10 @@ class _Judging:
     def _conclude(self, kind: str, value: str, told: dict[str, Any]) -> None:
         cause = self.cause or derived_id(kind, value, *(self.about or (str(self.ts),)))
         self.effects.append(Conclude(Conclusion(self.see.now, self.see.person_id, kind, value, self.ts, cause, {"event": told})))
+
+
+def _segment(name: str, each: dict[str, str]) -> dict[str, Any]:
+    return {"segment": name, "of": each[name]} if name in each else {"segment": name}
 
 
 def _told(at: int, before: Standing, after: Standing) -> list[Effect]:

@@ -34,6 +34,9 @@ class Segment(Struct, frozen=True):
     why: str
     when: Predicate
     """Who is in it, from the moment this holds to the moment it no longer does: over `profile`, `intent`, `churn`."""
+    each: str | None = None
+    """A text that is known of her, such as `profile.primary_interest`: when it is another, she leaves the segment for the old one and
+    enters it for the new one. Conditions read it as `event.of`."""
 
 
 class Band(Struct, frozen=True):
@@ -66,5 +69,7 @@ class Verdicts(Struct, frozen=True):
     """Flags that hold; the stage of each scheme, in order."""
     segments: Callable[[Any], tuple[str, ...]]
     """Segments she is in."""
+    each: dict[str, str]
+    """Segment → the figure for which it is entered."""
     rules: int
     """A fingerprint of all that stands here: under other rules she is looked at anew."""

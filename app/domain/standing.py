@@ -23,3 +23,5 @@ class Standing(Struct, frozen=True, array_like=True):
     """Flags that hold."""
     rules: int = 0
     """Fingerprint of the pack's rows she was judged by."""
+    each: dict[str, str] = {}
+    """Segment → what she is in it for, of those that are entered for something."""

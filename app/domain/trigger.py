@@ -69,7 +69,10 @@ class Opening(Struct, frozen=True):
 
 
 class Cancel(Struct, frozen=True):
-    """What cancels an open window: `on` as in `Opening`; `when` may look at `window` alone, as it stands after this event."""
+    """What cancels an open window: `on` as in `Opening`; `when` may look at `event`, and at `window` as it stands after that event.
+
+    A conclusion about where she stands cancels only if what opened the window is true no more: leaving that segment, stage, tier, level.
+    """
 
     on: tuple[str, ...]
     scope: str
@@ -78,11 +81,22 @@ class Cancel(Struct, frozen=True):
     """One that happened before the opening counts, too: a click stays a click, though the open is told later."""
 
 
+class Offer(Struct, frozen=True):
+    """What a message offers: `discount` as a share of the price, 0.25 is 25 % (A-132). Templates read it as `offer`."""
+
+    kind: str
+    """Of the offer, in snake_case: what reports call it."""
+    discount: float
+    """The share of the price that it takes off, above 0 and below 1."""
+
+
 class Choice(Struct, frozen=True):
     """One leaf of a step's decision tree: the message where `when` holds. A row of a decision table is one, too (A-190)."""
 
     when: Condition
     message: str
+    offer: Offer | None = None
+    """What its message offers."""
 
 
 class Step(Struct, frozen=True):
@@ -96,6 +110,8 @@ class Step(Struct, frozen=True):
     """`sent`: only if the step before was sent, else it ends as that did; `any`: however that ended, short of a cancel."""
     choices: tuple[Choice, ...] = ()
     """Asked in order when the step is due; the first that holds names the message."""
+    offer: Offer | None = None
+    """What the message offers, where none of `choices` holds."""
 
 
 class Goal(Struct, frozen=True):
@@ -112,6 +128,7 @@ class Programme(Struct, frozen=True):
     """
 
     every: int
+    """0: as the treatment of the stage says that opened the window (A-072)."""
     times: int = 0
 
 
@@ -158,6 +175,19 @@ class Trigger(Struct, frozen=True):
     """How its messages may go out, in the pack's order of preference; what she prefers herself goes first."""
     best_hour: int = 0
     """A message may wait so long for the hour of the week at which she is likeliest to take it up; 0: it goes when it is due."""
+    until: str | None = None
+    """Key of its opening that tells an instant: the first message waits until then, and at least its `wait`; without one nothing opens."""
+    before: int = 0
+    """Its first message goes out so long before the instant of `until`."""
+    group_when: Condition | None = None
+    """Over the opening's `event`: only windows of which it holds are in the group."""
+    treated_wait: bool = False
+    """Its first wait is the interval that the treatment of the stage says that opened it."""
+
+    @property
+    def treated(self) -> bool:
+        """Whether it goes by how people of the stage are treated that opened it; of one without an interval nothing opens."""
+        return self.treated_wait or (self.programme is not None and not self.programme.every)
 
     def hears(self, subject: Subject) -> bool:
         """Whether what was done counts for it."""
@@ -197,11 +227,20 @@ class Experiment(Struct, frozen=True):
 
 
 class ChurnLevel(Struct, frozen=True):
-    """A level of churn: reached when the probability over `horizon_days` is above `threshold`."""
+    """A level of churn: reached when the probability over `horizon_days` is above `threshold` (X-01)."""
 
     name: str
     threshold: float
     horizon_days: int
+    falls: float | None = None
+    """It is left when the probability is no longer above this; None: the threshold itself. What lies between moves nobody twice."""
+    cool_down: int = 0
+    """Once reached it is not reached again before so many ms have passed, though she may be above it again (A.25, fault 5)."""
+
+    @property
+    def floor(self) -> float:
+        """The probability above which it is kept."""
+        return self.threshold if self.falls is None else self.falls
 
 
 class Sender(Struct, frozen=True):
@@ -275,6 +314,10 @@ class Pack(Struct, frozen=True):
     """How often and when a person may be written to at all, whatever the reason."""
     remembers: int = 0
     """How long her messages are kept for caps to count (ms)."""
+    heard: dict[str, frozenset[str]] = {}
+    """Kind of a conclusion about her standing → the values (`segment`, `scheme.stage`) that may open a row; not there: any."""
+    looks: tuple[str, ...] = ()
+    """Properties that the condition of some cancel reads: the look-back keeps them."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from app.domain import line, money, scope
+from app.domain import line, money, scope, waits
 from app.domain.contacts import Contacts
 from app.domain.days import DAY_MS
 from app.domain.dwell import View
@@ -29,6 +29,8 @@ HELD = 2**62
 CART = ("cart_add", "cart_remove")
 DELIVERY_MS = 60 * DAY_MS
 """An order that nobody has reported delivered by then will not be."""
+MAX_ASKED = 20
+"""Messages of a programme whose answers are still counted."""
 FRAME = 300
 """Bytes of a window's names, hashes and instants at most; what the shop sent is measured."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,6 +87,10 @@ class Window(Struct, frozen=True, array_like=True):
     """When its present step would first have gone out, had nothing held it (ms); 0: it never got so far. It expires by this."""
     released_at: int = 0
     """When its present step, once held, passed the gate (ms): its follow-up waits from here. 0: it was not held."""
+    every: int = 0
+    """Of a trigger that goes by treatments: the interval (ms) of the stage that opened it."""
+    asked: tuple[int, ...] = ()
+    """Of a programme: when its newest messages went out (ms), for `window.unanswered`."""
 
 
 class Sent(Struct, frozen=True, array_like=True):
@@ -133,10 +139,25 @@ def lines(window: Window) -> tuple[Line, ...]:
     return _decode_lines(window.gathered)
 
 
-def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_at: int, now: int, person_id: str, drawn: Drawn) -> Window:
-    """The window that `subject` opens (`event_at` is its own time); `opened_at` may be later, where a later event told the dwell."""
+def opened(
+    trigger: Trigger,
+    ref: str,
+    scope_key: str,
+    subject: Subject,
+    opened_at: int,
+    now: int,
+    person_id: str,
+    drawn: Drawn,
+    every: int = 0,
+) -> Window:
+    """The window that `subject` opens (`event_at` is its own time); `opened_at` may be later, where a later event told the dwell.
+
+    `every`: its interval, of a trigger that goes by treatments.
+    """
     name = ref.partition("@")[0]
-    due_at = opened_at + (DELIVERY_MS if trigger.delivery else trigger.steps[0].wait if drawn.wait is None else drawn.wait)
+    due_at = waits.first_due(trigger, subject, opened_at, drawn.wait, every)
+    if trigger.delivery:
+        due_at = opened_at + DELIVERY_MS
     told, gathered, more = _packed(subject)
     about = subject.products[0] if trigger.opening.scope == PRODUCT else NO_PRODUCT
     return Window(
@@ -161,6 +182,7 @@ def opened(trigger: Trigger, ref: str, scope_key: str, subject: Subject, opened_
         arms=drawn.arms,
         silent=drawn.silent,
         awaits=trigger.delivery,
+        every=every,
     )
 
 
@@ -238,8 +260,11 @@ def refunded(window: Window, subject: Subject) -> Window:
     return replace(window, refunded=line.value(lines(window)) if amount is None else window.refunded + max(0, amount))
 
 
-def facts(window: Window, orders: Orders | None) -> Facts:
-    """`window` as conditions see it; money as a plain number. `orders`: of a window of an order, whose account is kept there."""
+def facts(window: Window, orders: Orders | None, answered_at: int = 0) -> Facts:
+    """`window` as conditions see it; money as a plain number. `orders`: of a window of an order, whose account is kept there.
+
+    `answered_at`: when she last opened or clicked a mail herself (ms), for `unanswered`: its messages that went out since.
+    """
     kept = lines(window)
     cost, back = line.value(kept), window.refunded
     if orders is not None and window.scope == ORDER and (order := find(orders, window.key)) is not None:
@@ -252,10 +277,11 @@ def facts(window: Window, orders: Orders | None) -> Facts:
         "value": cost / money.UNITS,
         "refunded": back / money.UNITS,
         "step": window.step,
+        "unanswered": sum(at > answered_at for at in window.asked),
     }
 
 
-FACTS = frozenset(("views", "seconds", "products", "quantity", "value", "refunded", "step"))
+FACTS = frozenset(("views", "seconds", "products", "quantity", "value", "refunded", "step", "unanswered"))
 """Keys of `facts`; a test keeps them in step."""
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from app.domain import cancels, chain, contacts, dwell, scope
 from app.domain.cancels import DELIVERED, SHRINKS
+from app.domain.concluded import TOLD
 from app.domain.dwell import VIEW
 from app.domain.effects import NOTHING, Effects
 from app.domain.lookback import LookBack
@@ -102,7 +103,7 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
 
 def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, Effects]:
     pack, kind = see.pack, record.kind
-    if not heeds(part, kind, pack):
+    if pack is None or not heeds(part, record, pack):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     subject = scope.of_conclusion(record, see.person.profile.bot)
@@ -115,11 +116,16 @@ def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, E
     return turn.done()
 
 
-def heeds(part: Windows, kind: str, pack: Pack | None) -> bool:
-    """Whether a conclusion of this kind may do anything to her windows."""
+def heeds(part: Windows, found: Conclusion, pack: Pack | None) -> bool:
+    """Whether a conclusion may do anything to her windows. Of where she stands there are many, and most packs ask for few."""
     if pack is None:
         return False
-    return kind in pack.opens or kind in pack.cancels or (bool(part.goals) and kind in pack.goals) or _elsewhere(part, pack)
+    kind = found.kind
+    if kind in pack.opens and ((heard := pack.heard.get(kind)) is None or found.value in heard):
+        return True
+    if kind in pack.cancels and (part.open or part.counts or kind not in TOLD):
+        return True
+    return (bool(part.goals) and kind in pack.goals) or _elsewhere(part, pack)
 
 
 def _elsewhere(part: Windows, pack: Pack) -> bool:

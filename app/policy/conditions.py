@@ -17,7 +17,10 @@ from app.domain.trigger import Condition, Facts, Verdict
 
 OPENING = ("event", "profile", "intent", "churn")
 """What the condition of an opening may look at; there is no window yet."""
-CANCEL = ("window",)
+CANCEL = ("event", "window")
+"""Of a cancel: the event that would cancel, and the window as it stands after it."""
+GROUP = ("event",)
+"""Whether a window is in its group: what opened it."""
 STEP = ("event", "window", "profile", "intent", "churn")
 
 MAX_TEXT = 2_000

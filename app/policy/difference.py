@@ -25,6 +25,7 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
+    Offer,
     Opening,
     Pack,
     Programme,
@@ -32,10 +33,25 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy.phrases import PHRASES, Phrase, duration, events, value
+from app.policy.phrases import PHRASES, Phrase, duration, events, offer, value
 
 DERIVED = frozenset(
-    ("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals", "verdicts")
+    (
+        "version",
+        "ref",
+        "by_name",
+        "opens",
+        "cancels",
+        "blunt",
+        "dwells",
+        "idles",
+        "delivers",
+        "answers",
+        "goals",
+        "verdicts",
+        "heard",
+        "looks",
+    )
 )
 """Fields of a pack that follow from its others."""
 
@@ -219,13 +235,15 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{events(told.on)}{f' of the {told.scope}' if told.scope != 'person' else ''}{asked}"
         case Step():
             asked = f", if {told.when.text}" if told.when is not None else ""
-            return f"{told.message} {duration(told.wait)} after the one before{asked}"
+            return f"{told.message} {duration(told.wait)} after the one before{asked}{_offering(told.offer)}"
         case Choice():
-            return f"{told.message} if {told.when.text}"
+            return f"{told.message} if {told.when.text}{_offering(told.offer)}"
+        case Offer():
+            return offer(told)
         case Goal():
             return f"{events(told.on)} within {duration(told.within)}"
         case Programme():
-            return f"each {duration(told.every)}, {f'{told.times} times in all' if told.times else 'without end'}"
+            return f"each {value(Programme, 'every', told.every)}, {f'{told.times} times in all' if told.times else 'without end'}"
         case Group():
             return f"{told.name}, which protects each {told.scope}"
         case ChurnLevel():
@@ -249,6 +267,10 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
         case MessageSource():
             return told.subject
     return value(kind, field, told)
+
+
+def _offering(told: Offer | None) -> str:
+    return f", with {offer(told)}" if told is not None else ""
 
 
 def _absent(told: Any) -> bool:

@@ -6,10 +6,10 @@ One trigger goes down a spine with its exits beside it; a pack has a row per tri
 from __future__ import annotations
 
 from app.domain.scope import PERSON
-from app.domain.trigger import Arm, Opening, Pack, Step, Trigger
+from app.domain.trigger import Arm, Choice, Opening, Pack, Programme, Step, Trigger
 from app.policy.drawing import END, EVENT, GATE, MAX_CHOICES, MESSAGE, QUESTION, TRIGGER, WAIT, Drawing, Graph, Spine, cut
 from app.policy.ladder import opened_by
-from app.policy.phrases import duration, events, value
+from app.policy.phrases import duration, events, offer, value
 
 NTH = {1: "the 1st", 2: "the 2nd", 3: "the 3rd"}
 
@@ -52,12 +52,12 @@ class _Tree(Spine):
         since = "after its delivery" if row.delivery and first else "" if first else "after the one before was due"
         again = "anew at each repeated opening" if row.restart and first else ""
         idle = "of silence" if row.idle and first else ""
-        wait = self.down(WAIT, [f"wait {duration(step.wait)} {idle}".strip(), since, again])
+        wait = self.down(WAIT, [f"wait {_wait(row, step) if first else duration(step.wait)} {idle}".strip(), since, again])
         if row.cancels:
             names = [events(one.on) + (f" if {one.when.text}" if one.when is not None else "") for one in row.cancels]
             self.beside(wait, END, ["cancelled by", *(names if first else ["the same"])], "", True)
         asked = [f"consent to {' and '.join(row.needs)}" if row.needs else "", "address, caps, not late"]
-        gate = self._gate = self.down(GATE, ["the gate", *asked, f"group {row.group}" if row.group else ""])
+        gate = self._gate = self.down(GATE, ["the gate", *asked, _group(row)])
         out = [self.beside(gate, END, ["not sent, with its reason"], "closed")]
         self.ways = [(gate, "open", False)]
         if step.when is not None:
@@ -71,12 +71,12 @@ class _Tree(Spine):
         sent: list[tuple[str, str, bool]] = []
         for choice in step.choices[:MAX_CHOICES]:
             key = self.down(QUESTION, [choice.when.text])
-            sent.append((self.beside(key, MESSAGE, [choice.message], "yes"), "", False))
+            sent.append((self.beside(key, MESSAGE, _message(choice), "yes"), "", False))
             self.ways = [(key, "no", False)]
         if len(step.choices) > MAX_CHOICES:
             self.down(QUESTION, [f"… {len(step.choices) - MAX_CHOICES:,} more rows of the table"])
             self.ways = [(self.ways[0][0], "none holds", False)]
-        self.down(MESSAGE, [step.message])
+        self.down(MESSAGE, _message(step))
         self.ways = [*sent, *self.ways]
 
     def close(self) -> None:
@@ -84,9 +84,27 @@ class _Tree(Spine):
         if row.programme is not None:
             times = f", {row.programme.times} times in all" if row.programme.times else ""
             last = self.ways[-1][0]
-            self.draw.edge(last, self._gate, f"again each {duration(row.programme.every)}{times}", True)
+            self.draw.edge(last, self._gate, f"again each {value(Programme, 'every', row.programme.every)}{times}", True)
         if row.goal is not None:
             self.down(END, [f"goal: {events(row.goal.on)} within {duration(row.goal.within)}"])
+
+
+def _wait(row: Trigger, step: Step) -> str:
+    """How long the first message waits."""
+    if row.treated_wait:
+        return "as long as her stage's treatment says"
+    if row.until is None:
+        return duration(step.wait)
+    before = f"{duration(row.before)} before " if row.before else ""
+    return f"until {before}event.{row.until}, at least {duration(step.wait)}"
+
+
+def _group(row: Trigger) -> str:
+    return "" if row.group is None else f"group {row.group}{f' if {row.group_when.text}' if row.group_when is not None else ''}"
+
+
+def _message(one: Step | Choice) -> list[str]:
+    return [one.message, f"offers {offer(one.offer)}" if one.offer is not None else ""]
 
 
 def _counted(one: Opening) -> str:
@@ -117,14 +135,14 @@ def pack_graph(pack: Pack) -> Graph:
             opening[on] = draw.node(EVENT, on, row)
         cancels = " or ".join(dict.fromkeys(events(rule.on) for rule in one.cancels))
         lines = [one.name, one.opening.when.text if one.opening.when else "", _counted(one.opening)]
-        lines += [f"cancelled by {cancels}" if cancels else "", f"group {one.group}" if one.group else ""]
+        lines += [f"cancelled by {cancels}" if cancels else "", _group(one)]
         key = draw.node(TRIGGER, lines, row, 1)
         draw.edge(opening[on], key)
         for column, step in enumerate(one.steps, 2):
             names = list(dict.fromkeys([*(choice.message for choice in step.choices), step.message]))
             message = draw.node(MESSAGE, [*cut(names), f"if {step.when.text}" if step.when is not None else ""], row, column)
-            draw.edge(key, message, duration(step.wait))
+            draw.edge(key, message, _wait(one, step) if step is one.steps[0] else duration(step.wait))
             key = message
         if one.programme is not None:
-            draw.edge(key, key, f"each {duration(one.programme.every)}", True)
+            draw.edge(key, key, f"each {value(Programme, 'every', one.programme.every)}", True)
     return draw.graph(pack.name, f"{len(rows)} triggers", down=False)

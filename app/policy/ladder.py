@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from app.domain.concluded import CHURN_LEVEL, ENTERED, LEFT
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.segments import Segment
 from app.domain.tiers import TierScheme
@@ -19,8 +20,7 @@ from app.policy.standing_lint import of_standing
 from app.policy.standing_rows import Rows, band_segments
 from app.policy.truth import never
 
-ENTERED, LEFT = "segment_entered", "segment_left"
-CONCLUDED = (STAGE, TIER, ENTERED, LEFT)
+CONCLUDED = (STAGE, TIER, ENTERED, LEFT, CHURN_LEVEL)
 """Openings by what has become true of her."""
 _PARTS = re.compile(r" (?=&&|\|\|)")
 
@@ -44,6 +44,8 @@ def _groups(pack: Pack, kind: str) -> list[tuple[str, list[Node]]]:
     if kind == TIER:
         places = [(scheme.name, one.name) for scheme in pack.tier_schemes.values() for one in scheme.tiers]
         return [(f"{scheme}.{group}", _said(scheme=scheme, tier=group)) for scheme, group in places]
+    if kind == CHURN_LEVEL:
+        return [(one.name, _said(level=one.name)) for one in pack.churn_levels]
     return [(name, _said(segment=name)) for name in _segments(pack)]
 
 

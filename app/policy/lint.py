@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.domain.concluded import TOLD
 from app.domain.scope import ORDER, PERSON, PRODUCT, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
 from app.policy.expression import Node, parsed
@@ -81,6 +82,11 @@ class _Lint:
 
         return facts
 
+    def cancelling(self, row: Trigger, cancel: Cancel) -> Facts:
+        """What a cancel's condition may know: its own event, and the window."""
+        own, window = self.facts(Opening(cancel.on, PERSON), None), self.facts(row.opening, None)
+        return lambda path: own(path) if path.startswith("event.") else window(path)
+
     # --- triggers -------------------------------------------------------------------------------------------------------------
 
     def trigger(self, row: Trigger) -> None:
@@ -91,7 +97,7 @@ class _Lint:
         opening = self.condition(row.opening.when, (*at, "open", "when"), facts, "nothing opens this trigger")
         self.opening(row, (*at, "open"))
         for n, cancel in enumerate(row.cancels):
-            self.condition(cancel.when, (*at, "cancel", n, "when"), facts, "this never cancels anything")
+            self.condition(cancel.when, (*at, "cancel", n, "when"), self.cancelling(row, cancel), "this never cancels anything")
             self.cancel(row, cancel, (*at, "cancel", n))
         for n, step in enumerate(row.steps):
             place = at if n == 0 else (*at, "follow_up", n - 1)
@@ -128,8 +134,8 @@ class _Lint:
         needed, what = SCOPES.get(cancel.scope, ((), ""))
         if needed and not tells(cancel.on, needed):
             self.say((*at, "on"), f"{events(cancel.on)} carries no {what} by its contract: only one that does cancels", warning=True)
-        if cancel.when is not None or not set(row.opening.on) & set(cancel.on):
-            return
+        if cancel.when is not None or not set(row.opening.on) & set(cancel.on) or set(cancel.on) & set(TOLD):
+            return  # a conclusion of the same kind says that the one before is true no more
         if cancel.scope in (PERSON, row.opening.scope) and cancel.before:
             self.say(at, f"unreachable: the {events(cancel.on)} that opens {row.name} cancels it at once")
         elif cancel.scope == row.opening.scope:

@@ -13,7 +13,21 @@ from app.domain.segments import Band, BandScheme, Segment
 from app.domain.sensitive import Inference
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
-from app.domain.trigger import Arm, Cancel, Choice, ChurnLevel, Experiment, Goal, Group, Opening, Pack, Sender, Step, Trigger
+from app.domain.trigger import (
+    Arm,
+    Cancel,
+    Choice,
+    ChurnLevel,
+    Experiment,
+    Goal,
+    Group,
+    Offer,
+    Opening,
+    Pack,
+    Sender,
+    Step,
+    Trigger,
+)
 from app.policy.phrases import duration
 from app.policy.triggers import LATE, LATE_SLOW, NEEDS
 
@@ -34,6 +48,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "open"): ("open = { … }", Opening),
     ("trigger", "cancel"): ("cancel = [ { … } ]", Cancel),
     ("trigger", "choose"): ("choose = [ { … } ]", Choice),
+    ("trigger", "offer"): ("offer = { … }", Offer),
     ("trigger", "follow_up"): ("follow_up = [ { … } ]", Step),
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
@@ -56,7 +71,12 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
 }
 """Every table of a pack, in the order of the reference, and the type it becomes."""
-AS_ABOVE = {("trigger", "follow_up", "choose"): ("trigger", "choose")}
+AS_ABOVE = {
+    ("trigger", "follow_up", "choose"): ("trigger", "choose"),
+    ("trigger", "follow_up", "choose", "offer"): ("trigger", "offer"),
+    ("trigger", "follow_up", "offer"): ("trigger", "offer"),
+    ("trigger", "choose", "offer"): ("trigger", "offer"),
+}
 """Tables that are the same in another place."""
 
 MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
@@ -118,21 +138,40 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("trigger",), "name"): "Of the trigger, in snake_case; decisions and reports call it so.",
     (("trigger",), "open"): "What opens a window.",
     (("trigger",), "cancel"): "What ends it before its messages are sent.",
-    (("trigger",), "wait"): "Of the first message, from the opening's own time.",
+    (("trigger",), "wait"): (
+        "Of the first message, from the opening's own time; `treatment`: the interval of whoever is in the stage that opened it."
+    ),
+    (
+        ("trigger",),
+        "until",
+    ): "An instant that the opening tells, such as `event.reorder_at`: the first message waits until then, and at least `wait`.",
+    (("trigger",), "after"): (
+        "Of a programme: `any`: it goes on however the one before ended, short of a cancel, its `when`, and whoever cannot be written to."
+    ),
+    (("trigger",), "offer"): (Step, "offer"),
+    (("trigger", "choose"), "offer"): (Choice, "offer"),
+    (("trigger", "follow_up"), "offer"): (Step, "offer"),
     (("trigger",), "send"): "The first message; where none of `choose` holds.",
     (("trigger",), "choose"): (Step, "choices"),
     (("trigger",), "when"): "Asked when the first message is due; if it does not hold, that ends not_sent `condition_false`.",
     (("trigger",), "follow_up"): "Further messages, one after the other.",
-    (("trigger",), "every"): "Makes the last message a programme: again and again, so long after the one before, while its `when` holds.",
+    (("trigger",), "every"): (
+        "Makes the last message a programme: again and again, so long after the one before, while its `when` holds; `treatment`: as `wait`."
+    ),
     (("trigger",), "times"): "Of a programme: messages in all; without it there is no end.",
     (("trigger",), "goal"): "What the messages are for, so that it can be counted: the first such event after one of them.",
-    (("trigger", "open"), "on"): "The event type; `reachable`: an address and consent to e-mail are there for the first time.",
+    (("trigger", "open"), "on"): (
+        "The event type; or what has become true: `reachable` (an address and consent to e-mail for the first time), `stage`, `tier`, "
+        "`segment_entered`, `segment_left`, `churn_level`, `reorder` (when she will need a consumable again)."
+    ),
     (("trigger", "open"), "scope"): "One open window per person, per product, per order or per mail.",
     (("trigger", "open"), "within"): "All of them within so long; without it no limit but what is remembered.",
     (("trigger", "open"), "when"): "Asked of the event: over `event`, `profile`, `intent`, `churn`.",
-    (("trigger", "cancel"), "on"): "The event type.",
+    (("trigger", "cancel"), "on"): (
+        "As above. `segment_left`, `stage`, `tier`, `churn_level`, where a conclusion opened the window: only by leaving that very one."
+    ),
     (("trigger", "cancel"), "scope"): "Any of the person's (`person`), or one that concerns the window, by the opening's own scope.",
-    (("trigger", "cancel"), "when"): "Over `window` alone, as it stands after this event.",
+    (("trigger", "cancel"), "when"): "Over its own `event`, and over `window` as it stands after that.",
     (("trigger", "choose"), "when"): "Over `event`, `window`, `profile`, `intent`, `churn`.",
     (("trigger", "choose"), "send"): "The message where it holds.",
     (("trigger", "follow_up"), "wait"): "From when the message before was due.",

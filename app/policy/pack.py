@@ -10,11 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.caps import span
+from app.domain.concluded import TOLD
 from app.domain.message import MessageSource, speaks
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy import sensitive
 from app.policy.contact_policy import intervals
+from app.policy.heard import heard
 from app.policy.messages import ENDS, build_messages
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.problem import Problem
@@ -186,6 +188,10 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         contact=source.contact,
         remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),
         scoring=source.scoring,
+        heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),
+        looks=tuple(
+            sorted({key for one in triggers for rule in one.cancels if rule.when is not None for key in rule.when.event_keys or ()})
+        ),
     )
 
 
@@ -193,7 +199,7 @@ def _blunt(triggers: Iterable[Trigger]) -> frozenset[str]:
     rules = [rule for one in triggers for rule in one.cancels]
     sharp = {kind for rule in rules if rule.scope != PERSON or rule.when is not None or rule.before for kind in rule.on}
     # What she bought is kept whole: mails leave out what she has.
-    return frozenset(kind for rule in rules for kind in rule.on) - sharp - frozenset(PURCHASED)
+    return frozenset(kind for rule in rules for kind in rule.on) - sharp - frozenset((*PURCHASED, *TOLD))
 
 
 def _by_kind(pairs: Iterable[tuple[str, Trigger]]) -> dict[str, tuple[Trigger, ...]]:

@@ -24,6 +24,7 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
+    Offer,
     Opening,
     Pack,
     Programme,
@@ -127,6 +128,11 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Segment, "name"): Phrase("segment {old} is now named {new}"),
     (Segment, "why"): WHY,
     (Segment, "when"): Phrase("{who} now has people if {new} instead of if {old}"),
+    (Segment, "each"): Phrase(
+        "{who} is now entered for each {new} instead of each {old}",
+        "{who} is now entered for each {new}",
+        "{who} is no longer entered for each {old}",
+    ),
     (Treatment, "name"): Phrase("the treatment of {old} is now that of {new}"),
     (Treatment, "why"): WHY,
     (Treatment, "of"): Phrase("{who} is now of a {new} instead of a {old}"),
@@ -149,6 +155,16 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (ChurnLevel, "name"): Phrase("churn level {old} is now named {new}"),
     (ChurnLevel, "threshold"): Phrase("{who} is now reached above {new} instead of {old}"),
     (ChurnLevel, "horizon_days"): Phrase("{who} now looks {new} days ahead instead of {old}"),
+    (ChurnLevel, "falls"): Phrase(
+        "{who} is now left at {new} instead of at {old}",
+        "{who} is now left at {new} only",
+        "{who} is now left at its threshold instead of at {old}",
+    ),
+    (ChurnLevel, "cool_down"): Phrase(
+        "{who} is now reached again after {new} at the earliest instead of {old}",
+        "{who} is now reached again after {new} at the earliest",
+        "{who} may now be reached again at once, no longer after {old}",
+    ),
     (Group, "name"): Phrase("suppression group {old} is now named {new}"),
     (Group, "scope"): Phrase("{who} now protects each {new} instead of each {old}"),
     (Trigger, "name"): Phrase("trigger {old} is now named {new}"),
@@ -177,6 +193,22 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "programme"): Phrase("", "{who} now repeats its last message: {new}", "{who} no longer repeats its last message ({old})"),
     (Trigger, "delivery"): _flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
     (Trigger, "opens"): Phrase("{who} now counts {new} opens and clicks instead of {old}"),
+    (Trigger, "until"): Phrase(
+        "{who} now waits until {new} instead of until {old}", "{who} now waits until {new}", "{who} no longer waits until {old}"
+    ),
+    (Trigger, "before"): Phrase(
+        "{who} now speaks {new} before that instead of {old}",
+        "{who} now speaks {new} before that",
+        "{who} no longer speaks {old} before that",
+    ),
+    (Trigger, "group_when"): Phrase(
+        "{who} is now in its group only if {new} instead of if {old}",
+        "{who} is now in its group only if {new}",
+        "{who} is now always in its group, no longer only if {old}",
+    ),
+    (Trigger, "treated_wait"): _flag(
+        "{who} now waits as long as her stage's treatment says", "{who} no longer waits as long as her stage's treatment says"
+    ),
     (Trigger, "channels"): Phrase("{who} now goes out by {new} instead of {old}"),
     (Trigger, "best_hour"): Phrase(
         "{who} now waits up to {new} instead of {old} for her best hour",
@@ -212,6 +244,10 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (Step, "after"): Phrase("{who} now goes out after the one before if that was {new} instead of {old}"),
     (Step, "choices"): Phrase("", "{who} now chooses {new}", "{who} no longer chooses {old}"),
+    (Step, "offer"): _optional("the offer"),
+    (Offer, "kind"): Phrase("{who} now offers {new} instead of {old}"),
+    (Offer, "discount"): Phrase("{who} now takes {new} off instead of {old}"),
+    (Choice, "offer"): _optional("the offer"),
     (Choice, "when"): Phrase("{who} is now made if {new} instead of if {old}"),
     (Choice, "message"): Phrase("{who} now chooses {new} instead of {old}"),
     (Goal, "on"): Phrase("the goal of {who} is now {new} instead of {old}"),
@@ -252,6 +288,8 @@ DURATIONS = {
     (Trigger, "again"),
     (Trigger, "late"),
     (Trigger, "expires"),
+    (Trigger, "before"),
+    (ChurnLevel, "cool_down"),
     (Trigger, "best_hour"),
     (Opening, "within"),
     (Step, "wait"),
@@ -262,7 +300,7 @@ DURATIONS = {
     (Treatment, "every"),
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout")}
+SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount")}
 PERCENT = {(Tier, "share")}
 """Shares that are told in per cent already."""
 NUMBERS = {
@@ -293,6 +331,11 @@ def duration(ms: int) -> str:
     return f"{ms / UNITS[unit]:g}{unit}" if ms else "0s"
 
 
+def offer(told: Offer) -> str:
+    """An offer in words."""
+    return f"{told.kind} of {100 * told.discount:g} %"
+
+
 def value(kind: type[Struct], field: str, told: Any) -> str:
     """A field's value in words."""
     if (kind, field) in PERCENT and isinstance(told, int | float):
@@ -301,6 +344,10 @@ def value(kind: type[Struct], field: str, told: Any) -> str:
         return told.text
     if isinstance(told, bool):
         return "yes" if told else "no"
+    if (kind, field) == (Programme, "every") and not told:
+        return "interval that her stage's treatment says"
+    if isinstance(told, Offer):
+        return offer(told)
     if (kind, field) in DURATIONS and isinstance(told, int):
         return duration(told)
     if (kind, field) in SHARES and isinstance(told, int | float):

@@ -99,7 +99,7 @@ class _Listener(Fields):
             self._field(at, name).required = True
 
     def text(self, told: dict[str, Any], at: Path, field: str, pattern: re.Pattern[str] | None = None, form: str = "") -> str | None:
-        self._note(at, field, "condition" if field == "when" else "text")
+        self._note(at, field, "condition" if field in ("when", "group_when") else "text")
         return None
 
     def duration(self, told: dict[str, Any], at: Path, field: str, default: int = 0) -> int:

@@ -40,7 +40,7 @@ SUPPRESSION = ("why", "soft_bounces")
 SEND_TIME = ("why", "prior")
 HOUR_PRIOR = 5
 SENDER = ("from", "name", "reply_to")
-LEVEL = ("name", "why", "threshold", "horizon_days")
+LEVEL = ("name", "why", "threshold", "horizon_days", "falls", "cool_down")
 GROUP = ("name", "why", "scope")
 NO_BASES: Mapping[str, str] = {}
 
@@ -247,7 +247,7 @@ class Source:
         return Group(name, scope) if name else None
 
     def _level(self, told: dict[str, Any], at: Path) -> ChurnLevel | None:
-        self.read.known(told, at, LEVEL, required=LEVEL)
+        self.read.known(told, at, LEVEL, required=("name", "why", "threshold", "horizon_days"))
         name = self.read.text(told, at, "name", SNAKE, "snake_case")
         self.read.text(told, at, "why")
         threshold = told.get("threshold")
@@ -255,7 +255,10 @@ class Source:
             self.read.wrong((*at, "threshold"), "threshold: a probability between 0 and 1")
             return None
         days = self.read.whole(told, at, "horizon_days", 1, 365, 30, "whole days, 1 to 365")
-        return ChurnLevel(name, float(threshold), days) if name else None
+        falls, cool_down = self.read.share(told, at, "falls"), self.read.duration(told, at, "cool_down")
+        if falls is not None and falls > threshold:
+            self.read.wrong((*at, "falls"), f"falls: {falls:g} lies above the threshold, {threshold:g}: she would leave the level at once")
+        return ChurnLevel(name, float(threshold), days, falls, cool_down) if name else None
 
 
 def included(text: str, file: str) -> tuple[Rows, list[Problem]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from app.domain.churn import NO_LEVEL
+from app.domain.concluded import CHURN_LEVEL, REORDER
 from app.domain.trigger import Condition, Pack, Trigger
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, known
@@ -51,12 +53,21 @@ def _told(pack: Pack, name: str, kinds: set[str]) -> Fact | None:
     """Of a property of the conclusions about her standing."""
     if not any(name in STANDING[kind] for kind in kinds):
         return None
+    if kinds & {CHURN_LEVEL, REORDER} or name == "of":
+        return _of_level(pack, name) if kinds == {CHURN_LEVEL} else Fact()
     stages = (one.name for scheme in pack.stage_schemes.values() for one in scheme.stages)
     tiers = (one.name for scheme in pack.tier_schemes.values() for one in scheme.tiers)
     schemes = (*(pack.stage_schemes if "stage" in kinds else ()), *(pack.tier_schemes if "tier" in kinds else ()))
     groups = (*(stages if "stage" in kinds else ()), *(tiers if "tier" in kinds else ()))
     values = {"segment": segments_of(pack), "scheme": _once(schemes)}.get(name, _once(groups))
     return Fact("text", values=values, always=len(kinds) == 1 and name != "before")
+
+
+def _of_level(pack: Pack, name: str) -> Fact:
+    """Of a property of the conclusions about her churn."""
+    levels = tuple(one.name for one in pack.churn_levels)
+    told = {"level": Fact("text", values=(*levels, NO_LEVEL), always=True), "before": Fact("text", values=levels)}
+    return told.get(name, Fact("flag", always=True) if name == "risen" else Fact("number", 0, 1))
 
 
 def segments_of(pack: Pack) -> tuple[str, ...]:
@@ -117,6 +128,7 @@ def _asked(pack: Pack) -> Iterator[str]:
 def _conditions(row: Trigger) -> Iterator[Condition]:
     yield from (one for one in (row.opening.when, *(step.when for step in row.steps)) if one is not None)
     yield from (choice.when for step in row.steps for choice in step.choices)
+    yield from (rule.when for rule in row.cancels if rule.when is not None)
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

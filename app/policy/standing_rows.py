@@ -70,9 +70,10 @@ def verdicts(rows: Rows) -> Verdicts:
         [(one.name, None if one.when is None else _tree(one.when)) for one in scheme.stages] for scheme in rows.stage_schemes.values()
     ]
     segments = [(one.name, _tree(one.when)) for one in (*band_segments(rows).values(), *rows.segments.values())]
-    told = msgspec.json.encode([told_of(one) for one in (rows.stage_schemes, rows.tier_schemes, rows.flags)] + [told_of(segments)])
+    each = {name: one.each for name, one in rows.segments.items() if one.each is not None}
+    told = msgspec.json.encode([told_of(one) for one in (rows.stage_schemes, rows.tier_schemes, rows.flags, each)] + [told_of(segments)])
     rules = int.from_bytes(hashlib.blake2b(told, digest_size=7).digest(), "big")
-    return Verdicts(predicate.ladders(flags, schemes, kind), predicate.segments(segments, kind, flags), rules)
+    return Verdicts(predicate.ladders(flags, schemes, kind), predicate.segments(segments, kind, flags), each, rules)
 
 
 def told_of(told: Any) -> Any:

@@ -14,7 +14,7 @@ from app.policy.conditions import BadCondition
 from app.policy.expression import Node, paths
 from app.policy.fields import HOUR, SNAKE, Fields
 from app.policy.place import Path
-from app.policy.predicate import FLAGS, SEGMENTS, STILL
+from app.policy.predicate import FLAGS, OPEN, SEGMENTS, STILL
 from app.policy.standing_rows import Rows, band_segments, banded, kind_of
 
 STAGE_SCHEME = ("name", "why", "hold", "stage")
@@ -23,7 +23,7 @@ TIER_SCHEME = ("name", "why", "by", "tier")
 TIER_ROW = ("name", "share")
 BAND_SCHEME = ("name", "why", "by", "when", "band")
 BAND_ROW = ("name", "least", "above")
-SEGMENT = ("name", "why", "when")
+SEGMENT = ("name", "why", "when", "each")
 TREATMENT = ("why", "stage", "tier", "mails", "every", "focus", "content", "tone", "discount")
 GOES_BY = ("stage", "tier")
 TREATED = "profile.treatment"
@@ -195,7 +195,7 @@ class Standings:
 
     def _segment(self, told: dict[str, Any], at: Path, below: list[object]) -> Segment | None:
         read = self._fields
-        read.known(told, at, SEGMENT, required=SEGMENT)
+        read.known(told, at, SEGMENT, required=("name", "why", "when"))
         name, why = read.text(told, at, "name", SNAKE, "snake_case"), read.text(told, at, "why")
         when = self._predicate(told, at, "when")
         if when is None or not name or not why:
@@ -210,7 +210,10 @@ class Standings:
                 "itself" if other == name else "stands below: a segment may name those above it" if other in below else "does not exist"
             )
             read.wrong((*at, "when"), f"when: segment {other!r} {stands}")
-        return Segment(name, why, when)
+        each = read.text(told, at, "each")
+        if each is not None and kind_of(each) not in (STILL, OPEN):
+            read.wrong((*at, "each"), f"each: a figure that changes at instants, such as profile.primary_interest, not {each!r}")
+        return Segment(name, why, when, each)
 
     # --- treatments -------------------------------------------------------------------------------------------------------------
 

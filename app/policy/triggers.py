@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from app.domain.chain import MAIL_SENT
+from app.domain.concluded import ENTERED, REORDER, STAGE, STANDINGS, TOLD
 from app.domain.event_types import EVENT_TYPES
 from app.domain.reach import CHANNELS, EMAIL
 from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED, SEND
-from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, Programme, Step, Trigger
+from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Offer, Opening, Programme, Step, Trigger
 from app.policy import conditions
 from app.policy.fields import DAY, HOUR, SNAKE, Fields
 from app.policy.place import Path
@@ -24,15 +26,13 @@ NEEDS = ("email", "personalise")
 PRIORITY = 100
 REACHABLE = "reachable"
 """An opening that is no event: an address and consent to e-mail are there for the first time."""
-STANDING: dict[str, tuple[str, ...]] = {
-    "stage": ("scheme", "stage", "before"),
-    "tier": ("scheme", "tier", "before"),
-    "segment_entered": ("segment",),
-    "segment_left": ("segment",),
-}
+STANDING = TOLD
 """Openings by what has become true of her, by an event or by time alone (A-080), and what they tell as `event`."""
+TREATMENT = "treatment"
+"""Instead of a duration: the interval that the treatment of the stage says that opened the window (A-072)."""
 OPENS = ("all", "human")
 """Whose opens and clicks count."""
+KEY = re.compile(r"[A-Za-z_]\w{0,99}")
 MAX_BEST_HOUR = 7 * DAY
 MAX_COUNT = 20
 MAX_STEPS = 20
@@ -40,14 +40,15 @@ MAX_CHOICES = 200
 MAX_DEPTH = 3
 
 TRIGGER = (
-    "name", "why", "open", "cancel", "wait", "send", "choose", "when", "follow_up", "every", "times", "needs", "priority", "restart",
-    "idle", "once", "again", "group", "goal", "opens", "delivery", "late", "expires", "transactional", "converts", "depth", "best_hour",
-    "channels",
+    "name", "why", "open", "cancel", "wait", "until", "before", "send", "choose", "when", "offer", "follow_up", "every", "times", "after",
+    "needs", "priority", "restart", "idle", "once", "again", "group", "group_when", "goal", "opens", "delivery", "late", "expires",
+    "transactional", "converts", "depth", "best_hour", "channels",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
-FOLLOW_UP = ("wait", "send", "choose", "when", "after")
-CHOICE = ("when", "send")
+FOLLOW_UP = ("wait", "send", "choose", "when", "offer", "after")
+CHOICE = ("when", "send", "offer")
+OFFER = ("kind", "discount")
 GOAL = ("on", "within")
 
 
@@ -69,7 +70,8 @@ class Triggers:
         why = read.text(told, at, "why")
         opening = self._opening(read.table(told, at, "open"), (*at, "open"))
         cancels = [self._cancel(one, (*at, "cancel", n), opening) for n, one in enumerate(read.list(told, at, "cancel", dict))]
-        first = self._step(told, at)
+        treated = [field for field in ("wait", "every") if told.get(field) == TREATMENT]
+        first = self._step({name: value for name, value in told.items() if name not in treated}, at)
         later = [self._follow_up(one, (*at, "follow_up", n)) for n, one in enumerate(read.list(told, at, "follow_up", dict))]
         if len(later) >= MAX_STEPS:
             read.wrong((*at, "follow_up"), f"follow_up: a chain of more than {MAX_STEPS} messages; a programme repeats with every")
@@ -84,19 +86,28 @@ class Triggers:
         group = read.text(told, at, "group")
         if group is not None and group not in self._groups:
             read.wrong((*at, "group"), f"unknown group {group!r}: [[group]] has {', '.join(self._groups) or 'none'}")
+        group_when = self._condition(told, at, conditions.GROUP, "group_when")
+        if "group_when" in told and group is None:
+            read.wrong((*at, "group_when"), "group_when: group is missing")
+        if treated and opening is not None and opening.on not in ((STAGE,), (ENTERED,)):
+            why = f"only where a {STAGE} opens, or a segment entered for each, there is a {TREATMENT}"
+            read.wrong((*at, treated[0]), f"{treated[0]}: {why}")
+        until, before_ms = self._until(told, at, opening)
+        if "after" in told and "every" not in told:
+            read.wrong((*at, "after"), "after: of the first message only a programme asks; every is missing")
         if group is not None and transactional:
             read.wrong((*at, "group"), "group: a transactional message waits for no other")
         delivery = read.flag(told, at, "delivery")
         if delivery and opening is not None and opening.scope != ORDER:
             read.wrong((*at, "delivery"), f"delivery: only a window of an order ({ORDER}) can wait for it")
-        slow = first is not None and first.wait >= DAY
+        slow = until is not None or "wait" in treated or (first is not None and first.wait >= DAY)
         late = read.duration(told, at, "late", LATE_SLOW if slow else LATE)
         expires = read.duration(told, at, "expires", EXPIRES)
         if not expires:
             read.wrong((*at, "expires"), "expires: a message that is worth nothing on arrival")
         priority = read.whole(told, at, "priority", 0, 1000, PRIORITY, "a whole number, 0 to 1000, the lower goes first")
         restart, idle, once = (read.flag(told, at, field) for field in ("restart", "idle", "once"))
-        goal, programme = self._goal(told, at), self._programme(told, at)
+        goal, programme = self._goal(told, at), self._programme(told, at, treated)
         opens = read.one_of(told, at, "opens", OPENS, OPENS[0])
         converts = read.share(told, at, "converts") or 0.0
         depth = read.whole(told, at, "depth", 0, MAX_DEPTH, 1)
@@ -131,6 +142,10 @@ class Triggers:
             depth,
             channels=channels,
             best_hour=best_hour,
+            until=until,
+            before=before_ms,
+            group_when=group_when,
+            treated_wait="wait" in treated,
         )
 
     def _channels(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
@@ -168,8 +183,10 @@ class Triggers:
             return None
         if on == MAIL_SENT and scope != SEND:
             read.wrong((*at, "scope"), f"scope: {on} is about the mail: {SEND}")
-        if on in STANDING and scope != PERSON:
+        if on in STANDINGS and scope != PERSON:
             read.wrong((*at, "scope"), f"scope: {on} is about the {PERSON}")
+        if on == REORDER and scope != PRODUCT:
+            read.wrong((*at, "scope"), f"scope: {on} is about one {PRODUCT}")
         if on == "purchase" and scope == PRODUCT:
             read.wrong((*at, "scope"), f"scope: a purchase opens a window of the {PERSON} or of its {ORDER}; an order has many products")
             return None
@@ -202,6 +219,8 @@ class Triggers:
         if scope != PERSON and opening is not None and scope != opening.scope:
             read.wrong((*at, "scope"), f"scope: {PERSON}, or the opening's own ({opening.scope}), not {scope!r}")
         when = self._condition(told, at, conditions.CANCEL)
+        if when is not None and "event" in when.reads and when.event_keys is None:
+            read.wrong((*at, "when"), "when: what a cancel asks of its event it names: event.status")
         before = read.flag(told, at, "before")
         if before and scope == PERSON:
             read.wrong((*at, "before"), "before: whatever she did before would cancel every window; name the opening's own scope")
@@ -224,7 +243,7 @@ class Triggers:
         if message is None:
             return None
         self.sends.append((message, read.places.line((*at, "send"))))
-        return Step(wait, message, when, after, choices)
+        return Step(wait, message, when, after, choices, self._offer(told, at))
 
     def _choices(self, told: dict[str, Any], at: Path) -> tuple[Choice, ...]:
         read = self._fields
@@ -239,12 +258,41 @@ class Triggers:
             read.wrong((*at, "choose"), f"choose: more than {MAX_CHOICES} rows; a decision table in CSV has room for more")
         for n, one in enumerate(rows):
             place: Path = (*at, "choose", n)
-            read.known(one, place, CHOICE, required=CHOICE)
+            read.known(one, place, CHOICE, required=("when", "send"))
             when, message = self._condition(one, place, conditions.STEP), read.text(one, place, "send")
+            offer = self._offer(one, place)
             if when is not None and message is not None:
                 self.sends.append((message, read.places.line((*place, "send"))))
-                chosen.append(Choice(when, message))
+                chosen.append(Choice(when, message, offer))
         return tuple(chosen)
+
+    def _offer(self, told: dict[str, Any], at: Path) -> Offer | None:
+        read, place = self._fields, (*at, "offer")
+        offer = read.table(told, at, "offer")
+        if not offer:
+            return None
+        read.known(offer, place, OFFER, required=OFFER)
+        kind, discount = read.text(offer, place, "kind", SNAKE, "snake_case"), read.share(offer, place, "discount")
+        if discount in (0, 1):
+            read.wrong((*place, "discount"), "discount: a share of the price above 0 and below 1, such as 0.25")
+        return Offer(kind, discount) if kind and discount else None
+
+    def _until(self, told: dict[str, Any], at: Path, opening: Opening | None) -> tuple[str | None, int]:
+        """(key of the opening's event, ms before the instant it tells)."""
+        read = self._fields
+        text, before = read.text(told, at, "until"), read.duration(told, at, "before")
+        if "before" in told and text is None:
+            read.wrong((*at, "before"), "before: until is missing")
+        if text is None:
+            return None, 0
+        root, _, key = text.partition(".")
+        if root != "event" or not KEY.fullmatch(key):
+            read.wrong((*at, "until"), f"until: what the opening tells, such as event.appointment_at, not {text!r}")
+            return None, 0
+        known = STANDING.get(opening.on[0]) if opening is not None else None
+        if known is not None and key not in known:
+            read.wrong((*at, "until"), f"until: {opening.on[0] if opening else ''} tells {', '.join(known)}, not {key!r}")
+        return key, before
 
     def _goal(self, told: dict[str, Any], at: Path) -> Goal | None:
         read, place = self._fields, (*at, "goal")
@@ -259,8 +307,10 @@ class Triggers:
             return None
         return Goal(PURCHASED[:1] if on == "purchase" else (on,), within)
 
-    def _programme(self, told: dict[str, Any], at: Path) -> Programme | None:
+    def _programme(self, told: dict[str, Any], at: Path, treated: list[str]) -> Programme | None:
         read = self._fields
+        if "every" in treated:
+            return Programme(0, read.whole(told, at, "times", 1, 1000, 0) if "times" in told else 0)
         every, times = read.duration(told, at, "every"), read.whole(told, at, "times", 1, 1000, 0) if "times" in told else 0
         if times and not every:
             read.wrong((*at, "times"), "times: every is missing")
@@ -277,12 +327,12 @@ class Triggers:
         self._fields.wrong((*at, "on"), f"unknown event {on!r}: a shop's own event types are listed in event_types{hint}")
         return None
 
-    def _condition(self, told: dict[str, Any], at: Path, roots: tuple[str, ...]) -> Condition | None:
-        text = self._fields.text(told, at, "when")
+    def _condition(self, told: dict[str, Any], at: Path, roots: tuple[str, ...], field: str = "when") -> Condition | None:
+        text = self._fields.text(told, at, field)
         if text is None:
             return None
         try:
             return conditions.condition(text, roots)
         except conditions.BadCondition as error:
-            self._fields.wrong((*at, "when"), f"when: {error}")
+            self._fields.wrong((*at, field), f"{field}: {error}")
             return None
