@@ -146,7 +146,7 @@ def _went(turn: Scheduler, one: Window, row: Trigger) -> None:
     if one.closing or not exists(row, following):
         del turn.windows[turn.at(one.window_id)]
     else:
-        asked = (*one.asked, turn.see.now)[-MAX_ASKED :] if row.programme is not None else ()
+        asked = (*one.asked, turn.see.now)[-MAX_ASKED:] if row.programme is not None else ()
         _arm(turn, replace(one, sent=one.sent if one.silent else one.sent + 1, asked=asked), row, following)
 
 

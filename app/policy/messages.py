@@ -23,15 +23,13 @@ from app.policy.sensitive import prints
 
 NOTHING_LISTED = Sensitive()
 SHIPPED = Path(__file__).parent / "messages"
-"""Messages and layout parts (`_NAME.mjml`, `_NAME.txt`) that every pack may use, and put its own in the place of."""
+"""Messages and layout parts (`_NAME.mjml`) that every pack may use, and put its own in the place of."""
 
 MAX_SOURCE = 200_000
 """Characters of one file."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BLOCK = re.compile(r"\{%-?\s*(end)?(if|unless|case|for|capture|comment|raw|ifchanged|doc)\b")
 _FIELDS = ("subject", "preheader")
-Fields = dict[str, tuple[tuple[str, int], str]]
-"""Field of the front matter → (file and line, template)."""
 ENDS = (".mjml", ".sms.txt", ".push.txt")
 """Any of which makes a message."""
 _OPT_OUT = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}|\bSTOP\b")
@@ -53,6 +51,11 @@ def build_messages(
             built[name] = message
     # A fault in a shared part is one fault, however many messages include it.
     return built, list(dict.fromkeys(problems))
+
+
+Field = tuple[tuple[str, int], str]
+"""(file and line, template)."""
+NO_FIELD: Field = (("", 0), "")
 
 
 class _Building:
@@ -120,9 +123,9 @@ class _Building:
     def _push(self, file: Path) -> dict[str, str]:
         fields, body = self._read(file, _FIELDS[:1])
         self._check(body, html=False)
-        return {"push": straight(body.text.strip()), "push_title": straight(fields.get("subject", ("", ""))[1])}
+        return {"push": straight(body.text.strip()), "push_title": straight(fields.get("subject", NO_FIELD)[1])}
 
-    def _read(self, file: Path, known: Sequence[str]) -> tuple[Fields, Source]:
+    def _read(self, file: Path, known: Sequence[str]) -> tuple[dict[str, Field], Source]:
         """Front matter, each field checked, and the text below it."""
         fields, body, problems = _read_text(file, known, self._find)
         self._problems += problems
@@ -134,11 +137,11 @@ class _Building:
         self._problems += _check(source, html, self._sensitive)
 
 
-def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | None]) -> tuple[Fields, Source, list[Problem]]:
+def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | None]) -> tuple[dict[str, Field], Source, list[Problem]]:
     """Front matter, the text below `---`, problems. Parts (`_NAME.txt`) are included as in MJML."""
     whole, problems = mjml.read(file, find)
     lines = whole.text.split("\n")
-    fields: Fields = {}
+    fields: dict[str, Field] = {}
     end = next((number for number, line in enumerate(lines) if line.strip() == "---"), None)
     if end is None:
         return {}, Source("", ((str(file), 1),)), [*problems, Problem(str(file), 1, f"no --- between {', '.join(known)} and text")]
@@ -152,7 +155,7 @@ def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | No
             problems.append(whole.problem_at(number, f"{name.strip()} a second time"))
         else:
             fields[name.strip()] = (whole.places[number - 1], value.strip())
-    problems += [Problem(str(file), 1, f"no {field}") for field in known if not fields.get(field, ("", ""))[1]]
+    problems += [Problem(str(file), 1, f"no {field}") for field in known if not fields.get(field, NO_FIELD)[1]]
     body = lines[end + 1 :]
     if not "".join(body).strip():
         problems.append(Problem(str(file), end + 1, "no text"))

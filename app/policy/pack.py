@@ -116,7 +116,7 @@ def _unspoken(source: Source, messages: dict[str, MessageSource]) -> list[Proble
     """Triggers whose messages have no text in any of their channels, or in one that they name."""
     found: list[Problem] = []
     for trigger in source.triggers:
-        of_arms = {arm.message for one, _ in source.experiments.values() if trigger.name in one.triggers for arm in one.arms}
+        of_arms = {arm.message or "" for one, _ in source.experiments.values() if trigger.name in one.triggers for arm in one.arms}
         names = sorted(({name for _, name in messages_of(trigger)} | of_arms) & messages.keys())
         line = source.line(trigger.name, "channels")
         silent = [name for name in names if not any(speaks(messages[name], one) for one in trigger.channels)]
