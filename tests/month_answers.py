@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from app.events import Send, iso
+from app.events import iso
+from tests.month_ledger import Mail
 from tests.month_people import DAY_MS, MINUTE_MS, One, Told, product
 
 SOONEST_MS = 61_000
@@ -29,13 +30,16 @@ class Answers:
         self.seed = seed
         self.had: dict[int, deque[int]] = {}
 
-    def of(self, who: One, send: Send, at: int) -> Iterator[Told]:
+    def of(self, who: One, send: Mail, at: int) -> Iterator[Told]:
         rng = Random(f"{self.seed} answer {who.number} {send.trigger} {send.step} {at}")
         had = self.had.setdefault(who.number, deque())
         while had and had[0] <= at - 7 * DAY_MS:
             had.popleft()
         had.append(at)
         told = _Telling(who, send)
+        if send.channel != "email":
+            yield told(at + SOONEST_MS, f"{send.channel}_sent", {})
+            return
         yield told(at + SOONEST_MS, "email_sent", {})
         if who.dead:
             yield told(at + 2 * SOONEST_MS, "email_bounce", {"kind": "hard"})
@@ -64,12 +68,12 @@ class Answers:
 class _Telling:
     """Events about one send of hers."""
 
-    def __init__(self, who: One, send: Send) -> None:
+    def __init__(self, who: One, send: Mail) -> None:
         self.who, self.send, self.count = who, send, 0
 
     def __call__(self, at: int, kind: str, properties: dict[str, Any]) -> Told:
         self.count += 1
-        mail = {"send_id": self.send.send_id} if kind.startswith("email_") else {}
+        mail = {"send_id": self.send.send_id} if kind.startswith(("email_", "sms_", "push_")) else {}
         event = {
             "event_id": f"{self.send.send_id[:16]}-{self.count}",
             "event_type": kind,

@@ -162,11 +162,12 @@ class Ledger:
         return mail
 
     def _refused(self, known: Known, mail: Mail) -> str:
-        if known.unsubscribed or known.bounced:
+        if mail.channel == "email" and (known.unsubscribed or known.bounced):
             return "unsubscribed" if known.unsubscribed else "bounced"
-        if self.assumed:
-            return next((one for one in self.pack.by_name[mail.trigger].needs if known.purposes.get(one) is False), "")
-        return next((one for one in self.pack.by_name[mail.trigger].needs if not known.purposes.get(one)), "")
+        needs = {one for one in self.pack.by_name[mail.trigger].needs if one not in ("email", "sms", "push")}
+        if mail.channel != "email" or "email" in self.pack.by_name[mail.trigger].needs:
+            needs.add(mail.channel)
+        return next((one for one in sorted(needs) if not known.purposes.get(one, self.assumed)), "")
 
     def _decided(self, said: _Said) -> None:
         at, window, place = _ms(said.at), said.window_id, (said.window_id, said.step)

@@ -33,6 +33,15 @@ def test_a_month_keeps_every_promise() -> None:
     assert len(mails) > PEOPLE and len({one.trigger for one in mails}) > 5 and len({one.zone for one in mails}) > 5
 
 
+# interface.md sections 6 and 7, in their own figures, whatever the pack's caps are called
+def test_a_month_of_merged_keeps_what_the_interface_promises() -> None:
+    programme = ("lifecycle_programme",)
+    promised = (Cap("week", "", 4, 7 * DAY), Cap("gap", "", 1, 16 * HOUR), Cap("programme", "", 2, 7 * DAY, triggers=programme))
+    for who, mails in month().ledger.went.items():
+        assert not [told for cap in promised for told in exceeded(cap, mails, month().ledger.pack)], who
+        assert all(8 <= local_hour(one, "UTC") < 21 for one in mails), who
+
+
 def test_its_report_tells_what_was_sent_and_what_was_not() -> None:
     text = month().text
     for title in ("Messages per person and week", "By trigger", "By the hour on her own wall", "Not sent", "Held", "again within 7 days"):
