@@ -144,10 +144,12 @@ def _digest(book: Book) -> dict[str, Any]:
     told = book.weeks[start].result(book.responses.goals if book.responses is not None and book.goals else None)
     if not any(told[one][what] for one in ("this_week", "week_before") for what in ("opened", "sent", "cancelled", "steps_held_back")):
         raise No(f"nothing was decided in the week of {iso(start)[:10]} and the one before")
-    answers = None
-    if book.responses is not None:
+    answers, notes = None, list(book.notes)
+    if book.responses is not None and book.responses.events:
         answers = tolerance(book.responses.sends(book.sent), book.segments, book.newest)
-    notes = list(book.notes)
+    elif book.responses is not None:
+        # Nobody opened anything, or nobody reports it: what people bear cannot be told from that.
+        notes.append("no event says that a message was opened, clicked or unsubscribed from: how many people bear is not known")
     if book.newest < start + WEEK_MS:
         notes.append(f"the week is not over: told up to {iso(book.newest)[:19]}")
     return {"week": iso(start)[:10], "until": iso(start + WEEK_MS)[:10], **told, "tolerance": answers, "notes": notes}
@@ -188,8 +190,6 @@ def _of_files(
         book.notes.append("how many messages people bear is not told: --events FILE says who opened, clicked and unsubscribed")
         return book
     book.responses = of_events(events_file, settings.secret)
-    if not book.responses.events:
-        book.notes.append(f"{events_file.name} says of no message that it was sent, opened, clicked or unsubscribed from")
     if profiles is not None:
         for one in profiles_file.from_file(profiles):
             _stand(book, one)

@@ -116,7 +116,7 @@ class Readers:
                 after = told["after"]
 
     async def _of_person(self, person_id: str, path: str) -> Any:
-        return await self._at(partition_of(person_id.encode(), self.of), path, {}, missing=(404,))
+        return await self._at(partition_of(person_id.encode(), self.of), path, {"exact": "1"}, missing=(404,))
 
     async def _at(self, partition: int, path: str, query: dict[str, str], missing: tuple[int, ...] = ()) -> Any:
         for left in reversed(range(TRIES)):

@@ -101,18 +101,18 @@ class ReaderHttp:
             raise Answer(403, "foreign_host", "ask by a loopback name, or set KAIROS_READ_KEYS")
 
     async def _person(self, request: web.Request) -> web.Response:
-        person, profile = await self._found(request.match_info["id"])
+        person, profile = await self._found(request)
         hers = await asyncio.to_thread(self._reader.decisions, person)
         return _json(b'{"person_id":%b,"profile":%b,"decisions":%d}' % (orjson.dumps(person), profile or b"null", len(hers)))
 
     async def _decisions(self, request: web.Request) -> web.Response:
         sought = _sought(request)
-        person, _ = await self._found(request.match_info["id"])
+        person, _ = await self._found(request)
         hers = await asyncio.to_thread(self._reader.decisions, person, sought)
         return _json(b'{"person_id":%b,"decisions":[%b]}' % (orjson.dumps(person), b",".join(hers)))
 
     async def _sends(self, request: web.Request) -> web.Response:
-        person, _ = await self._found(request.match_info["id"])
+        person, _ = await self._found(request)
         hers = await asyncio.to_thread(self._reader.sends, person)
         return _json(b'{"person_id":%b,"sends":[%b]}' % (orjson.dumps(person), b",".join(hers)))
 
@@ -138,11 +138,13 @@ class ReaderHttp:
         following = None if page.after is None else base64.urlsafe_b64encode(page.after).decode()
         return _json(b'{"decisions":[%b],"after":%b}' % (b",".join(page.rows), orjson.dumps(following)))
 
-    async def _found(self, asked: str) -> tuple[str, bytes | None]:
-        """(person id, profile) of whom `asked` means: a customer id, an anonymous id, a person id. Raises `Answer`."""
+    async def _found(self, request: web.Request) -> tuple[str, bytes | None]:
+        """(person id, profile) of a customer id, an anonymous id, a person id (`exact=1`: that alone). Raises `Answer`."""
         self._ready()
+        asked = request.match_info["id"]
         persons = [asked] if _PERSON.fullmatch(asked) else []
-        persons += [person_id(self._settings.secret, f"{kind}:{asked}") for kind in ("c", "a")]
+        if request.query.get("exact") != "1":
+            persons += [person_id(self._settings.secret, f"{kind}:{asked}") for kind in ("c", "a")]
         reader = self._reader
         for person in persons:
             if (profile := await asyncio.to_thread(reader.profile, person)) is not None:
@@ -152,7 +154,7 @@ class ReaderHttp:
         for person in persons:
             if person not in foreign and len(await asyncio.to_thread(reader.decisions, person)):
                 return person, None
-        # A person id names one person: only her own worker can say that there is nothing.
+        # Only the worker of each can say that there is nothing of her.
         for person in foreign:
             await self._here(reader.partition(person))
         raise Answer(404, "unknown", f"nothing is kept of {asked}")
