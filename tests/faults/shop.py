@@ -58,9 +58,21 @@ def packs() -> dict[str, Pack]:
 class Known:
     """What the naive intake knows of an identifier."""
 
-    ids: set[str] = field(default_factory=set)
+    ids: list[tuple[int, str]] = field(default_factory=list)
+    """(second of arrival, event id) as they came here: a record that was put back came when it was put back."""
     to: str = ""
     linked: list[str] = field(default_factory=list)
+    lived: bool = False
+
+    def new(self, event_id: str, second: int) -> bool:
+        """Whether no such id came within the last 48 h, nor among the last 512 (design.md 5); then it is one of them."""
+        while self.ids and self.ids[0][0] < second - 48 * 3600:
+            self.ids.pop(0)
+        if any(event_id == one for _, one in self.ids):
+            return False
+        self.ids = [*self.ids, (second, event_id)][-512:]
+        self.lived = True
+        return True
 
 
 class ShopModel:
@@ -93,9 +105,8 @@ class ShopModel:
             quiet = [Link(at, one, own, "", own) for one in told]
             return [("customer_events", value), *(self._sealed(link, partition, record.offset) for link in quiet)]
         mine = seen.setdefault(who, Known())
-        if event_id in mine.ids:
+        if not mine.new(event_id, at // 1000):
             return []
-        mine.ids.add(event_id)
         person_id = mine.to or own
         made: list[Made] = []
         for one in told:
@@ -122,7 +133,7 @@ class ShopModel:
                 told.append(Link(link.at, one, into, cause, was or own))
         also = tuple(one.cause for one in told)
         sealed = [self._sealed(one, partition, offset) for one in told]
-        lived = bool(mine.ids) and (begins or was == into)
+        lived = mine.lived and (begins or was == into)
         if follows or lived:
             return [("journal", events.encode(MergeOut(link.at, was if follows else own, into, link.cause, also))), *sealed]
         answer = [("journal", events.encode(Moved(link.at, into, "", b"", link.cause, also)))] if link.cause or also else []
