@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import experiments, gate, goals, merging, originals, plan, scope, window
+from app.domain import arbitration, experiments, gate, goals, groups, holding, merging, originals, plan, scope
 from app.domain.decision import decide
 from app.domain.gate import Answer
+from app.domain.moment import LOST
 from app.domain.scope import SEND
 from app.domain.trigger import Step, Trigger
-from app.domain.window import HELD, Sent, Window
+from app.domain.window import Sent, Window
 from app.events import NotRendered, Rendered
 
 if TYPE_CHECKING:
@@ -50,47 +51,50 @@ def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
 
 
 def fire(turn: Scheduler, due_now: Iterable[Window]) -> None:
-    """Takes due windows through the gate, one by one, by (priority, due_at, window_id)."""
+    """Takes due windows through the gate, one by one: first what has run out of time, which frees groups, then by arbitration."""
     if merging.waits(turn.see.person.merging):
-        due_now = _hold(turn, due_now)
-    for one in sorted(due_now, key=lambda one: (turn.row(one).priority, one.due_at, one.window_id)):
-        row = turn.row(one)
-        if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
-            _next(turn, one, row, "expired", recorded=True)
-            continue
-        if one.awaits:
-            _next(turn, one, row, "expired")
-            continue
-        step = step_of(row, one.step)
-        answer = gate.ask(one, row, step, turn.pack, turn.see)
-        if answer.reason is None and row.group is not None:
-            answer = _grouped(turn, one, row, answer)
-        if answer.reason is not None:
-            _next(turn, one, row, answer.reason, answer.values)
-            continue
-        message = _message(turn, one, step, answer.values)
-        if one.silent:
-            _unspoken(turn, one, row, message, answer)
-            continue
-        planned = plan.plan(one, row, message, answer, turn.see)
-        turn.effects.append(planned)
-        turn.windows[turn.at(one.window_id)] = replace(one, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
-
-
-def _hold(turn: Scheduler, due_now: Iterable[Window]) -> list[Window]:
-    """While something of hers is on its way nothing goes out, and each due window is said to be held, once. Returns what sends nothing."""
-    silent = []
+        due_now = holding.merging(turn, due_now)
+    asking: list[Window] = []
     for one in due_now:
-        if one.send_id or one.awaits:
-            silent.append(one)
+        if one.send_id:  # nobody answered before its message expired; a later answer changes nothing any more
+            _next(turn, one, turn.row(one), "expired", recorded=True)
+        elif one.awaits:
+            _next(turn, one, turn.row(one), "expired")
         else:
-            turn.effects.append(decide(one, turn.see, "held", one.step, "merging", due_at=one.due_at))
-            turn.windows[turn.at(one.window_id)] = replace(one, wake_at=HELD)
-    return silent
+            asking.append(one)
+    for one in arbitration.ordered(turn, asking):
+        row = turn.row(one)
+        _pass(turn, one, row, step_of(row, one.step))
+
+
+def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
+    """One due step: it ends, it is held, or it goes."""
+    answer = gate.ask(one, row, step, turn.pack, turn.see, turn.contacts)
+    if answer.reason is None:
+        answer = groups.ask(turn, one, row, answer)
+    if answer.reason is not None:
+        if holding.dropped(turn, one, answer):
+            _next(turn, one, row, LOST, answer.values)
+        elif answer.wake_at:
+            holding.hold(turn, one, answer)
+        else:
+            _next(turn, one, row, answer.reason, answer.values)
+        return
+    message = _message(turn, one, step, answer.values)
+    released = replace(one, held="", released_at=turn.see.now) if one.first_at else one
+    if one.silent:
+        _unspoken(turn, released, row, message, answer)
+        return
+    planned = plan.plan(one, row, message, answer, turn.see)
+    turn.effects.append(planned)
+    holding.reserve(turn, row, planned.plan)
+    turn.windows[turn.at(one.window_id)] = replace(released, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
 
 
 def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
     """The renderer's answer: the next step waits from the due_at of this one, or the rest ends with it."""
+    rendered = isinstance(record, Rendered)
+    holding.settle(turn, record.send_id, rendered)
     one = next((one for one in turn.windows if one.send_id == record.send_id), None)
     if one is None:
         return
@@ -100,6 +104,9 @@ def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
         return
     if turn.pack.answers:
         turn.originals = originals.kept(turn.mails(), originals.of(one, one.send_id, record.message, row.opening.scope == SEND))
+    for other in tuple(turn.windows):
+        if other.held == groups.REASON and not other.closing and groups.shared(turn, other, one):
+            _next(turn, other, turn.row(other), groups.REASON, groups.seen(row, one))
     _went(turn, one, row)
 
 
@@ -147,9 +154,11 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
 
 
 def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
-    """The step of this number waits from the due_at of the one before it, whatever lies between."""
-    due_at = one.due_at + sum(wait_of(row, step) for step in range(one.step + 1, number + 1))
-    armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=max(due_at, turn.see.now + 1))
+    """The step of this number waits from the due_at of the one before it, of one that was held from its release, whatever lies between."""
+    since = one.released_at or one.due_at
+    due_at = since + sum(wait_of(row, step) for step in range(one.step + 1, number + 1))
+    wake_at = max(due_at, turn.see.now + 1)
+    armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=wake_at, held="", first_at=0, released_at=0)
     turn.windows[turn.at(one.window_id)] = armed
     values = {"message": step_of(row, number).message}
     turn.effects.append(decide(armed, turn.see, "scheduled", number, due_at=due_at, values=values))
@@ -167,22 +176,6 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
         values["chosen"] = chosen.when.text
         return chosen.message
     return step.message
-
-
-def _grouped(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
-    """Who of her other windows speaks for the group: one that has sent, or is sending, and has not ended (X-11)."""
-    group = turn.pack.groups.get(row.group or "")
-    if group is None:
-        return answer  # the pack now active has no such group
-    mine = window.products(one) if group.scope == scope.PRODUCT else []
-    for other in turn.windows:
-        if other.window_id == one.window_id or other.silent or not (other.sent or other.send_id) or turn.row(other).group != row.group:
-            continue
-        theirs = window.products(other) if group.scope == scope.PRODUCT else []
-        if group.scope != scope.PRODUCT or any(a.same(b) for a in mine for b in theirs):
-            held_by = {"group": group.name, "held_by": other.trigger, "window_id": other.window_id}
-            return Answer("suppression_group", {**answer.values, **held_by})
-    return answer
 
 
 def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:

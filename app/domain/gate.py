@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from app.domain import facts as known
-from app.domain import profile, window
+from app.domain import moment, profile, window
 from app.domain.consent import allows
+from app.domain.contacts import Contact, Contacts
 from app.domain.facts import Facts as Known
 from app.domain.profile_view import named
 from app.domain.scope import ORDER
@@ -26,15 +27,24 @@ HERS = frozenset(("profile", "intent", "churn"))
 
 
 class Answer(Struct, frozen=True):
-    """`reason` None: it may go, to `address` (email, name); else why not (interface.md section 4). `values`: what the gate saw."""
+    """`reason` None: it may go now; else why not (interface.md section 4), and with `wake_at` not yet. `values`: what the gate saw."""
 
     reason: str | None
     values: dict[str, Any]
     address: tuple[str, str | None] | None = None
+    """Of whoever it goes to: on that channel, and the name."""
+    channel: str = "email"
+    wake_at: int = 0
+    """It is held until then (ms), at most until it expires; 0: it is not."""
+    lost_to: Contact | None = None
+    """The message that has the place it would have had, until that is answered."""
 
 
-def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See) -> Answer:
-    """Gates in order, the first that closes tells. `trigger`, `step`: of the window's own pack version; `pack`: the one active now."""
+def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See, known: Contacts = ()) -> Answer:
+    """Gates in order, the first that closes tells. `trigger`, `step`: of the window's own pack version; `pack`: the one active now.
+
+    `known`: the messages she got lately, those of this very turn among them. The suppression group is asked in groups.py.
+    """
     values: dict[str, Any] = {}
     reason = _person(see, values) or _late(open_window, trigger, see, values) or _consent(trigger, pack, see, values)
     if reason is not None:
@@ -44,7 +54,18 @@ def ask(open_window: Window, trigger: Trigger, step: Step, pack: Pack, see: See)
         return Answer("no_address", values)
     if step.when is not None and not _holds(step.when, open_window, see, values):
         return Answer("condition_false", values)
+    until = expires_at(open_window, trigger, see.now)
+    if open_window.first_at and see.now >= until:
+        return Answer(open_window.held, values)
+    held = moment.hold(trigger, "email", pack, see, known, until)
+    if held is not None:
+        return Answer(held.reason, values | held.values, address, "email", held.at, held.lost_to)
     return Answer(None, values, address)
+
+
+def expires_at(open_window: Window, trigger: Trigger, now: int) -> int:
+    """When the present step is worth nothing any more: so long after the later of its due and the first moment it could have gone."""
+    return max(open_window.due_at, open_window.first_at or now) + trigger.expires
 
 
 def gather(condition: Condition, event: dict[str, Any], see: See, open_window: Window | None = None) -> Facts:
@@ -82,6 +103,8 @@ def _add(told: Facts, condition: Condition, event: dict[str, Any], see: See, ope
 
 
 def _late(open_window: Window, trigger: Trigger, see: See, values: dict[str, Any]) -> str | None:
+    if open_window.first_at:
+        return None  # it came in time; what held it since is no fault of its own
     lateness = see.now - open_window.due_at
     if lateness <= trigger.late:
         return None

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import cancels, dwell, goals, lookback, originals, repeats, scope, window
+from app.domain import cancels, contacts, dwell, goals, lookback, originals, repeats, scope, window
 from app.domain.cancels import MAX_LATEST
 from app.domain.chain import MAX_SENT, same_scope
 from app.domain.effects import Conclude, Effect, Effects, Keep
 from app.domain.lookback import LookBack
-from app.domain.scheduler import MAX_BYTES, MAX_ONCE, MAX_OPEN, Scheduler, delivered
+from app.domain.scheduler import MAX_BYTES, MAX_ONCE, MAX_OPEN, Scheduler, delivered, moved
 from app.domain.window import HELD, NEVER, Latest, Sent, Window, Windows
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ class _Meet:
                 due_at = later.due_at
             elif row.restart or row.idle:
                 due_at = max(due_at, later.due_at)
-            wake_at = one.wake_at if due_at == one.due_at or one.wake_at == HELD else max(due_at, turn.see.now)
-            one = replace(one, due_at=due_at, wake_at=wake_at, awaits=one.awaits and later.awaits)
+            if due_at != one.due_at:
+                one = moved(one, due_at, turn.see.now)
+            one = replace(one, awaits=one.awaits and later.awaits)
         turn.windows[turn.at(earlier.window_id)] = one
         self.turn.stop(later, row, "not_sent", "merged", values={"window_id": earlier.window_id})
 
@@ -187,5 +188,7 @@ UNIONS: dict[str, Callable[[Any, Any, int], Any]] = {
     "counts": lambda mine, theirs, now: repeats.union(mine, theirs),
     "goals": lambda mine, theirs, now: goals.union(mine, theirs),
     "latest": _latest,
+    "contacts": lambda mine, theirs, now: contacts.union(mine, theirs),
+    "forgotten": lambda mine, theirs, now: mine + theirs,
 }
 """Field of `Windows` → its union, as of now; every field but `open` and `next` (a test keeps them in step)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain import facts, line, money, recent, window
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
-from app.domain.gate import Answer
+from app.domain.gate import Answer, expires_at
 from app.domain.message import profile_keys
 from app.domain.product import Product
 from app.domain.profile_view import record
@@ -37,15 +37,14 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             window_id=open_window.window_id,
             person_id=see.person_id,
             customer_id=see.person.profile.customer_id,
-            channel="email",
+            channel=answer.channel,
             trigger=trigger.name,
             step=open_window.step,
             message=message,
             policy=open_window.ref,
             opened_at=open_window.opened_at,
             due_at=open_window.due_at,
-            # The first possible fire is this one: nothing but the low-water mark holds a step back before its gate.
-            expires_at=max(open_window.due_at, see.now) + trigger.expires,
+            expires_at=expires_at(open_window, trigger, see.now),
             to_email=email,
             to_name=name,
             cause=[open_window.opening],

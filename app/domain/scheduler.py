@@ -42,8 +42,10 @@ class Scheduler:
 
     __slots__ = (
         "_tracked",
+        "contacts",
         "counts",
         "effects",
+        "forgotten",
         "goals",
         "latest",
         "newest_cancel",
@@ -62,6 +64,7 @@ class Scheduler:
         self.windows, self.pending, self.once, self.sent = list(part.open), part.pending, part.once, part.sent
         self.counts, self.goals, self.latest = part.counts, part.goals, part.latest
         self.newest_cancel = part.newest_cancel
+        self.contacts, self.forgotten = part.contacts, part.forgotten
         self.effects: list[Effect] = []
         self.originals: Originals | None = None
         """Her last mails, where they changed."""
@@ -78,11 +81,12 @@ class Scheduler:
             and self.sent is part.sent
             and self.counts is part.counts
             and self.latest is part.latest
+            and self.contacts is part.contacts
         ):
             return part, NOTHING
         upcoming = min([one.wake_at for one in open_now], default=NEVER)
-        after = Windows(open_now, self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest)
-        return after, effects
+        marks = self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest
+        return Windows(open_now, *marks, self.contacts, self.forgotten), effects
 
     def row(self, one: Window) -> Trigger:
         """The window's trigger in its own pack version."""
@@ -213,8 +217,7 @@ class Scheduler:
         if one.step or one.send_id or one.awaits or at <= one.opened_at:
             return one
         due_at = max(one.due_at, at + chain.first_wait(self, one, row))
-        wake_at = HELD if one.wake_at == HELD else max(due_at, self.see.now)
-        return one if due_at == one.due_at else replace(one, due_at=due_at, wake_at=wake_at)
+        return one if due_at == one.due_at else moved(one, due_at, self.see.now)
 
     def active(self, subject: Subject) -> None:
         """She is doing something: windows that wait for her silence go on waiting."""
@@ -290,6 +293,13 @@ def _unchanged(before: tuple[Window, ...], after: list[Window]) -> tuple[Window,
     if len(before) == len(after) and all(map(is_, before, after)):
         return before
     return tuple(after)
+
+
+def moved(one: Window, due_at: int, now: int) -> Window:
+    """The window with its first wait ending at another time: what held it before has no say in that."""
+    if one.wake_at == HELD:
+        return replace(one, due_at=due_at, first_at=0)
+    return replace(one, due_at=due_at, wake_at=max(due_at, now), held="", first_at=0)
 
 
 def delivered(one: Window, row: Trigger, subject: Subject, now: int) -> Window:

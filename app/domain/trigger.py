@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
 from app.domain.scope import Subject
@@ -142,6 +143,16 @@ class Trigger(Struct, frozen=True):
     """Of an order's window: its first wait counts from the delivery."""
     opens: str = "all"
     """Which opens and clicks open it, cancel it and reach its goal: `all`, or `human`, those that no machine made (X-26)."""
+    transactional: bool = False
+    """About something she asked for or bought: exempt from quiet hours, send time, caps and suppression groups."""
+    converts: float = 0.0
+    """Share of its messages that end in an order: what a message is worth when several compete for one place."""
+    depth: int = 1
+    """How much its messages show that she is known, 0–3 (A-261)."""
+    best_hour: int = 0
+    """A message may wait so long for her best hour; 0: not at all."""
+    channels: tuple[str, ...] = ("email",)
+    """Ways to reach her, the pack's favourite first (A-203)."""
 
     def hears(self, subject: Subject) -> bool:
         """Whether what was done counts for it."""
@@ -245,6 +256,10 @@ class Pack(Struct, frozen=True):
     """Event types and conclusion kinds that some row has for its goal."""
     cancels: dict[str, tuple[Trigger, ...]]
     """Event type or conclusion kind → triggers that it may cancel."""
+    contact: ContactPolicy = ContactPolicy()
+    """How often and when a person may be written to at all, whatever the reason."""
+    remembers: int = 0
+    """How long her messages are kept for caps to count (ms)."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
 

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.domain import line, money, scope
+from app.domain.contacts import Contacts
 from app.domain.days import DAY_MS
 from app.domain.dwell import View
 from app.domain.experiments import Drawn
@@ -78,6 +79,12 @@ class Window(Struct, frozen=True, array_like=True):
     """`control_arm` or `holdout`: each message she would get is recorded, none goes out."""
     awaits: bool = False
     """Its first wait has not begun: the order is not delivered yet."""
+    held: str = ""
+    """Why its present step is held: `quiet_hours`, `send_time`, `frequency_cap`, `lost_to_trigger`, `suppression_group`, `merging`."""
+    first_at: int = 0
+    """When its present step would first have gone out, had nothing held it (ms); 0: it never got so far. It expires by this."""
+    released_at: int = 0
+    """When its present step, once held, passed the gate (ms): its follow-up waits from here. 0: it was not held."""
 
 
 class Sent(Struct, frozen=True, array_like=True):
@@ -110,6 +117,10 @@ class Windows(Struct, frozen=True, array_like=True):
     """Messages whose goal may still be reached."""
     latest: Latest = ()
     """(kind, event id, the shop's time) of the newest event of each kind that cancels whatever it is about: no look-back need list them."""
+    contacts: Contacts = ()
+    """The messages she got lately, or is about to: what caps count."""
+    forgotten: int = 0
+    """Messages that gave way among them before their time."""
 
 
 def properties(window: Window) -> dict[str, Any]:

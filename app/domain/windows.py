@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import cancels, chain, dwell, scope
+from msgspec.structs import replace
+
+from app.domain import cancels, chain, contacts, dwell, scope
 from app.domain.cancels import DELIVERED, SHRINKS
 from app.domain.dwell import VIEW
 from app.domain.effects import NOTHING, Effects
@@ -31,15 +33,22 @@ def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effec
         return _event(part, record, see)
     if isinstance(record, Conclusion):
         return _conclusion(part, record, see)
-    if isinstance(record, Rendered | NotRendered) and part.open:
-        turn = Scheduler(part, see, _active(part, see))
-        chain.answered(turn, record)
-        return turn.done()
+    if isinstance(record, Rendered | NotRendered):
+        return _answer(part, record, see)
     return part, NOTHING
 
 
+def _answer(part: Windows, record: Rendered | NotRendered, see: See) -> tuple[Windows, Effects]:
+    if not part.open:  # its window is over, but its place among her messages is not
+        after = contacts.answered(part.contacts, record.send_id, isinstance(record, Rendered))
+        return (part if after is part.contacts else replace(part, contacts=after)), NOTHING
+    turn = Scheduler(part, see, _active(part, see))
+    chain.answered(turn, record)
+    return turn.done()
+
+
 def wake(part: Windows, see: See) -> tuple[Windows, Effects]:
-    """A tick's low-water mark has passed a due: every due step goes through the gate, by (priority, due_at, window_id)."""
+    """A tick's low-water mark has passed a due: every due step goes through the gate, one after the other."""
     turn = Scheduler(part, see, _active(part, see))
     chain.fire(turn, [one for one in part.open if one.wake_at <= see.low_water])
     return turn.done()

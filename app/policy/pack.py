@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from app.domain.caps import span
 from app.domain.message import MessageSource
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
+from app.policy.contact_policy import intervals
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.messages import build_messages
 from app.policy.problem import Problem
@@ -147,6 +149,8 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         blunt=_blunt(triggers),
         goals=frozenset(kind for one in triggers if one.goal is not None for kind in one.goal.on),
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
+        contact=source.contact,
+        remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),
         scoring=source.scoring,
     )
 

@@ -7,10 +7,13 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.contact_policy import ContactPolicy
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
 from app.domain.scoring import Scoring
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
+from app.policy import contact_policy
+from app.policy.contact_policy import Contact
 from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
@@ -26,7 +29,8 @@ __all__ = ["REACHABLE", "Source"]
 REGIMES = ("opt_in", "opt_out")
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores",
+    "scores", "contact",
+    *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
 SENDER = ("from", "name", "reply_to")
@@ -59,6 +63,7 @@ class Source:
         """Name → experiment, and whether it is switched on."""
         self.holdout = 0.0
         self.scoring = Scoring()
+        self.contact = ContactPolicy()
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
@@ -101,7 +106,7 @@ class Source:
         if base.problems:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
-        self.scoring = base.scoring
+        self.scoring, self.contact = base.scoring, base.contact
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows = base.rows
 
@@ -147,6 +152,7 @@ class Source:
         self._standings(told, bases)
         self._triggers(told, frozenset(own))
         self._experiments(told)
+        self._contact(told)
         for what in ("trigger", "churn_level", "group", "experiment"):
             read.twice([one.get("name") for one in read.list(told, (), what, dict)], what)
         if sum(one.once for one in self.triggers) > MAX_ONCE:
@@ -158,6 +164,13 @@ class Source:
         named = {one.name: one for one in self.triggers} | {one.name: one for one in new if one}
         self.triggers = tuple(named.values())
         self.sends += rows.sends
+
+    def _contact(self, told: dict[str, Any]) -> None:
+        self.contact = Contact(self.read, self.contact).policy(told, "extends" in told)
+        depths = {one.name: one.depth for one in self.triggers}
+        declared = [one.get("name") for one in self.read.list(told, (), "cap", dict)]
+        for name, why in contact_policy.unfounded(self.contact, self.rows.goes_by, self.rows.treatments, depths):
+            self.read.wrong(("cap", declared.index(name)) if name in declared else ("extends",), f"cap {name!r}: {why}")
 
     def _experiments(self, told: dict[str, Any]) -> None:
         rows = Experiments(

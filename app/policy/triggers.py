@@ -9,6 +9,7 @@ from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, Programme, Step, Trigger
 from app.policy import conditions
+from app.policy.contact_policy import CHANNELS
 from app.policy.fields import DAY, HOUR, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import meant
@@ -34,10 +35,12 @@ OPENS = ("all", "human")
 MAX_COUNT = 20
 MAX_STEPS = 20
 MAX_CHOICES = 200
+MAX_DEPTH = 3
 
 TRIGGER = (
     "name", "why", "open", "cancel", "wait", "send", "choose", "when", "follow_up", "every", "times", "needs", "priority", "restart",
-    "idle", "once", "again", "group", "goal", "opens", "delivery", "late", "expires",
+    "idle", "once", "again", "group", "goal", "opens", "delivery", "late", "expires", "transactional", "converts", "depth", "best_hour",
+    "channels",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
@@ -68,7 +71,8 @@ class Triggers:
         later = [self._follow_up(one, (*at, "follow_up", n)) for n, one in enumerate(read.list(told, at, "follow_up", dict))]
         if len(later) >= MAX_STEPS:
             read.wrong((*at, "follow_up"), f"follow_up: a chain of more than {MAX_STEPS} messages; a programme repeats with every")
-        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS)
+        transactional = read.flag(told, at, "transactional")
+        needs = read.list(told, at, "needs", str) if "needs" in told else list(NEEDS[:1] if transactional else NEEDS)
         for purpose in needs:
             if purpose not in self._consent:
                 read.wrong((*at, "needs") if "needs" in told else at, f"needs {purpose!r}, of which [consent] says nothing")
@@ -78,6 +82,8 @@ class Triggers:
         group = read.text(told, at, "group")
         if group is not None and group not in self._groups:
             read.wrong((*at, "group"), f"unknown group {group!r}: [[group]] has {', '.join(self._groups) or 'none'}")
+        if group is not None and transactional:
+            read.wrong((*at, "group"), "group: a transactional message waits for no other")
         delivery = read.flag(told, at, "delivery")
         if delivery and opening is not None and opening.scope != ORDER:
             read.wrong((*at, "delivery"), f"delivery: only a window of an order ({ORDER}) can wait for it")
@@ -90,6 +96,12 @@ class Triggers:
         restart, idle, once = (read.flag(told, at, field) for field in ("restart", "idle", "once"))
         goal, programme = self._goal(told, at), self._programme(told, at)
         opens = read.one_of(told, at, "opens", OPENS, OPENS[0])
+        converts = read.share(told, at, "converts") or 0.0
+        depth = read.whole(told, at, "depth", 0, MAX_DEPTH, 1)
+        best_hour = read.duration(told, at, "best_hour")
+        if best_hour and transactional:
+            read.wrong((*at, "best_hour"), "best_hour: a transactional message does not wait")
+        channels = self._channels(told, at)
         if len(read.problems) > before or not (name and why and opening and first):
             return None
         steps = (first, *(one for one in later if one))
@@ -113,7 +125,24 @@ class Triggers:
             programme,
             delivery,
             opens,
+            transactional,
+            converts,
+            depth,
+            best_hour,
+            channels,
         )
+
+    def _channels(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
+        read = self._fields
+        named = read.list(told, at, "channels", str) if "channels" in told else list(CHANNELS[:1])
+        for n, name in enumerate(named):
+            if name not in CHANNELS:
+                read.wrong((*at, "channels"), f"channels: {', '.join(CHANNELS)}, not {name!r}")
+            elif name in named[:n]:
+                read.wrong((*at, "channels"), f"channels: {name} a second time")
+        if not named:
+            read.wrong((*at, "channels"), "channels: none; a message needs a way to her")
+        return tuple(named)
 
     def _opening(self, told: dict[str, Any], at: Path) -> Opening | None:
         read = self._fields
