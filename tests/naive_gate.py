@@ -283,41 +283,65 @@ def about(w: dict[str, Any]) -> set[str]:
     return {w["product"]} if w["row"]["scope"] == "product" else set(w["gathered"])
 
 
-def breaches(rules: dict[str, Any], log: list[dict[str, Any]], since: int = 0) -> Iterator[str]:
-    """Every rule that a log of one person breaks, from entry `since` on; those before are only what the later ones are judged by.
-    `log`, in order: what (planned, rendered, refused, held, ended, zone, consent), at, …
+class Audit:
+    """Judges what one person got, entry by entry, however it came about. An entry has what, at, and:
 
-    planned: send, row, window, step; rendered, refused: send; held: window, step, reason; ended: window, step; zone: zone; consent: given.
+    policy: rules; zone: zone; consent: given; met: whose (another audit); planned: send, row, window, step; rendered, refused: send;
+    held: window, step, reason; ended: window, step.
     """
-    zone, given = rules["zone"] or "UTC", False
-    contacts: list[dict[str, Any]] = []
-    held: dict[Any, str] = {}
-    done: set[Any] = set()
-    for number, one in enumerate(log):
-        at, what, judged = one["at"], one["what"], number >= since
+
+    def __init__(self, rules: dict[str, Any]) -> None:
+        self.rules, self.zone, self.given = rules, "", False
+        self.contacts: list[dict[str, Any]] = []
+        self.held: dict[Any, str] = {}
+        self.done: set[Any] = set()
+
+    def take(self, one: dict[str, Any]) -> Iterator[str]:
+        """What is wrong with it."""
+        at, what = one["at"], one["what"]
         step = (one.get("window"), one.get("step"))
-        if what == "zone":
-            zone = one["zone"]
+        if what == "policy":
+            self.rules = one["rules"]
+        elif what == "zone":
+            self.zone = one["zone"]
         elif what == "consent":
-            given = one["given"]
+            self.given = one["given"]
+        elif what == "met":
+            known = {contact["send"] for contact in self.contacts}
+            self.contacts += [contact for contact in one["whose"].contacts if contact["send"] not in known]
         elif what == "refused":
-            contacts = [contact for contact in contacts if contact["send"] != one["send"]]
+            self.contacts = [contact for contact in self.contacts if contact["send"] != one["send"]]
         elif what == "held":
-            if judged and held.get(step) == one["reason"]:
+            if self.held.get(step) == one["reason"]:
                 yield f"{at}: {step} held twice for {one['reason']}"
-            if step in done:
+            if step in self.done:
                 yield f"{at}: {step} held after it had ended"
-            held[step] = one["reason"]
+            self.held[step] = one["reason"]
         elif what in ("planned", "ended"):
-            if step in done:
+            if step in self.done:
                 yield f"{at}: {step} ended twice"
-            done.add(step)
-            if what == "planned" and judged and not given:
-                yield f"{at}: {step} sent without consent"
-            if what == "planned" and not one["row"]["transactional"]:
-                if judged and quiet(rules, at, zone):
-                    yield f"{at}: {step} sent at {wall(at // M, zone)}"
-                for cap in rules["caps"]:
-                    if judged and full(cap, one["row"], contacts, at, zone):
-                        yield f"{at}: {step} sent though {cap} was full: {[(seen['send'], seen['at']) for seen in contacts]}"
-                contacts.append({"at": at, "send": one["send"], "row": one["row"]})
+            self.done.add(step)
+            if what == "planned":
+                yield from self.planned(one)
+
+    def planned(self, one: dict[str, Any]) -> Iterator[str]:
+        at, row = one["at"], one["row"]
+        zone = self.zone or self.rules["zone"] or "UTC"
+        if not self.given:
+            yield f"{at}: {one['send']} sent without consent"
+        if row["transactional"]:
+            return
+        if quiet(self.rules, at, zone):
+            yield f"{at}: {one['send']} sent at {wall(at // M, zone)}"
+        for cap in self.rules["caps"]:
+            if full(cap, row, self.contacts, at, zone):
+                yield f"{at}: {one['send']} sent though {cap} was full: {[(seen['send'], seen['at']) for seen in self.contacts]}"
+        self.contacts.append({"at": at, "send": one["send"], "row": row})
+
+
+def breaches(rules: dict[str, Any], log: list[dict[str, Any]], since: int = 0) -> Iterator[str]:
+    """Every rule that a log of one person breaks, from entry `since` on; those before are only what the later ones are judged by."""
+    audit = Audit(rules)
+    for number, one in enumerate(log):
+        found = list(audit.take(one))
+        yield from found if number >= since else ()

@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(zone=st.sampled_from(ZONES), pause=pauses)
     def travels(self, zone: str, pause: int) -> None:
-        self.both("page_view", pause + 1, timezone=zone)  # of two places in one millisecond nobody knows the later
+        self.both("page_view", pause + SECOND, timezone=zone)  # of two places in one second nobody knows the later
 
     @rule(gives=st.sampled_from((True, True, False)), pause=pauses)
     def consent(self, gives: bool, pause: int) -> None:
@@ -338,7 +338,7 @@ class Meeting(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), zone=st.sampled_from(ZONES), pause=pauses)
     def travels(self, which: int, zone: str, pause: int) -> None:
-        self.does(self.two[which % len(self.two)], "page_view", pause + 1, timezone=zone)
+        self.does(self.two[which % len(self.two)], "page_view", pause + SECOND, timezone=zone)
 
     @rule(which=st.integers(0, 9), reason=st.sampled_from(("", "", "missing_content")), pause=pauses)
     def answer(self, which: int, reason: str, pause: int) -> None:

@@ -7,7 +7,7 @@ over others own its partitions, and it finds out at its next fence: until then i
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -95,6 +95,8 @@ class Cluster:
         self.reported: dict[int, int] = {}
         self.rebalancing = True
         self.counts = Counts()
+        self.tally: Counter[str] = Counter()
+        """What its model counted, once it was compared."""
         self._arrived, self._second = 0, second
         self._lately: deque[int] = deque(maxlen=COMPACTION_STEPS)
         """What time it was at each of the last steps."""
