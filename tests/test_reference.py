@@ -70,6 +70,10 @@ MADE = {
     ("Arm", "message"),  # send
     ("Arm", "factors"),  # a level of each factor
     ("Pack", "experiments"),
+    ("Pack", "contact"),  # quiet_hours, cap and arbitration together
+    ("Cap", "calendar"),  # per
+    ("Holidays", "region"),  # holidays, a table
+    ("Holidays", "days"),
 }
 """Attributes that a pack says under another name, or that follow from what it says."""
 

@@ -29,7 +29,7 @@ __all__ = ["REACHABLE", "Source"]
 REGIMES = ("opt_in", "opt_out")
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "contact",
+    "scores", "contact_policy",
     *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
