@@ -216,6 +216,7 @@ def _freed(stage: Stage, trigger: Trigger) -> Stage:
         delivery=False,
         late=FOREVER,
         group=None,
+        transactional=True,
     )
     return _person(_unspent(_allowed(_row(stage, row), trigger)), faults=(), merging=None)
 

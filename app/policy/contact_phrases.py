@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from app.domain.contact_policy import DEPTH, STAGE, TIER, Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
+from app.domain.trigger import Trigger
 from app.policy.phrase import WHY, Phrase
 
 PHRASES: dict[tuple[type[Struct], str], Phrase] = {
@@ -62,6 +63,14 @@ def cap(one: Cap) -> str:
         told = f"at most {one.most} {within}"
     whom = " and ".join([*one.triggers, *([one.channel] if one.channel else [])])
     return f"{told}{', of how much they show' if one.counts == DEPTH else ''}{f', of {whom}' if whom else ''}"
+
+
+def gates(policy: ContactPolicy, row: Trigger) -> list[str]:
+    """What the contact policy asks of a trigger's messages, a line each."""
+    if row.transactional:
+        return ["transactional: no quiet hours, no caps"] if policy.quiet_hours is not None or policy.caps else []
+    told = [] if policy.quiet_hours is None else [f"not {quiet(policy.quiet_hours)}"]
+    return told + [f"cap {one.name}: {cap(one)}" for one in policy.caps if not one.triggers or row.name in one.triggers]
 
 
 def level(one: Level) -> str:

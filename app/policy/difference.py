@@ -33,7 +33,8 @@ from app.domain.trigger import (
     Trigger,
 )
 from app.policy import contact_phrases
-from app.policy.phrases import PHRASES, Phrase, duration, events, value
+from app.policy.phrase import Phrase
+from app.policy.phrases import PHRASES, duration, events, value
 
 DERIVED = frozenset(
     ("version", "ref", "by_name", "opens", "cancels", "blunt", "dwells", "idles", "delivers", "answers", "goals", "verdicts", "remembers")

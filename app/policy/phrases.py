@@ -200,7 +200,8 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (MessageSource, "preheader"): Phrase("{who}: preheader changes from “{old}” to “{new}”"),
     (MessageSource, "html"): Phrase("{who}: its HTML changes ({lines})"),
     (MessageSource, "text"): Phrase("{who}: its plain text changes ({lines})"),
-} | contact_phrases.PHRASES
+    **contact_phrases.PHRASES,
+}
 
 DURATIONS = {
     (Trigger, "again"),
