@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+from tests.faults.gated import MUST_HAPPEN
 from tests.faults.oracle import report
 from tests.faults.pipelines import Pipeline, ToyPipeline, run
 from tests.faults.shop import ShopPipeline
 
 TOY_SEEDS = 140
 SHOP_SEEDS = 60
+SHOP_TALLY = 12
 BLOCK = 20
 """Seeds a test: small enough that `-k` finds the failing ones, few enough that the list stays readable."""
 
@@ -48,3 +52,9 @@ def test_faults_do_happen() -> None:
         journal = [record for number in range(3) for record in cluster.broker.log("journal", number).records if record.headers]
         repeats += len(journal) - len({record.headers[0][1] for record in journal})
     assert kills > 100 and stops > 100 and overtaken > 5 and repeats > 500, (kills, stops, overtaken, repeats)
+
+
+def test_the_shop_holds_loses_and_gives_back() -> None:
+    """What the gate does under faults: all of it happens in a few seeds."""
+    tally = sum((run(ShopPipeline(), seed)[0].tally for seed in range(SHOP_TALLY)), Counter())
+    assert not [what for what in MUST_HAPPEN if not tally[what]], tally

@@ -47,6 +47,8 @@ def test_kill(plan: Plan, reports: dict[str, Report]) -> None:
     print(report.line)
     assert not report.wrong, "\n".join([*report.log, *report.wrong[:30]])
     assert report.figures["sends"] > 500
+    for what in ("held_frequency_cap", "held_lost_to_trigger", "refused"):
+        assert report.figures[what] > 0, f"{what}: never happened, so nothing was proved of it"
     assert report.figures["journal_repeats"] or plan.name not in ("turn_1", "turn_2"), "the crash repeated nothing: it proved nothing"
 
 

@@ -17,6 +17,7 @@ from app.domain import (
     price,
     propensity,
     purchases,
+    ranks,
     recent,
     relevance,
     response,
@@ -167,8 +168,7 @@ def points_30d(facts: Facts) -> Found:
 
 
 def rfm_fifths(facts: Facts) -> Found:
-    part = facts.person.profile
-    return rfm.scores(facts.population, part.last_order_at, part.orders, part.spent), FOREVER
+    return rfm.scores(facts.population, ranks.figures_of(facts.person.profile)), FOREVER
 
 
 def price_sensitivity(facts: Facts) -> Found:

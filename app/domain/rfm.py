@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.domain.population import Population, placed, quintile
 
+SCORED = ("recency", "frequency", "monetary")
 
-def scores(population: Population | None, last_order_at: int, orders: int, spent: int) -> dict[str, int | None]:
-    """`recency`, `frequency`, `monetary`, each 1–5 by the day's population; None without one, and for who has not ordered."""
-    values = {"recency": last_order_at, "frequency": orders, "monetary": spent}
-    if population is None or not orders:
-        return dict.fromkeys(values)
-    return {figure: quintile(population, figure, placed(population, figure, value)) for figure, value in values.items()}
+
+def scores(population: Population | None, mine: Mapping[str, int]) -> dict[str, int | None]:
+    """`recency`, `frequency`, `monetary`, each 1–5 by the day's population; None without one, and for who is not counted in it.
+
+    `mine`: what she is counted as (`ranks.figures_of`): by any other figure she would be compared with herself.
+    """
+    if population is None or not mine:
+        return dict.fromkeys(SCORED)
+    return {figure: quintile(population, figure, placed(population, figure, mine[figure])) for figure in SCORED}

@@ -7,6 +7,7 @@ over others own its partitions, and it finds out at its next fence: until then i
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -18,7 +19,10 @@ from tests.faults.lane import Counts, Died, Failed, Faults, Lane, Member, Stage
 
 MINUTE = 60_000
 COMPACTION_LAG = 8
-"""In ticks. Far longer than until the owner's next write, which finds a zombie's, as min.compaction.lag is in the map."""
+"""In ticks: min.compaction.lag of the map."""
+COMPACTION_STEPS = 400
+"""And in scheduler steps. The lag is there to outlast whoever has to find and repair a zombie's write, and virtual time may leap hours
+between two steps of his. A partition that nobody restores for longer loses rows to the cleaner, and its worker then refuses to start."""
 MAX_STEPS = 400_000
 """A run that takes more is stuck (I12)."""
 
@@ -91,7 +95,11 @@ class Cluster:
         self.reported: dict[int, int] = {}
         self.rebalancing = True
         self.counts = Counts()
+        self.tally: Counter[str] = Counter()
+        """What its model counted, once it was compared."""
         self._arrived, self._second = 0, second
+        self._lately: deque[int] = deque(maxlen=COMPACTION_STEPS)
+        """What time it was at each of the last steps."""
         start = arrivals[0].at // interval * interval
         self.broker.now = self._next_tick = start
         for number in range(partitions):
@@ -110,6 +118,7 @@ class Cluster:
     def _step(self) -> bool:
         rng, faults, calm = self.rng, self.faults, self.broker.now >= self.quiet
         luck = rng.random()
+        self._lately.append(self.broker.now)
         if calm or rng.random() < faults.release:
             self.broker.held.clear()
         if not calm:
@@ -125,7 +134,8 @@ class Cluster:
                 self.clock, self.clocks = Clock(self, f"clock.{self.clocks}"), self.clocks + 1
             elif luck < faults.kill + faults.stop + faults.rebalance + faults.clock + faults.compact:
                 for stage in self.stages:
-                    self.broker.compact(f"{stage.table}-changelog", self.broker.now - COMPACTION_LAG * self.interval)
+                    before = min(self.broker.now - COMPACTION_LAG * self.interval, self._lately[0])
+                    self.broker.compact(f"{stage.table}-changelog", before)
             elif luck > 1 - faults.eager:
                 self._pass_time()
         if rng.random() < 0.3:

@@ -133,7 +133,10 @@ class Lane:
         await self._restore()
         for ref in self.store.marks().active.values():
             await self.load(ref)
+        self.fence()
         self.position = self.acked = self.cluster.broker.committed.get(self.place, 0)
+        if self.position > self.store.marks().applied + 1:  # the real worker refuses to start (app/engine/recovery.py, starts_at)
+            raise Failed(f"{self.place} is committed up to {self.position}, its state ends at {self.store.marks().applied}: lost state")
         contiguity = Contiguity(f"{self.stage.name}/{self.partition}", self.position)
         log = self.cluster.broker.log(*self.place)
         while True:

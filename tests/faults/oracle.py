@@ -7,7 +7,7 @@ of origins instead of watermarks, a sorted list of everybody instead of an index
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -32,6 +32,9 @@ class Fault(Exception):
 
 class Model(Protocol):
     """What the naive fold needs to know of a pipeline's programs; `now`, `low_water`, `active` as in a step."""
+
+    tally: Counter[str]
+    """What the run contained, as far as the model counts it."""
 
     def accept(self, record: Stored, partition: int, seen: dict[Any, Any]) -> list[Made]:
         """What intake makes of a record; `seen` is its memory, this partition's."""

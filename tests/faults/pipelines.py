@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 from typing import Any, Protocol
@@ -42,6 +43,9 @@ START = 1_767_225_600_000
 
 class ToyModel:
     """The naive side of tests/toy.py."""
+
+    def __init__(self) -> None:
+        self.tally: Counter[str] = Counter()
 
     def accept(self, record: Stored, partition: int, seen: dict[Any, Any]) -> list[Made]:
         try:
@@ -147,4 +151,7 @@ def run(pipeline: Pipeline, seed: int, faults: Faults | None = None) -> tuple[Cl
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             return cluster, [f"{type(error).__name__} in {place.name}: {error}"]
-    return cluster, differences(cluster, pipeline.model())
+    model = pipeline.model()
+    found = differences(cluster, model)
+    cluster.tally = model.tally
+    return cluster, found

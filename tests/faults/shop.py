@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -27,46 +26,50 @@ from app.domain.trigger import Pack
 from app.domain.window import Window
 from app.domain.windows import Windows
 from app.engine.program import Moment
-from app.events import Activation, Event, Link, MergeOut, Moved, iso
+from app.events import Activation, Event, Link, MergeOut, Moved
 from app.flow import Stage as Derived
-from app.policy.pack import build, compile_artifact
 from tests.faults.broker import Stored, right_partition
-from tests.faults.cluster import MINUTE, Arrival, Cluster
+from tests.faults.cluster import Arrival, Cluster
+from tests.faults.gated import Watch, compiled, packs
 from tests.faults.lane import Faults, Stage
 from tests.faults.oracle import Made, Model, origin_of
+from tests.faults.visits import HOUR, INTERVAL, START, Visits
 
 SECRET = "fault-simulation"
-START = 1_772_409_600_000
-"""2026-03-02T00:00:00Z"""
-HOUR = 60 * MINUTE
-INTERVAL = 15 * MINUTE
 PARTITIONS = 3
-PACKS = ("merged", "s1")
 
 
-@cache
-def compiled(name: str) -> Pack:
-    return compile_artifact(*build(name))
-
-
-@cache
-def packs() -> dict[str, Pack]:
-    return {pack.ref: pack for pack in map(compiled, PACKS)}
+TURNS = (("merged", "s1"), ("busy", "merged"), ("busy", "s1"), ("merged", "busy"))
+"""The pack that a run begins with and the one that takes its place half way, by seed."""
 
 
 @dataclass
 class Known:
     """What the naive intake knows of an identifier."""
 
-    ids: set[str] = field(default_factory=set)
+    ids: list[tuple[int, str]] = field(default_factory=list)
+    """(second of arrival, event id) as they came here: a record that was put back came when it was put back."""
     to: str = ""
     linked: list[str] = field(default_factory=list)
+    lived: bool = False
+
+    def new(self, event_id: str, second: int) -> bool:
+        """Whether no such id came within the last 48 h, nor among the last 512 (design.md 5); then it is one of them."""
+        while self.ids and self.ids[0][0] < second - 48 * 3600:
+            self.ids.pop(0)
+        if any(event_id == one for _, one in self.ids):
+            return False
+        self.ids = [*self.ids, (second, event_id)][-512:]
+        self.lived = True
+        return True
 
 
 class ShopModel:
     """One person after the other, one record after the other."""
 
     def __init__(self) -> None:
+        self._gate = Watch()
+        self.tally = self._gate.tally
         self._renderer = RendererProgram(packs().__getitem__, SECRET, "https://shop.example")
 
     def accept(self, record: Stored, partition: int, seen: dict[Any, Any]) -> list[Made]:
@@ -93,9 +96,8 @@ class ShopModel:
             quiet = [Link(at, one, own, "", own) for one in told]
             return [("customer_events", value), *(self._sealed(link, partition, record.offset) for link in quiet)]
         mine = seen.setdefault(who, Known())
-        if event_id in mine.ids:
+        if not mine.new(event_id, at // 1000):
             return []
-        mine.ids.add(event_id)
         person_id = mine.to or own
         made: list[Made] = []
         for one in told:
@@ -122,7 +124,7 @@ class ShopModel:
                 told.append(Link(link.at, one, into, cause, was or own))
         also = tuple(one.cause for one in told)
         sealed = [self._sealed(one, partition, offset) for one in told]
-        lived = bool(mine.ids) and (begins or was == into)
+        lived = mine.lived and (begins or was == into)
         if follows or lived:
             return [("journal", events.encode(MergeOut(link.at, was if follows else own, into, link.cause, also))), *sealed]
         answer = [("journal", events.encode(Moved(link.at, into, "", b"", link.cause, also)))] if link.cause or also else []
@@ -135,11 +137,14 @@ class ShopModel:
         return Group(Person(person_id))
 
     def step(self, state: Group, record: Any, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
+        self._gate.hear(record, now)
         state, effects = person.step(state, record, self._see(state, now, low_water, interval, active))
+        self._gate.judge(effects, state, now, active["policy"])
         return state, _made(effects, state, now, packs()[active["policy"]])
 
     def wake(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
         state, effects = person.wake(state, self._see(state, now, low_water, interval, active))
+        self._gate.judge(effects, state, now, active["policy"])
         return state, _made(effects, state, now, packs()[active["policy"]])
 
     def _see(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> See:
@@ -156,6 +161,7 @@ class ShopModel:
 
     def whole(self, cluster: Cluster, people: dict[str, Group]) -> Iterator[str]:
         """Whoever became whom: every order and every window is some one person's, once, and nobody waits for what does not come."""
+        yield from self._gate.wrong
         bought: dict[str, None] = {}
         ended: Counter[tuple[str, int]] = Counter()
         opened: dict[str, tuple[str, str]] = {}
@@ -249,97 +255,16 @@ class ShopPipeline:
             Stage("lane", "journal", "people", lane),
             Stage("renderer", "message_plans", "renders", RendererProgram(packs().__getitem__, SECRET, "https://shop.example")),
         )
-        first = [events.encode(Activation(START, "policy", compiled("merged").ref))]
+        begins, follows = TURNS[seed % len(TURNS)]
+        first = [events.encode(Activation(START, "policy", compiled(begins).ref))]
         until = arrivals[-1].at + 28 * HOUR
-        second = self._second(arrivals)
+        second = self._second(arrivals, follows)
         return Cluster(seed, stages, arrivals, until, interval=INTERVAL, partitions=PARTITIONS, faults=faults, first=first, second=second)
 
-    def _second(self, arrivals: list[Arrival]) -> tuple[int, bytes]:
+    def _second(self, arrivals: list[Arrival], pack: str) -> tuple[int, bytes]:
         """Half way another pack becomes active; windows opened before stay with theirs."""
         at = arrivals[len(arrivals) // 2].at
-        return at, events.encode(Activation(at, "policy", compiled("s1").ref))
+        return at, events.encode(Activation(at, "policy", compiled(pack).ref))
 
     def model(self) -> Model:
         return ShopModel()
-
-
-class Visits:
-    """What people do: look, linger, fill carts, buy, write off; some of it late, twice, under a wrong key or broken."""
-
-    def __init__(self, rng: Random, people: int = 24, visits: int = 45, days: float = 1.0) -> None:
-        self._rng, self._people, self._visits = rng, people, visits
-        self._step = int(days * 24 * HOUR / visits)
-        self._number = 0
-        self._made: list[Arrival] = []
-
-    def arrivals(self) -> list[Arrival]:
-        rng = self._rng
-        at = START
-        for number in range(self._visits):
-            at += int(rng.expovariate(1 / self._step))
-            if rng.random() < 0.5:
-                at = at // INTERVAL * INTERVAL  # so that some are due exactly at a tick
-            self._visit(max(START, at), f"c{max(0, self._people * number // self._visits - int(rng.expovariate(0.3)))}")
-        return sorted(self._made, key=lambda arrival: arrival.at)
-
-    def _visit(self, at: int, who: str) -> None:
-        """Logged in, or not, or only in the course of it; mostly on a device of her own, which she changes, sometimes on somebody's."""
-        rng = self._rng
-        device = rng.choices((f"d-{who}-{rng.randrange(3)}", f"kiosk-{rng.randrange(3)}"), (9, 1))[0]
-        customer, later, device = rng.choices(
-            ((who, who, None), (None, None, device), (None, who, device), (who, who, device)), (5, 2, 4, 2)
-        )[0]
-        if rng.random() < 0.6:
-            self._event(at, customer, device, "identify", traits={"email": f"{who}@shop.example", "first_name": who})
-            self._event(at, customer, device, "consent_give", purposes=["email", "personalise"] if rng.random() < 0.8 else ["email"])
-        for _ in range(rng.randint(1, 4)):
-            self._does(at := at + rng.choice((0, 30_000, 10 * MINUTE, HOUR)), customer, device)
-        if later is not None and rng.random() < 0.1:
-            previous = rng.choice((f"c{rng.randrange(self._people)}", f"d-{who}-{rng.randrange(3)}", f"kiosk-{rng.randrange(3)}"))
-            self._event(at, later, None, "alias", previous_id=previous)
-        if later != customer:
-            self._does(at + rng.choice((0, 1_000, 20 * MINUTE)), later, device)
-
-    def _does(self, at: int, who: str | None, device: str | None) -> None:
-        rng = self._rng
-        number = rng.randrange(6)
-        shoe = {"product_id": f"p{number}", "product_name": f"Shoe {number}", "category": "shoes", "price": 80 + number}
-        kind = rng.choices(("view", "gap", "cart", "remove", "buy", "refund", "off", "page"), (8, 2, 4, 1, 2, 0.3, 0.3, 1))[0]
-        if kind == "view":
-            self._event(at, who, device, "product_view", **shoe, dwell_seconds=rng.choice((5, 40, 90)))
-        elif kind == "gap":
-            self._event(at, who, device, "product_view", **shoe)
-            self._event(at + 45_000, who, device, "page_leave", product_id=shoe["product_id"], dwell_seconds=45)
-        elif kind == "cart":
-            self._event(at, who, device, "cart_add", **shoe, quantity=1)
-        elif kind == "remove":
-            self._event(at, who, device, "cart_remove", product_id=shoe["product_id"], quantity=1)
-        elif kind == "buy":
-            lines = [{**shoe, "quantity": 1}]
-            self._event(at, who, device, "purchase", order_id=f"o{self._number}", total=120, currency="EUR", products=lines)
-        elif kind == "refund":
-            self._event(at, who, device, "refund", order_id=f"o{self._number}", amount=120)
-        elif kind == "off":
-            self._event(at, who, device, "email_unsubscribe", send_id="s")
-        else:
-            self._event(at, who, device, "page_view", page_type="pricing")
-
-    def _event(self, at: int, who: str | None, device: str | None, event_type: str, **properties: Any) -> None:
-        rng = self._rng
-        self._number += 1
-        delay = rng.choices((0, 20 * MINUTE, 3 * HOUR, 9 * HOUR), (30, 2, 2, 1))[0]
-        body: dict[str, Any] = {"event_id": f"e{self._number}", "event_type": event_type, "timestamp": iso(at)}
-        body |= {name: told for name, told in (("customer_id", who), ("anonymous_id", device)) if told is not None}
-        right = who or device or ""
-        key: bytes | None = right.encode()
-        luck = rng.random()
-        if luck < 0.2:
-            key = rng.choice((None, b"x", b"somebody", f'"{right}"'.encode()))
-        elif luck < 0.22:
-            body["customer_id"] = 17
-        elif luck < 0.25:
-            del body["event_id"], body["timestamp"]
-        value = json.dumps({**body, "properties": properties}).encode()
-        self._made.append(Arrival(at + delay, key, value))
-        if rng.random() < 0.05:
-            self._made.append(Arrival(at + delay + rng.choice((0, HOUR)), key, value))

@@ -33,6 +33,8 @@ STORIES = {
     "no_consent": 4,
     "no_address": 4,
     "two_products": 5,
+    "compares": 5,
+    "wishes_in_vain": 5,
     "buys_before_the_view_arrives": 3,
     "logs_in": 6,
     "buys_as_a_guest": 6,
@@ -128,6 +130,11 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
         case "two_products":
             other = {**view, "product_id": f"q-{who}", "product_name": f"Boot {who}"}
             events += [at(start, "product_view", **view), at(start + 0.5, "product_view", **other), at(soon + 0.5, "cart_add", **line)]
+        case "compares":  # two messages due at once, of which one has to wait
+            other = {**view, "product_id": f"q-{who}", "product_name": f"Boot {who}"}
+            events += [at(start, "product_view", **view), at(start, "product_view", **other)]
+        case "wishes_in_vain":  # the first of two cannot be written: the second gets its place
+            events += [at(start, "wishlist_add", **{**shoe, "product_id": f"q-{who}"}), at(start, "product_view", **view)]
         case "buys_before_the_view_arrives":
             late = at(start + 0.6, "product_view", **view)
             assert late.event is not None

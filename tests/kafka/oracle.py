@@ -292,7 +292,10 @@ def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
     late = [_ms(sent["decided_at"]) - _ms(sent["due_at"]) for sent in map(orjson.loads, sends.values())]
     if late and min(late) < 0:
         verdict.differ("a message was sent before it was due, by ms:", -min(late))
+    outcomes = [(one["outcome"], one["reason"]) for one in map(orjson.loads, decisions.values())]
+    verdict.figures |= {f"held_{reason}": outcomes.count(("held", reason)) for reason in ("frequency_cap", "lost_to_trigger")}
     verdict.figures |= {
+        "refused": sum(answer != "rendered" for answer in answers.values()),
         "plans": len(plans),
         "sends": len(sends),
         "decisions": len(decisions),

@@ -1,13 +1,14 @@
 """The naive judge: knows no domain code, only what a shopkeeper would say of a run of tests/packs/quick.toml.
 
-Nobody who bought, unsubscribed or withdrew in time is reminded; everybody else exactly once per step; every step of every window ends
-exactly once.
+Nobody who bought, unsubscribed or withdrew in time is reminded; everybody else exactly once per step, however long it had to wait for
+its turn; nobody gets two messages within two seconds; every step of every window ends exactly once.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,13 +16,18 @@ import orjson
 from tests.kafka.load import WAIT, device_of
 from tests.kafka.logs import LINK, Logs
 
-STEPS = {"product_page_abandonment": 2, "cart_abandonment": 2, "post_purchase": 3}
+STEPS = {"product_page_abandonment": 2, "cart_abandonment": 2, "post_purchase": 3, "wishlist": 1}
 """Messages of each chain in quick.toml."""
 
-EVERYTHING = {
+GAP_MS = 2_000
+"""Between two messages to a person, by quick.toml."""
+
+EVERYTHING: dict[str, Any] = {
     "watches": {("product_page_abandonment", 0), ("product_page_abandonment", 1)},
     "orders": {("post_purchase", 0), ("post_purchase", 1), ("post_purchase", 2)},
     "buys_before_the_view_arrives": {("post_purchase", 0), ("post_purchase", 1), ("post_purchase", 2)},
+    "compares": [("product_page_abandonment", step) for step in (0, 0, 1, 1)],
+    "wishes_in_vain": {("product_page_abandonment", 0), ("product_page_abandonment", 1)},
     "no_consent": set(),
     "no_address": set(),
 }
@@ -45,6 +51,9 @@ def differences(logs: Logs, told: dict[str, str]) -> list[str]:
         for send in got.values():
             wrong += [f"{who} ({story}): {complaint}" for complaint in _complaints(send, arrivals[who])]
         steps = sorted((send["trigger"], send["step"]) for send in got.values())
+        times = sorted(_ms(send["decided_at"]) for send in got.values())
+        if near := [b - a for a, b in pairwise(times) if b - a < GAP_MS]:
+            wrong.append(f"{who} ({story}): two messages within {near} ms")
         if story in EVERYTHING and steps != sorted(EVERYTHING[story]):
             wrong.append(f"{who} ({story}): got {steps}")
         if story == "two_products":
@@ -92,7 +101,7 @@ def _sends(logs: Logs) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _complaints(send: dict[str, Any], arrivals: list[Arrival]) -> list[str]:
     """Whatever the broker had by `due_at` must have counted: timers run by the low-water mark."""
-    due = round(datetime.fromisoformat(send["due_at"]).timestamp() * 1000)
+    due = _ms(send["due_at"])
     what = f"{send['trigger']}/{send['step']} due {send['due_at']}"
     reminder = send["trigger"] != "post_purchase"
     complaints = []
@@ -135,6 +144,10 @@ def windows(logs: Logs) -> list[str]:
             if len(ended.get((window, step), ())) != 1:
                 wrong.append(f"step {step} of window {window} ({triggers[window]}) ended {len(ended.get((window, step), ()))} times")
     return wrong
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _decisions(logs: Logs) -> list[dict[str, Any]]:
