@@ -74,7 +74,6 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         contacts=channels.union(mine.contacts, theirs.contacts),
         answers=answers.union(mine.answers, theirs.answers),
         rejected=telling.rejected(mine.rejected, theirs.rejected),
-        untold=mine.untold,
         traits_at=words_at,
     )
     effects: tuple[Effect, ...] = (Keep("orders", told.orders),) if told.orders is not meeting.mine.orders else ()
