@@ -27,10 +27,7 @@ Properties = dict[str, Any]
 
 def derived_id(*causes: str) -> str:
     """An id from its causes (design.md 1.5): 32 hex digits of BLAKE2b over the causes, each with its length. Same causes, same id."""
-    told = ""
-    for cause in causes:
-        told += f"{len(cause)}:{cause}"
-    return blake2b(told.encode(), digest_size=16).hexdigest()
+    return blake2b("".join([f"{len(cause)}:{cause}" for cause in causes]).encode(), digest_size=16).hexdigest()
 
 
 # --- journal ------------------------------------------------------------------------------------------------------------------
@@ -352,6 +349,7 @@ class Artifact(Struct, frozen=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _json = msgspec.json.Encoder(order="deterministic")
+_struct = msgspec.json.Encoder()
 _VERSION = bytes([ENCODING])
 
 
@@ -362,7 +360,7 @@ def encode(record: Struct) -> bytes:
 
 def encode_json(record: Struct | Mapping[str, Any]) -> bytes:
     """An outside record: JSON, fields in a fixed order, so that the same record is the same bytes."""
-    return msgspec.json.encode(record) if isinstance(record, Struct) else _json.encode(record)
+    return _struct.encode(record) if isinstance(record, Struct) else _json.encode(record)
 
 
 class Undecodable(ValueError):
@@ -394,6 +392,7 @@ plans = Codec("message_plans", Plan)
 facts = Codec("facts", FactsRecord)
 
 
+@lru_cache(maxsize=32_768)
 def iso(ms: int) -> str:
     """ISO 8601 UTC with milliseconds, the only form of time on the outside topics."""
     return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
@@ -401,7 +400,7 @@ def iso(ms: int) -> str:
 
 @lru_cache(maxsize=65_536)
 def _second(seconds: int) -> str:
-    """`YYYY-MM-DDThh:mm:ss` of seconds since 1970; cached, since records of one moment share it."""
+    """`YYYY-MM-DDThh:mm:ss` of seconds since 1970; cached, as the whole instant is, since records of one moment share it."""
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain.trigger import Pack
@@ -173,6 +175,19 @@ def test_an_event_cannot_break_a_condition() -> None:
         verdict = check.evaluate({"event": {"price": price}})
         assert verdict.holds is (price == float("inf")), price
     assert check.evaluate({}).fault
+
+
+@given(
+    st.sampled_from(("<", "<=", ">", ">=", "==", "!=")),
+    st.sampled_from(("30", "0", "29.5", "0.1", "'pricing'", "''", "'é'")),
+    st.one_of(
+        st.integers(-(2**70), 2**70), st.floats(), st.sampled_from((29, 30, 30.0, 29.5, 0.1, "pricing", "é", True, None, [1])), st.text()
+    ),
+)
+def test_what_is_asked_without_cel_is_what_cel_says(sign: str, against: str, value: object) -> None:
+    plain, full = (condition(text, STEP).evaluate for text in (f"event.x {sign} {against}", f"(event.x {sign} {against})"))
+    assert plain({"event": {"x": value}}) == full({"event": {"x": value}})
+    assert plain({"event": {}}) == full({"event": {}})
 
 
 def test_reasons_and_values_fit_a_decision() -> None:

@@ -11,6 +11,7 @@ from app import events
 from app.agents.person_program import PersonProgram
 from app.domain import profile
 from app.domain.person import MAX_FAULTS, Person, faulted, resolved
+from app.domain.publishing import EVERY_MS
 from app.engine.memory import MemoryStore
 from app.engine.program import Output
 from app.engine.simulation import Logged
@@ -24,9 +25,9 @@ PACK = compile_artifact(REF, DATA)
 
 
 class Lane:
-    def __init__(self) -> None:
+    def __init__(self, publishes: bool = False) -> None:
         self.store = MemoryStore()
-        program = PersonProgram(lambda ref: PACK, frozenset({"consent", "address"}))
+        program = PersonProgram(lambda ref: PACK, frozenset({"consent", "address"}), publishes=publishes)
         self.turn = Turn(program, 0, self.store)
         self.program = program
         self.offset = 0
@@ -47,7 +48,7 @@ class Lane:
         return [msgspec.json.decode(one.value, type=DeadLetter) for one in self.outputs if one.topic == "dead_letters"]
 
     def person(self, person_id: str = "p") -> Person:
-        group = self.program.load(person_id.encode(), self.store.bodies(person_id.encode(), (b"p", b"h")))
+        group = self.program.load(person_id.encode(), self.store.bodies(person_id.encode(), self.program.row_kinds))
         return group.person
 
     def reasons(self) -> list[str | None]:
@@ -58,6 +59,21 @@ class Lane:
 def view(n: int, person_id: str = "p") -> Event:
     properties = {"product_id": f"p{n}", "category": "shoes", "price": 10, "dwell_seconds": 40}
     return Event(MONDAY, f"v{n}", "product_view", MONDAY, person_id, "ann", properties=properties)
+
+
+def test_publishing_a_profile_rewrites_the_smallest_row_alone() -> None:
+    lane = Lane(publishes=True)
+    lane.put(view(1))
+    before = dict(lane.store.rows)
+    assert {key[:1] for key in before if key[1:] == b"p"} == {b"d", b"p"}
+    assert lane.program.load(b"p", lane.store.bodies(b"p", lane.program.row_kinds)).untold == MONDAY
+    lane.put(Tick(MONDAY + EVERY_MS, MONDAY + EVERY_MS, 500))
+    assert [one.topic for one in lane.outputs if one.topic == "profiles"] == ["profiles"]
+    changed = [key for key, value in lane.store.rows.items() if value != before.get(key)]
+    assert changed == [b"dp"] and len(lane.store.rows[b"dp"]) < 20
+    assert lane.program.load(b"p", lane.store.bodies(b"p", lane.program.row_kinds)).untold == 0
+    lane.put(Tick(MONDAY + 2 * EVERY_MS, MONDAY + 2 * EVERY_MS, 500))
+    assert len([one for one in lane.outputs if one.topic == "profiles"]) == 1
 
 
 def test_a_step_that_raises_is_rolled_back_flagged_and_fed_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ class World:
     def group(self, who: str) -> Group:
         """A person's rows."""
         lane = self.lanes["journal", partition_of(who.encode(), self.partitions)]
-        return lane.program.load(who.encode(), lane.store.bodies(who.encode(), (b"p", b"h")))  # type: ignore[no-any-return]
+        return lane.program.load(who.encode(), lane.store.bodies(who.encode(), lane.program.row_kinds))  # type: ignore[no-any-return]
 
     def who(self, name: str) -> str:
         """The person to whom an event of this identifier would come now."""
@@ -155,7 +155,7 @@ class World:
     def people(self) -> list[Group]:
         """Everybody who is not somebody else by now."""
         keys = [(lane, key) for (topic, _), lane in self.lanes.items() if topic == "journal" for key in lane.store.keys(b"p")]
-        groups = [lane.program.load(key, lane.store.bodies(key, (b"p", b"h"))) for lane, key in keys]
+        groups = [lane.program.load(key, lane.store.bodies(key, lane.program.row_kinds)) for lane, key in keys]
         return [group for group in groups if not is_stub(group.person)]
 
     # --- inside -----------------------------------------------------------------------------------------------------------------

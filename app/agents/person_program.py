@@ -1,6 +1,6 @@
 """The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
-Reads journal; keeps the two rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
+Reads journal; keeps the rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
 dead_letters.
 """
 
@@ -30,7 +30,7 @@ class PersonProgram:
     """
 
     stage = Stage.LANE
-    row_kinds = (b"p", b"h")
+    row_kinds = person.ROWS
     checks_origin = True
 
     def __init__(
@@ -57,7 +57,8 @@ class PersonProgram:
         return journal_now(record.at, marks)
 
     def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Group:
-        return person.load(key.decode(), bodies[0], bodies[1])
+        first, main, second = bodies
+        return person.load(key.decode(), main, second, first)
 
     def step(self, group: Group | None, record: Any, moment: Moment) -> tuple[Group | None, list[Output]]:
         if group is None:
@@ -79,7 +80,7 @@ class PersonProgram:
         return group, self._outputs(group, effects, see)
 
     def due(self, group: Group) -> int:
-        return person.due(group.person)
+        return person.next_due(group)
 
     def dump(self, group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
         return person.dump(group, loaded)

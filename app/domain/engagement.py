@@ -27,7 +27,7 @@ def website(visits: int, ms: int, pages: int, adds: int, by: WebsitePart) -> flo
         by.visits * part(visits, by.visits_full_at)
         + by.minutes * part(ms / MINUTE_MS, by.minutes_full_at)
         + by.pages * part(pages / visits if visits else 0.0, by.pages_full_at)
-        + by.adds * part(adds, by.adds_full_at)
+        + (by.adds * part(adds, by.adds_full_at) if adds else 0.0)
     )
 
 

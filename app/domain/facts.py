@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.curves import Curve
 from app.domain.days import FOREVER
-from app.domain.paths import BY_NAME, CONTINUOUS, OPEN, STEP
+from app.domain.paths import BY_NAME, CONTINUOUS, OPEN, STEP, STILL
 from app.domain.scoring import DEFAULT, Scoring
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Facts:
 
     def get(self, path: str) -> Any:
         """A step fact's exact value; None: not known. Raises KeyError for an unknown path, and for one that is never still."""
+        read = STILL.get(path)
+        if read is not None:
+            return read(self.person)
         known = self._known.get(path, UNASKED)
         if known is not UNASKED:
             return known
@@ -59,6 +62,10 @@ class Facts:
         if base not in OPEN:
             raise KeyError(path)
         return self._keep(path, (self.get(base).get(name), FOREVER))
+
+    def note(self, path: str, value: Any) -> None:
+        """A step fact that the caller has read himself; until when it stays so is then not told."""
+        self._known[path] = value
 
     def once(self, how: Callable[[Facts], tuple[Any, int]]) -> Any:
         """What several facts are made of, computed once, too."""

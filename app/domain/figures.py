@@ -13,7 +13,6 @@ from app.domain import (
     habits,
     intent,
     interest,
-    points,
     price,
     propensity,
     purchases,
@@ -107,7 +106,8 @@ def views_24h(facts: Facts) -> Found:
 
 def email_part(rates: How, bought: How) -> How:
     def part(facts: Facts) -> Found:
-        if not facts.person.profile.mail.kept:
+        mail = facts.person.profile.mail
+        if not (mail.opened or mail.clicked):  # which most people of a shop never do
             return 0.0, FOREVER
         seen = facts.once(rates)
         return engagement.email(seen.open_rate, seen.click_rate, facts.once(bought), facts.scoring.email), FOREVER
@@ -159,12 +159,12 @@ POINTS: dict[str, Callable[[Facts], int]] = {
     "cart_add": lambda facts: facts.once(visits_30d).adds,
     "purchase": lambda facts: facts.once(bought_30d).orders,
 }
-"""Counts of points.COUNTED."""
+"""Counts of points.py's COUNTED."""
 
 
 def points_30d(facts: Facts) -> Found:
-    each = facts.scoring.points
-    return points.points({kind: POINTS[kind](facts) for kind, _ in each}, each), FOREVER
+    """A-058: Σ points × count."""
+    return sum([worth * POINTS[kind](facts) for kind, worth in facts.scoring.points]), FOREVER
 
 
 def rfm_fifths(facts: Facts) -> Found:

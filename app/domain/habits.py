@@ -94,6 +94,8 @@ def elements(mail: Mail, now: int) -> tuple[dict[str, int], int]:
 
 
 def _acts(mail: Mail, now: int) -> tuple[list[Act], int]:
+    if not (mail.human_opens or mail.human_clicks):
+        return [], FOREVER
     acts = [one for one in _human(mail) if now - one.at < KEPT_MS]
     return acts, min([one.at + KEPT_MS for one in acts], default=FOREVER)
 

@@ -79,7 +79,6 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         contacts=channels.union(mine.contacts, theirs.contacts),
         answers=answers.union(mine.answers, theirs.answers),
         rejected=telling.rejected(mine.rejected, theirs.rejected),
-        untold=mine.untold,
         traits_at=words_at,
         supplies=supplies.union(mine.supplies, theirs.supplies, told.orders),
         consent_words=recorded(mine.consent_words, theirs.consent_words, consent),

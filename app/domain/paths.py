@@ -7,6 +7,7 @@ name of the path is free (`profile.lifecycle.s1`, `profile.days_in_stage.merged`
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from app.domain import (
@@ -43,6 +44,18 @@ def _of(how: How, read: Callable[[Any], Any]) -> How:
     return lambda facts: (read(facts.once(how)), FOREVER)
 
 
+class Still:
+    """A figure that stands in her row as it is, `where` of a person: `Facts.get` reads it straight, it is asked so often."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, where: str) -> None:
+        self.read: Callable[[Any], Any] = attrgetter(where)
+
+    def __call__(self, facts: Facts) -> Found:
+        return self.read(facts.person), FOREVER
+
+
 def _plain(read: Callable[[Any], Any]) -> How:
     """Of the profile alone; time changes nothing."""
     return lambda facts: (read(facts.person.profile), FOREVER)
@@ -76,8 +89,8 @@ def _complete(facts: Facts) -> Found:
 
 STEP: dict[str, How] = {
     # Who she is
-    "profile.person_id": _hers(lambda person: person.person_id),
-    "profile.customer_id": _plain(lambda part: part.customer_id),
+    "profile.person_id": Still("person_id"),
+    "profile.customer_id": Still("profile.customer_id"),
     "profile.known": _plain(lambda part: part.customer_id is not None),
     "profile.anonymous_ids": _plain(lambda part: list(part.anonymous_ids)),
     "profile.traits": _plain(lambda part: dict(sorted(part.traits.items()))),
@@ -85,10 +98,10 @@ STEP: dict[str, How] = {
     "profile.consent_told": _plain(lambda part: evidence(part, sorted(part.consent))),
     "profile.first_seen": _plain(lambda part: _instant(part.first_seen)),
     "profile.last_seen": _plain(lambda part: _instant(part.last_seen)),
-    "profile.reachable": _plain(lambda part: part.reachable),
-    "profile.bot": _plain(lambda part: part.bot),
+    "profile.reachable": Still("profile.reachable"),
+    "profile.bot": Still("profile.bot"),
     # A-015, A-047: what she bought
-    "profile.orders": _plain(lambda part: part.orders),
+    "profile.orders": Still("profile.orders"),
     "profile.spent": _plain(lambda part: part.spent / UNITS),
     "profile.average_order": figures.average_order,
     "profile.first_purchase_at": _plain(lambda part: _instant(part.purchases.first_at)),
@@ -129,7 +142,7 @@ STEP: dict[str, How] = {
     "profile.rfm.monetary": _of(figures.rfm_fifths, lambda fifths: fifths["monetary"]),
     # A-070–A-107: what the segmenter found
     "profile.clv.value": _plain(lambda part: part.spent / UNITS),
-    "profile.clv.tier": _hers(lambda person: person.standing.tiers),
+    "profile.clv.tier": Still("standing.tiers"),
     "profile.lifecycle": _hers(lambda person: {scheme: stage for scheme, (stage, _) in person.standing.stages.items()}),
     "profile.segments": _hers(lambda person: sorted(person.standing.segments)),
     "profile.flags": _hers(lambda person: {**dict.fromkeys(FLAGS, False), **dict.fromkeys(person.standing.flags, True)}),
@@ -138,8 +151,8 @@ STEP: dict[str, How] = {
     "profile.treatment.tier": _treated(treatments.TIER),
     # A-061–A-065
     "intent.level": figures.intent_level,
-    "churn.level": _hers(lambda person: person.churn.level),
-    "churn.horizon_days": _hers(lambda person: person.churn.horizon_days),
+    "churn.level": Still("churn.level"),
+    "churn.horizon_days": Still("churn.horizon_days"),
     "churn.next_purchase_at": _hers(lambda person: _instant(churn.next_purchase_at(person.churn))),
     # A-141, A-143
     "churn.mean_gap_days": _hers(lambda person: _days(churn.mean_gap(person.churn))),
@@ -161,23 +174,23 @@ STEP: dict[str, How] = {
     "profile.upsell": figures.upsell,
     "profile.reactivation": figures.reactivation,
     # What became of her mails
-    "profile.email.sent": _plain(lambda part: part.mail.sent),
-    "profile.email.opened": _plain(lambda part: part.mail.opened),
-    "profile.email.clicked": _plain(lambda part: part.mail.clicked),
-    "profile.email.machine_opens": _plain(lambda part: part.mail.machine_opens),
+    "profile.email.sent": Still("profile.mail.sent"),
+    "profile.email.opened": Still("profile.mail.opened"),
+    "profile.email.clicked": Still("profile.mail.clicked"),
+    "profile.email.machine_opens": Still("profile.mail.machine_opens"),
     "profile.email.last_sent_at": _plain(lambda part: _instant(part.mail.last_sent_at)),
     "profile.email.last_opened_at": _plain(lambda part: _instant(part.mail.last_opened_at)),
     "profile.email.last_clicked_at": _plain(lambda part: _instant(part.mail.last_clicked_at)),
-    "profile.email.unsubscribed": _plain(lambda part: part.unsubscribed),
-    "profile.email.suppressed": _plain(lambda part: part.suppressed),
+    "profile.email.unsubscribed": Still("profile.unsubscribed"),
+    "profile.email.suppressed": Still("profile.suppressed"),
     "profile.email.soft_bounces": _plain(lambda part: bounces.run(part.bounces)),
     "profile.mail.sent_30d": _of(mail_30d, lambda seen: seen.sent),
     "profile.mail.opened_30d": _of(mail_30d, lambda seen: seen.opened),
     "profile.mail.clicked_30d": _of(mail_30d, lambda seen: seen.clicked),
     "profile.mail.open_rate_30d": _of(mail_30d, lambda seen: seen.open_rate),
     "profile.mail.click_rate_30d": _of(mail_30d, lambda seen: seen.click_rate),
-    "profile.opens": _plain(lambda part: part.mail.human_opens),
-    "profile.clicks": _plain(lambda part: part.mail.human_clicks),
+    "profile.opens": Still("profile.mail.human_opens"),
+    "profile.clicks": Still("profile.mail.human_clicks"),
     "profile.forwards": _counted("email_forward"),
     "profile.mail.sent_before_30d": _of(mail_before, lambda seen: seen.sent),
     # A-017–A-019, A-067–A-069: how she takes them
@@ -203,14 +216,14 @@ STEP: dict[str, How] = {
     "profile.chat_quality": _plain(lambda part: channels.chat_quality(part.contacts)),
     "profile.wishes": _plain(lambda part: channels.wishes(part.contacts)),
     "profile.parcel_under_way": _plain(lambda part: signals.under_way(part.signals)),
-    "profile.unseen_orders": _plain(lambda part: part.contacts.unseen_orders),
+    "profile.unseen_orders": Still("profile.contacts.unseen_orders"),
     # A-029, A-048
     "profile.surveys": _plain(lambda part: answers.view(part.answers.surveys)),
     "profile.preferences": _plain(lambda part: answers.view(part.answers.preferences)),
     # A-019, A-021
-    "profile.device": _plain(lambda part: part.device.kind),
-    "profile.timezone": _plain(lambda part: part.device.timezone),
-    "profile.locale": _plain(lambda part: part.device.locale),
+    "profile.device": Still("profile.device.kind"),
+    "profile.timezone": Still("profile.device.timezone"),
+    "profile.locale": Still("profile.device.locale"),
     "profile.region": _plain(lambda part: device.region(part.device)),
     # A-245
     "profile.missing": figures.missing,
@@ -304,3 +317,5 @@ BY_NAME: dict[str, Callable[[Facts, str], Curve | None]] = {"profile.days_in_sta
 # The record has both parts of the lane in it; conditions may name them without it.
 STEP |= {f"profile.{path}": how for path, how in STEP.items() if not path.startswith("profile.")}
 CONTINUOUS |= {f"profile.{path}": how for path, how in CONTINUOUS.items() if not path.startswith("profile.")}
+STILL: dict[str, Callable[[Any], Any]] = {path: how.read for path, how in STEP.items() if isinstance(how, Still)}
+"""Path → what reads it off a person."""

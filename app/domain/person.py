@@ -12,6 +12,7 @@ from app.domain import churn, intent, merged_profile, merged_windows, merging, p
 from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn, PublishProfile
 from app.domain.person_row import (
     MAX_FAULTS,
+    ROWS,
     Carried,
     Group,
     History,
@@ -34,6 +35,7 @@ __all__ = [
     "LANE",
     "MAX_FAULTS",
     "NEVER",
+    "ROWS",
     "Group",
     "History",
     "Meeting",
@@ -44,6 +46,7 @@ __all__ = [
     "faulted",
     "is_stub",
     "load",
+    "next_due",
     "resolved",
     "step",
     "wake",
@@ -103,6 +106,12 @@ def due(person: Person) -> int:
     return earliest
 
 
+def next_due(group: Group) -> int:
+    """The same, or sooner: when her profile is to be published."""
+    earliest, published = due(group.person), publishing.due(group.untold)
+    return earliest if published == NEVER or NEVER < earliest <= published else published
+
+
 # --- becoming one ---------------------------------------------------------------------------------------------------------------
 
 MOVES = frozenset((Link, MergeOut, Moved, Unlink))
@@ -145,7 +154,7 @@ def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[
     """What still comes for whom she was: on to whom she is."""
     person_id = group.person.person_id
     if isinstance(record, Unlink):
-        return group.replaced(Person(person_id), {}), []
+        return group.replaced(Person(person_id), {}, 0), []
     if isinstance(record, MergeOut):
         if not record.cause and not record.also:
             return group, []
@@ -171,6 +180,9 @@ class _Run:
         self.queue: list[tuple[Conclusion, int]] = []
 
     def wake(self, low_water: int) -> None:
+        if NEVER < publishing.due(self.see.untold) <= low_water:
+            self.see.untold = 0
+            self.effects.append(PublishProfile())
         for concern in LANE:
             part = getattr(self.see.person, concern.part)
             at = concern.due(part)
@@ -219,7 +231,7 @@ class _Run:
             if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion, see.pack):
                 self.step(conclusion)
         if see.publishes and see.person is not group.person and not any(type(one) is PublishProfile for one in self.effects):
-            see.person = publishing.after(group.person, see.person, see.now)
-        if see.person is group.person and not see._kept:
+            see.untold = publishing.after(group.person, see.person, see.untold, see.now)
+        if see.person is group.person and not see._kept and see.untold == group.untold:
             return group, self.effects
-        return group.replaced(see.person, see._kept), self.effects
+        return group.replaced(see.person, see._kept, see.untold), self.effects

@@ -1,4 +1,4 @@
-"""A person's two rows, as the lane keeps them, and what a step may look at beside them (design.md 1.1)."""
+"""A person's rows, as the lane keeps them, and what a step may look at beside them (design.md 1.1)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_FAULTS = 100
 
 
 class Person(Struct, frozen=True, array_like=True):
-    """The main row. `faults`: letter ids of records of hers that raised; until all are resolved she gets no message."""
+    """The big row. `faults`: letter ids of records of hers that raised; until all are resolved she gets no message."""
 
     person_id: str
     faults: tuple[str, ...] = ()
@@ -65,12 +65,16 @@ class History(Struct, frozen=True, array_like=True):
 
 
 class Group:
-    """Both rows of a person; the second is decoded only when somebody asks. Replaced, never mutated."""
+    """All rows of a person; the second is decoded only when somebody asks. Replaced, never mutated.
 
-    __slots__ = ("_history", "_raw", "person")
+    `untold`: since when her profile shows what was not published yet (ms; 0: nothing). It has the row that says when to wake her, the
+    smallest: publishing her profile rewrites nothing else.
+    """
 
-    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None) -> None:
-        self.person, self._raw, self._history = person, raw, history
+    __slots__ = ("_history", "_raw", "person", "untold")
+
+    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None, untold: int = 0) -> None:
+        self.person, self._raw, self._history, self.untold = person, raw, history, untold
 
     @property
     def history(self) -> History:
@@ -83,10 +87,11 @@ class Group:
         """Whether there is a second row, or should be."""
         return self._raw is not None or (self._history is not None and self._history != History())
 
-    def replaced(self, person: Person, keep: dict[str, Any]) -> Group:
+    def replaced(self, person: Person, keep: dict[str, Any], untold: int | None = None) -> Group:
+        untold = self.untold if untold is None else untold
         if keep:
-            return Group(person, None, msgspec.structs.replace(self.history, **keep))
-        return Group(person, self._raw, self._history)
+            return Group(person, None, msgspec.structs.replace(self.history, **keep), untold)
+        return Group(person, self._raw, self._history, untold)
 
 
 class Meeting(NamedTuple):
@@ -117,6 +122,7 @@ class See:
         "person_id",
         "population",
         "publishes",
+        "untold",
     )
 
     def __init__(
@@ -141,8 +147,8 @@ class See:
         """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
         self.population = population
         """The day's figures of everybody, or None before the first were published."""
-        self.publishes = publishes
-        """Whether profiles go to their topic; nothing is decided by it."""
+        self.publishes, self.untold = publishes, group.untold
+        """Whether profiles go to their topic, and since when hers is behind; nothing is decided by either."""
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
         self.known: Facts | None = None
@@ -206,21 +212,28 @@ def brought(state: bytes) -> Carried:
     return _carried(state)
 
 
+ROWS = (b"d", b"p", b"h")
+"""Kinds of a person's rows: when to wake her, with `untold`; the person; the history."""
 _person = msgspec.msgpack.Decoder(Person).decode
+_instant = msgspec.msgpack.Decoder(int).decode
 _history = msgspec.msgpack.Decoder(History).decode
 _encode = msgspec.msgpack.Encoder().encode
 _carried = msgspec.msgpack.Decoder(Carried).decode
 NO_HISTORY = _encode(History())
 
 
-def load(person_id: str, main: bytes | None, second: bytes | None) -> Group:
-    """The group from its rows' bodies; a person never seen starts empty."""
-    return Group(_person(main) if main is not None else Person(person_id), second)
+def load(person_id: str, main: bytes | None, second: bytes | None, first: bytes | None = None) -> Group:
+    """The group from its rows' bodies (`first`: of the one that says when to wake her); a person never seen starts empty."""
+    person = _person(main) if main is not None else Person(person_id)
+    return Group(person, second, None, _instant(first) if first is not None else 0)
 
 
 def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
-    """(row kind, body) of the rows that differ from `loaded`; the second row is written only once it holds something."""
-    rows: list[tuple[bytes, bytes]] = []
+    """(row kind, body) of the rows that differ from `loaded`; the history is written only once it holds something.
+
+    The first row is always among them: it costs next to nothing, and what it says of waiting may differ where its body does not.
+    """
+    rows: list[tuple[bytes, bytes]] = [(b"d", _encode(group.untold))]
     if loaded is None or group.person is not loaded.person:
         rows.append((b"p", _encode(group.person)))
     if loaded is None:

@@ -2,12 +2,5 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 COUNTED = ("email_open", "email_click", "page_view", "cart_add", "purchase")
 """What is counted over 30 days: mails opened, mails clicked in, pages, cart additions, orders."""
-
-
-def points(counts: Mapping[str, int], each: Iterable[tuple[str, float]]) -> float:
-    """Σ points × count."""
-    return sum(worth * counts[kind] for kind, worth in each)

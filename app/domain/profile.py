@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, publishing, telling, traits
+from app.domain import browsing, buying, channels, import_row, interest, mail, mailing, telling, traits
 from app.domain.answers import Answers
 from app.domain.bounces import Bounces
 from app.domain.channels import Contacts
 from app.domain.consent import Words, permits, tracked
 from app.domain.device import Device
-from app.domain.effects import NOTHING, Conclude, Effects, PublishProfile
+from app.domain.effects import NOTHING, Conclude, Effects
 from app.domain.interest import Interest
 from app.domain.mail import Mail
 from app.domain.profile_view import view
@@ -85,8 +85,6 @@ class Profile(Struct, frozen=True, array_like=True):
     answers: Answers = Answers()
     rejected: dict[str, int] = {}
     """Traits that cannot be true, by name: how often they were told. None of them was kept (A-244)."""
-    untold: int = 0
-    """Since when her profile shows what was not published yet (ms; 0: nothing)."""
     traits_at: dict[str, int] = {}
     """When each trait was last spoken of (s): an old word that arrives late undoes nothing."""
     consent_words: Words = {}
@@ -112,13 +110,13 @@ def step(part: Profile, record: JournalRecord, see: See) -> tuple[Profile, Effec
 
 
 def wake(part: Profile, see: See) -> tuple[Profile, Effects]:
-    """Publishes what changed since the last time; what fades is computed when it is looked at."""
-    return publishing.told(part), (PublishProfile(),)
+    """Never asked for."""
+    return part, NOTHING
 
 
 def due(part: Profile) -> int:
-    """When her profile is to be published, if there is something new in it."""
-    return publishing.due(part)
+    """Never: what fades is computed when it is looked at."""
+    return -1
 
 
 def _event(part: Profile, event: Event, see: See) -> tuple[Profile, Effects]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from app.domain import bounces, churn, figures, intent, price, propensity
+from app.domain import answers, bounces, channels, churn, device, figures, intent, interest, mail, price, propensity, rfm, treatments
 from app.domain.consent import evidence
 from app.domain.facts import Facts
 from app.domain.money import UNITS, text
@@ -38,11 +38,13 @@ def view(
 
 def record(facts: Facts) -> dict[str, Any]:
     """The record, keys in a fixed order. Written out, and what needs no figure read straight: it is made for nearly every event."""
-    get, person = facts.get, facts.person
+    get, person, now = facts.get, facts.person, facts.now
     part, standing = person.profile, person.standing
-    sent, currency = part.mail, part.currency
+    sent, currency, pack = part.mail, part.currency, facts.pack
     spent = _money(part.spent, currency)
-    missing = get("profile.missing")
+    missing, _ = figures.missing(facts)
+    liked = interest.decayed(part.interest, now)
+    facts.note("profile.interest.decayed", liked)
     return {
         "person_id": person.person_id,
         "customer_id": part.customer_id,
@@ -59,11 +61,11 @@ def record(facts: Facts) -> dict[str, Any]:
         "last_purchase_at": _instant(part.last_order_at),
         "favourite_categories": get("profile.favourite_categories"),
         "interest": {
-            "decayed": _all(get("profile.interest.decayed")),
-            "increment": get("profile.interest.increment"),
-            "points": get("profile.interest.points"),
+            "decayed": _all(liked),
+            "increment": interest.increments(part.interest, part.last_event, now),
+            "points": figures.points_30d(facts)[0],
         },
-        "primary_interest": get("profile.primary_interest"),
+        "primary_interest": interest.primary(liked),
         "engagement": {
             "score": round(get("profile.engagement.score"), PLACES),
             "email": round(get("profile.engagement.email"), PLACES),
@@ -72,11 +74,14 @@ def record(facts: Facts) -> dict[str, Any]:
             "band": get("profile.engagement.band"),
             "shift": _rounded(get("profile.engagement.shift")),
         },
-        "rfm": dict(facts.once(figures.rfm_fifths)),
+        "rfm": rfm.scores(facts.population, part.last_order_at, part.orders, part.spent),
         "clv": {"value": spent, "tier": standing.tiers},
         "lifecycle": {scheme: stage for scheme, (stage, _) in standing.stages.items()},
         "segments": sorted(standing.segments),
-        "treatment": {"stage": get("profile.treatment.stage") or None, "tier": get("profile.treatment.tier") or None},
+        "treatment": {
+            "stage": treatments.view(standing, pack, treatments.STAGE) or None,
+            "tier": treatments.view(standing, pack, treatments.TIER) or None,
+        },
         "intent": intent.view(person.intent, facts.now),
         "churn": churn.view(person.churn, facts.now),
         **(_buying(facts) if part.orders else _no_buying(facts)),
@@ -93,13 +98,13 @@ def record(facts: Facts) -> dict[str, Any]:
             "suppressed": part.suppressed,
             "soft_bounces": bounces.run(part.bounces),
         },
-        "surveys": get("profile.surveys"),
-        "preferences": get("profile.preferences"),
-        "tickets_open": get("profile.tickets_open"),
+        "surveys": answers.view(part.answers.surveys),
+        "preferences": answers.view(part.answers.preferences),
+        "tickets_open": channels.tickets_open(part.contacts),
         "device": part.device.kind,
         "timezone": part.device.timezone,
         "locale": part.device.locale,
-        "region": get("profile.region"),
+        "region": device.region(part.device),
         "flags": get("profile.flags"),
         "complete": not missing,
         "missing": missing,
@@ -141,7 +146,9 @@ def _no_buying(facts: Facts) -> dict[str, Any]:
 
 def _response(facts: Facts) -> dict[str, Any]:
     """How she takes mails, and will."""
-    get = facts.get
+    get, hers = facts.get, facts.person.profile.mail
+    if not (hers.human_opens or hers.human_clicks):
+        return _silence(facts)
     return {
         "relevance": _all(get("profile.relevance")),
         "personalisation": _rounded(get("profile.personalisation")),
@@ -150,6 +157,21 @@ def _response(facts: Facts) -> dict[str, Any]:
             "content": get("profile.propensity.content"),
             "category": get("profile.propensity.category"),
             "hours": get("profile.propensity.hours"),
+        },
+    }
+
+
+def _silence(facts: Facts) -> dict[str, Any]:
+    """The same of who has opened none of her mails, and clicked in none: a mail that welcomes everybody makes them many."""
+    sends, now = mail.sends(facts.person.profile.mail).values(), facts.now
+    return {
+        "relevance": dict.fromkeys(sorted({one.category for one in sends if one.category and now - one.at < mail.KEPT_MS}), 0.0),
+        "personalisation": 0.0 if facts.once(figures.mail_90d).sent else None,
+        "propensity": {
+            "engagement": _rounded(facts.get("profile.propensity.engagement")),
+            "content": None,
+            "category": facts.get("profile.primary_interest"),
+            "hours": [],
         },
     }
 

@@ -40,14 +40,19 @@ def rates(mail: Mail, start_ms_ago: int, end_ms_ago: int, now: int, opens: str =
     if not mail.kept:
         return NO_RATES, FOREVER
     until, counts = FOREVER, []
+    since = now - start_ms_ago
     for instants in _firsts(mail.kept, opens):
-        old = bisect_right(instants, now - start_ms_ago)
-        young = bisect_right(instants, now - end_ms_ago) if end_ms_ago else len(instants)
+        if not instants:
+            counts.append(0)
+            continue
+        old = bisect_right(instants, since)
+        end = len(instants)
+        young = bisect_right(instants, now - end_ms_ago) if end_ms_ago else end
         counts.append(young - old)
-        if old < young:
-            until = min(until, instants[old] + start_ms_ago)
-        if young < len(instants):
-            until = min(until, instants[young] + end_ms_ago)
+        if old < young and instants[old] + start_ms_ago < until:
+            until = instants[old] + start_ms_ago
+        if young < end and instants[young] + end_ms_ago < until:
+            until = instants[young] + end_ms_ago
     return Rates(*counts), until
 
 

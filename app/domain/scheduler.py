@@ -182,9 +182,12 @@ class Scheduler:
             return mail is not None and (mail.final or row.name in mail.opened)
         if not row.again:
             return False
-        marks = [one for one in self.sent if one.trigger == row.name and self.see.now < one.until]
-        about = [one.product for one in marks] + [one.product for one in self.windows if one.closing and one.trigger == row.name]
-        return any(row.opening.scope == scope.PERSON or any(one.same(other) for other in subject.products[:1]) for one in about)
+        name, now = row.name, self.see.now
+        about = [one.product for one in self.sent if one.trigger == name and now < one.until] if self.sent else []
+        about += [one.product for one in self.windows if one.closing and one.trigger == name]
+        if not about:
+            return False
+        return row.opening.scope == scope.PERSON or any(one.same(other) for one in about for other in subject.products[:1])
 
     def begin(self, one: Window, row: Trigger) -> None:
         """A new window, checked against what arrived before its opening."""

@@ -59,7 +59,7 @@ class Segment(Struct):
 class _Held:
     """A group in the overlay: as it stands, and as it was at the last commit (`kept`; None: no row yet)."""
 
-    __slots__ = ("applied", "due", "group", "kept", "kept_applied", "kept_due", "start", "touched")
+    __slots__ = ("applied", "bodies", "due", "group", "kept", "kept_applied", "kept_due", "start", "touched")
 
     def __init__(self, group: Any, applied: int, due: int, new: bool) -> None:
         self.start = self.group = group
@@ -67,6 +67,8 @@ class _Held:
         self.applied = self.kept_applied = applied
         self.due = self.kept_due = due
         self.touched = False
+        self.bodies: list[tuple[bytes, bytes]] | None = None
+        """Its rows as it stands, where somebody has encoded them already."""
 
     def commit(self) -> None:
         self.kept, self.kept_applied, self.kept_due, self.touched = self.group, self.applied, self.due, False
@@ -233,7 +235,8 @@ class Turn:
         kinds = self.program.row_kinds
         if not kinds:
             return []
-        main, bodies = kinds[0], self.program.dump(one.group, one.kept)
+        main, bodies = kinds[0], self.program.dump(one.group, one.kept) if one.bodies is None else one.bodies
+        one.bodies = None
         if not bodies or bodies[0][0] != main:
             # Outputs without a change, or only the second row changed: the main row still carries `applied` and `due`.
             bodies = [*((kind, body) for kind, body in self.program.dump(one.group, None) if kind == main), *bodies]
@@ -305,9 +308,11 @@ class Turn:
                 raise RuntimeError("a wake-up left something due")
             if any(len(output.value) > MAX_OUTPUT for output in outputs):
                 raise TooLarge("an output over 512 KiB")
-            if any(len(body) > MAX_VALUE for _, body in program.dump(group, one.kept)):
+            one.bodies = program.dump(group, one.kept)
+            if any(len(body) > MAX_VALUE for _, body in one.bodies):
                 raise TooLarge("a state over 256 KiB")
         except Exception as error:
+            one.bodies = None
             segment.defects += 1
             detail = [{"path": "", "message": f"{type(error).__name__}: {error}"}]
             woken = _Woken(item.incoming.offset, item.incoming.timestamp, key, item.incoming.value)

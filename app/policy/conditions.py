@@ -5,9 +5,11 @@ A key that is missing makes a condition false and is named; so does a comparison
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from cel_expr_python import cel
 
@@ -28,6 +30,18 @@ _TEXT = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _PATH = re.compile(r"(?<![\w.])([a-z]+)\.([A-Za-z_]\w*)")
 _ROOT = re.compile(r"(?<![\w.])([a-z]+)\b")
 _MISSING = re.compile(r'Key not found in map : "(.*)"')
+_SIMPLE = re.compile(r"event\.([A-Za-z_]\w*) *(<=?|>=?|==|!=) *(?:(\d{1,15}|\d{1,9}\.\d{1,6})|'([^'\\]*)')")
+"""What most openings ask: a property against a number or a text."""
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_EXACT = 2**53
+"""Beyond it an integer and a float of the same size are compared by CEL in its own way."""
 
 
 class BadCondition(ValueError):
@@ -73,10 +87,30 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
         missing = _MISSING.search(said)
         return Verdict(False, missing[1] if missing else _short(said))
 
-    return Condition(text, reads, paths, keys("event"), evaluate, keys("profile"))
+    return Condition(text, reads, paths, keys("event"), _simple(text, evaluate), keys("profile"))
 
 
 YES, NO = Verdict(True), Verdict(False)
+Evaluate = Callable[[Facts], Verdict]
+
+
+def _simple(text: str, evaluate: Evaluate) -> Evaluate:
+    """The same, but that a plain comparison of a property that is there does without CEL: it is asked at nearly every event."""
+    found = _SIMPLE.fullmatch(text.strip())
+    if found is None:
+        return evaluate
+    name, sign, number, word = found.groups()
+    holds, numeric = _SIGNS[sign], number is not None
+    against = word if number is None else float(number) if "." in number else int(number)
+
+    def quick(facts: Facts) -> Verdict:
+        told = facts["event"].get(name) if "event" in facts else None
+        kind = type(told)
+        if (kind is float or (kind is int and -_EXACT <= told <= _EXACT)) if numeric else (kind is str and told.isascii()):
+            return YES if holds(told, against) else NO
+        return evaluate(facts)
+
+    return quick
 
 
 @cache

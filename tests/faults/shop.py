@@ -154,7 +154,7 @@ class ShopModel:
         raise AssertionError("no step of the shop may raise")
 
     def due(self, state: Group) -> int:
-        return person.due(state.person)
+        return person.next_due(state)
 
     def rows(self, state: Group) -> dict[bytes, bytes]:
         return dict(person.dump(state, None))

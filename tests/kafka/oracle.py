@@ -138,11 +138,11 @@ class Fold:
         self.now, self.low_water = max(self.now, tick.at), max(self.low_water, tick.low_water)
         self.interval = tick.interval
         for person_id, group in sorted(self.groups.items()):
-            due = person.due(group.person)
+            due = person.next_due(group)
             if due != person.NEVER and due <= self.low_water:
                 see = self._see(group, self.now)
                 self._keep(group, *person.wake(group, see), offset, see, woken=True)
-                left = person.due(self.groups[person_id].person)
+                left = person.next_due(self.groups[person_id])
                 if left != person.NEVER and left <= self.low_water:
                     raise AssertionError(f"{person_id} has something due after her wake-up")
 
@@ -398,7 +398,7 @@ def _rows(folds: dict[int, Fold], people: _Table, verdict: Verdict) -> None:
         for person_id, group in fold.groups.items():
             for kind, body in person.dump(group, None):
                 expected[kind + person_id.encode()] = body
-            main = kept.get(b"p" + person_id.encode())
+            main = kept.get(person.ROWS[0] + person_id.encode())
             wrong += main is not None and _applied(main) != fold.applied[person_id]
         verdict.same(f"rows of journal {partition}", set(expected), set(kept))
         wrong += sum(1 for key, body in expected.items() if key in kept and kept[key][17:] != body)
@@ -435,7 +435,7 @@ def _stores(logs: Logs, name: str, table: _Table, stores: list[Local], verdict: 
             if local.rows != rows:
                 wrong = [key for key in rows.keys() | local.rows.keys() if rows.get(key) != local.rows.get(key)]
                 verdict.differ(f"{name} {partition}: {len(wrong)} rows differ between RocksDB and changelog", wrong[:3])
-            due = {(at, key[1:]) for key, value in rows.items() if key[:1] == b"p" and (at := _due(value)) != person.NEVER}
+            due = {(at, key[1:]) for key, value in rows.items() if (at := _due(value)) != person.NEVER}
             verdict.same(f"due index of {name} {partition}", due, local.due)
 
 
