@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, bounces, channels, churn, device, figures, intent, interest, mail, price, propensity, rfm, treatments
+from app.domain import answers, bounces, channels, churn, device, figures, intent, interest, mail, price, propensity, ranks, rfm, treatments
 from app.domain.consent import evidence
 from app.domain.facts import Facts
 from app.domain.money import UNITS, text
@@ -74,7 +74,7 @@ def record(facts: Facts) -> dict[str, Any]:
             "band": get("profile.engagement.band"),
             "shift": _rounded(get("profile.engagement.shift")),
         },
-        "rfm": rfm.scores(facts.population, part.last_order_at, part.orders, part.spent),
+        "rfm": rfm.scores(facts.population, ranks.figures_of(part)),
         "clv": {"value": spent, "tier": standing.tiers},
         "lifecycle": {scheme: stage for scheme, (stage, _) in standing.stages.items()},
         "segments": sorted(standing.segments),
