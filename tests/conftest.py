@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from app.edges.embedded import EmbeddedBroker
 from app.edges.local_kafka import LocalKafka, Unavailable
@@ -17,6 +18,8 @@ from app.settings import Settings, load
 from tests.kafka.cluster import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile("kairos", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("kairos")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
