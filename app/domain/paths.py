@@ -35,6 +35,7 @@ from app.events import iso
 
 if TYPE_CHECKING:
     from app.domain.facts import Facts
+    from app.domain.profile import Profile
 
 MINUTE_MS = 60_000
 FLAGS = ("high_value", "price_sensitive", "mobile_preferred")
@@ -59,6 +60,11 @@ class Still:
 def _plain(read: Callable[[Any], Any]) -> How:
     """Of the profile alone; time changes nothing."""
     return lambda facts: (read(facts.person.profile), FOREVER)
+
+
+def _reachable(part: Profile) -> bool:
+    """She could be written to once, and nothing has been said against it since."""
+    return part.reachable and not part.unsubscribed and part.suppressed is None and part.consent.get("email") is not False
 
 
 def _counted(*kinds: str) -> How:
@@ -98,7 +104,7 @@ STEP: dict[str, How] = {
     "profile.consent_told": _plain(lambda part: evidence(part, sorted(part.consent))),
     "profile.first_seen": _plain(lambda part: _instant(part.first_seen)),
     "profile.last_seen": _plain(lambda part: _instant(part.last_seen)),
-    "profile.reachable": Still("profile.reachable"),
+    "profile.reachable": _plain(_reachable),
     "profile.bot": Still("profile.bot"),
     # A-015, A-047: what she bought
     "profile.orders": Still("profile.orders"),
