@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 
-from app.domain.contact_policy import EVERYWHERE, Cap, QuietHours
+from app.domain.contact_policy import EVERYWHERE, MIN, Cap, QuietHours
 from app.domain.trigger import Pack
 from app.policy.contact_phrases import cap, quiet
 from app.policy.phrases import duration
@@ -28,7 +28,7 @@ def contacts(pack: Pack, text: str) -> Iterator[Odd]:
     for one in policy.caps:
         if one.name in declared:
             yield from _cap(pack, one, ("cap", declared.index(one.name)))
-    if "combine" in told.get("arbitration", {}) and len([one for one in policy.caps if one.by]) < 2:
+    if policy.arbitration.combine != MIN and "arbitration" in told and len([one for one in policy.caps if one.by]) < 2:
         yield (
             ("arbitration", "combine"),
             "combine: fewer than two caps go by stage, tier or engagement, so there is nothing to combine",

@@ -143,10 +143,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("send_time",), "prior"): (Pack, "hour_prior"),
     (("sensitive",), "names"): (Inference, "names"),
     (("sensitive",), "words"): (Inference, "words"),
-    (
-        ("experiment", "arm"),
-        "when",
-    ): "Asked at the opening, over `event`, `profile`, `intent`, `churn`; where it does not hold, she gets nothing.",
     (("sender",), "from"): "The From address.",
     (("sender",), "name"): "Its display name.",
     (("sender",), "reply_to"): "Where answers go, if not to the sender.",
