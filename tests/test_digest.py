@@ -92,6 +92,7 @@ def test_a_step_held_by_two_gates_counts_under_each_and_once_in_all() -> None:
         ]
     )["this_week"]
     assert {name: one["steps"] for name, one in week["held_back"].items()} == {"frequency_cap": 1, "lost_to_trigger": 1}
+    assert week["steps_by_trigger"] == {"cart": 1} and week["by_trigger"] == {"cart": {"frequency_cap": 1, "lost_to_trigger": 1}}
     assert week["steps_held_back"] == 1 and week["fates"] == {"went_out": 0, "never": 1, "cancelled": 0, "waiting": 0}
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Asked:
             return 0, None
 
 
-async def produce(cluster: Cluster, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+async def produce(cluster: Cluster, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=cluster.broker)
     await producer.start()
     try:

@@ -162,6 +162,9 @@ def torn_row(messages: list[Message]) -> list[Message]:
         ("people-changelog", torn_row),
         ("people-changelog", lambda messages: messages[:-1]),
         ("identifiers-changelog", without(is_row, -1)),
+        ("decided-changelog", without(is_row)),
+        ("decided-changelog", torn_row),
+        ("sent-changelog", without(is_row, 0)),
     ],
     ids=lambda one: one if isinstance(one, str) else getattr(one, "__name__", ""),
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,20 @@ import orjson
 import pytest
 
 from app.domain.identity import person_id
+from app.engine import follower as followers
 from app.engine.clock import wall_ms
+from app.engine.follower import Follower
 from app.engine.partition import partition_of
+from app.engine.topics import client_options
 from app.events import iso
+from app.settings import Settings
 from tests.kafka import logs
 from tests.kafka.cluster import SECRET, Cluster, free_port
 from tests.test_insight import Asked, event, produce, until
 
 pytestmark = pytest.mark.kafka
+CLOCK = re.compile("as of 20|told up to 20")
+"""What says when it was asked: the second question comes later than the first."""
 PEOPLE = [f"c{number}" for number in range(12)]
 
 
@@ -70,7 +79,8 @@ def same(cluster: Cluster, arguments: list[str], address: str) -> str:
     """What a command says, asked of the topics and of the reader: the same."""
     done = [cluster.command(*arguments, *more) for more in ([], ["--reader", address])]
     assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
-    assert done[1].stdout == done[0].stdout
+    topics, reader = ([line for line in one.stdout.splitlines() if not CLOCK.search(line)] for one in done)
+    assert reader == topics
     assert "the topics are read instead" not in done[1].stderr
     return done[0].stdout
 
@@ -171,3 +181,49 @@ async def quiet(cluster: Cluster) -> None:
         before = now
         await asyncio.sleep(5)
     raise AssertionError("it never ends")
+
+
+async def test_a_followed_topic_is_its_newest_values_through_stops_and_a_long_absence(
+    kafka_broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(kafka_broker, f"followed-{int(time.time())}-", tmp_path, partitions=2)
+    await asyncio.to_thread(cluster.create_topics)
+    options = client_options(Settings(broker=kafka_broker))
+
+    @asynccontextmanager
+    async def following(identity: str = "cluster") -> AsyncIterator[Follower]:
+        follower = Follower(f"{cluster.prefix}profiles", 2, tmp_path / "followed" / "profiles", identity, options)
+        await follower.start()
+        task = asyncio.create_task(follower.follow())
+        try:
+            yield follower
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            await follower.stop()
+
+    async def has(follower: Follower, **wanted: bytes | None) -> None:
+        async def found() -> dict[str, bytes | None]:
+            return {name: follower.get(name.encode()) for name in wanted}
+
+        await until(found, lambda told: told == wanted and follower.caught_up)
+
+    try:
+        await produce(cluster, "profiles", [(b"ann", b"1"), (b"ben", b"1"), (b"ann", b"2")])
+        async with following() as follower:
+            await has(follower, ann=b"2", ben=b"1", eve=None)
+            await produce(cluster, "profiles", [(b"ann", None), (b"eve", b"1")])
+            await has(follower, ann=None, ben=b"1", eve=b"1")
+        assert follower.get(b"ben") is None, "nothing is open any more"
+        await produce(cluster, "profiles", [(b"ben", b"2")])
+        async with following() as follower:
+            assert follower.get(b"eve") == b"1", "what was kept is there before anything is read"
+            await has(follower, ann=None, ben=b"2", eve=b"1")
+        monkeypatch.setattr(followers, "LEFT_MS", -1)
+        async with following() as follower:
+            await has(follower, ann=None, ben=b"2", eve=b"1")
+        monkeypatch.undo()
+        async with following("another cluster") as follower:
+            await has(follower, ann=None, ben=b"2", eve=b"1")
+    finally:
+        await cluster.delete_topics()

@@ -135,6 +135,7 @@ class HeldBack:
             "fates": _fates(steps),
             "held_back": {reason: {"steps": len(by_gate[reason]), **_summary(by_gate[reason])} for reason in _most(by_gate)},
             "by_trigger": {name: dict(sorted(reasons.items())) for name, reasons in sorted(by_trigger.items())},
+            "steps_by_trigger": dict(sorted(Counter(step.trigger for step in steps).items())),
             "lost": _lost(steps, goals),
         }
 

@@ -106,10 +106,10 @@ def _held(told: dict[str, Any]) -> Section:
 def _triggers(told: dict[str, Any]) -> Section:
     now = told["this_week"]
     rows = []
-    for name, held in sorted(now["by_trigger"].items(), key=lambda one: (-sum(one[1].values()), one[0])):
+    for name, held in sorted(now["by_trigger"].items(), key=lambda one: (-now["steps_by_trigger"][one[0]], one[0])):
         why = ", ".join(f"{reason} {count:,}" for reason, count in held.items())
-        rows.append([name, f"{now['sent_by_trigger'].get(name, 0):,}", f"{sum(held.values()):,}", why])
-    return Section("By trigger", [], ("trigger", "sent", "held back", "for"), rows)
+        rows.append([name, f"{now['sent_by_trigger'].get(name, 0):,}", f"{now['steps_by_trigger'][name]:,}", why])
+    return Section("By trigger", [], ("trigger", "sent", "steps held back", "by (a step may be held by several)"), rows)
 
 
 def _lost(told: dict[str, Any]) -> Section:
@@ -128,6 +128,8 @@ def _lost(told: dict[str, Any]) -> Section:
     sentences = [] if rows else ["No message lost its place to another."]
     if rows and not known:
         sentences.append("Whose goals were reached is not known here (it stands in the journal): what was expected is told instead.")
+        if not any(one["expected_value_lost"] is not None for one in lost):
+            sentences.append("No decision says what its message was expected to bring.")
     return Section("What it cost: winners against losers", sentences, heads, rows)
 
 

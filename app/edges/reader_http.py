@@ -80,9 +80,17 @@ class ReaderHttp:
 
     def _guarded(self, handler: Handler) -> Handler:
         async def answered(request: web.Request) -> web.Response:
+            held = self._reader.partitions
             try:
                 self._may(request)
-                return await handler(request)
+                try:
+                    return await handler(request)
+                except Answer:
+                    raise
+                except Exception as error:
+                    if held == self._reader.partitions:
+                        raise
+                    raise Answer(503, "restoring", "a partition went to another worker in the middle of this") from error
             except Answer as refusal:
                 headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
                 return web.json_response(refusal.told, status=refusal.status, headers=headers)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,9 @@ class PartitionStore:
 
     def __init__(self, path: Path, db: Any) -> None:
         self.path, self._db = path, db
+        self.scans = threading.Lock()
+        """Held by who scans from another thread. A close waits for it: an iterator keeps the database locked, and the next open, finding
+        it so, would take it for broken and throw it away."""
         self._tables: dict[str, TableStore] = {}
 
     @classmethod
@@ -109,8 +113,9 @@ class PartitionStore:
 
     def close(self) -> None:
         self._tables.clear()
-        self._db.flush()
-        self._db.close()
+        with self.scans:
+            self._db.flush()
+            self._db.close()
         (self.path / OPENED).unlink(missing_ok=True)
 
     def memtable_bytes(self) -> int:
@@ -124,7 +129,8 @@ class PartitionStore:
     def reset(self) -> PartitionStore:
         """Throws everything away and opens empty."""
         cluster = (self.path / CLUSTER).read_text("utf-8")
-        self._db.close()
+        with self.scans:
+            self._db.close()
         discard(self.path)
         return PartitionStore.open(self.path, cluster)
 
@@ -238,22 +244,32 @@ class TableStore:
 
     def newest_day(self, kind: bytes) -> int | None:
         """Of a table that forgets: the day of its newest row; None: there is none."""
-        scan = self._db.iter()
-        scan.seek_for_prev(self._prefix + kind + b"\xff\xff\xff")
-        found = day_of(scan.key()[2:]) if scan.valid() and scan.key()[:2] == self._prefix + kind else None
-        scan.status()
+        with self._owner.scans:
+            scan = self._db.iter()
+            scan.seek_for_prev(self._prefix + kind + b"\xff\xff\xff")
+            found = day_of(scan.key()[2:]) if scan.valid() and scan.key()[:2] == self._prefix + kind else None
+            scan.status()
+            del scan
         return found
 
     def span(self, begin: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        """At most `limit` rows from row key `begin` on, before `end`, in order: (row key, value)."""
+        """At most `limit` rows from row key `begin` on, before `end`, in order: (row key, value). For threads beside the lane's."""
+        return self.spans([(begin, end)], limit)
+
+    def spans(self, ranges: Iterable[tuple[bytes, bytes]], limit: int) -> list[tuple[bytes, bytes]]:
+        """The same of several ranges, at most `limit` rows in all."""
         found: list[tuple[bytes, bytes]] = []
-        scan = self._db.iter()
-        scan.seek(self._prefix + begin)
-        last = self._prefix + end
-        while len(found) < limit and scan.valid() and (key := scan.key()) < last:
-            found.append((key[1:], scan.value()))
-            scan.next()
-        scan.status()
+        prefix = self._prefix
+        with self._owner.scans:
+            scan = self._db.iter()
+            for begin, end in ranges:
+                scan.seek(prefix + begin)
+                last = prefix + end
+                while len(found) < limit and scan.valid() and (key := scan.key()) < last:
+                    found.append((key[1:], scan.value()))
+                    scan.next()
+            scan.status()
+            del scan
         return found
 
     def keep(self, rows: Sequence[Row], marks: Marks, changelog_next: int, tail: bytes = b"") -> None:

@@ -19,6 +19,7 @@ import orjson
 from app import events
 from app.agents.analyst_program import GROUP, AnalystProgram
 from app.agents.kinds import COMPILERS
+from app.agents.reader_program import ReaderProgram, decision_program, send_program
 from app.domain import facts, person
 from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
 from app.domain.population import Population, changed
@@ -41,7 +42,11 @@ TOPICS = (
     "people-changelog",
     "renders-changelog",
     "figures-changelog",
+    "decided-changelog",
+    "sent-changelog",
 )
+READ = {"decided": ("decisions", decision_program()), "sent": ("message_sends", send_program())}
+"""Table of the reader → what it is to have whole."""
 SHOWN = 20
 """Differences of one kind that are printed."""
 
@@ -177,7 +182,7 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]
     """Everything that must hold after a quiet stop. `stores`: what all workers left on their disks."""
     verdict = Verdict()
     packs = packs_of(logs)
-    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders", "figures")}
+    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders", "figures", *READ)}
     folds: dict[int, Fold] = {}
     for partition, messages in logs["journal"].items():
         fold = folds[partition] = Fold(packs)
@@ -194,9 +199,12 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]
     _profiles(logs, folds, verdict)
     _figures(logs, folds, tables["figures"], verdict)
     sources = {"identifiers": "customer_events", "people": "journal", "renders": "message_plans", "figures": "facts"}
+    for table, (source, program) in READ.items():
+        sources[table] = source
+        _read(logs, source, program, tables[table], verdict)
     for table, source in sources.items():
         _commits(logs, source, tables[table], committed, verdict)
-    for table in ("identifiers", "people", "figures"):
+    for table in ("identifiers", "people", "figures", *READ):
         _stores(logs, table, tables[table], stores, verdict)
     return verdict
 
@@ -387,6 +395,18 @@ def _applied(value: bytes) -> int:
 
 def _due(value: bytes) -> int:
     return int.from_bytes(value[9:17], "big", signed=True)
+
+
+def _read(logs: Logs, topic: str, program: ReaderProgram, table: _Table, verdict: Verdict) -> None:
+    """What the reader has is what stands on its topic, each record once and as it was written."""
+    for partition, messages in logs[topic].items():
+        expected: dict[bytes, bytes] = {}
+        for message in messages:
+            key, body = program.read(message)
+            assert key is not None
+            expected.setdefault(b"p" + key, body)
+        kept = {key: value[17:] for key, value in table.rows[partition].items()}
+        verdict.same(f"what the reader has of {topic} {partition}", set(expected.items()), set(kept.items()))
 
 
 def _rows(folds: dict[int, Fold], people: _Table, verdict: Verdict) -> None:

@@ -175,7 +175,8 @@ async def _rest(cluster: Cluster) -> bool:
     calm = 0
     while time.monotonic() < deadline:
         await asyncio.sleep(1.5)
-        ends = await logs.end_offsets(cluster.broker, cluster.prefix, ("customer_events", "message_plans", "journal"))
+        consumed = ("customer_events", "message_plans", "journal", "decisions", "message_sends")
+        ends = await logs.end_offsets(cluster.broker, cluster.prefix, consumed)
         committed = await logs.committed(cluster.broker, cluster.prefix)
         # The journal is never quite consumed: a tick comes every 200 ms.
         slack = {"journal": 25}
@@ -208,7 +209,13 @@ class Commits:
             self._samples.append((time.time() * 1000, committed))
 
     def wrong(self, found: logs.Logs) -> list[str]:
-        tables = {"customer_events": "identifiers", "journal": "people", "message_plans": "renders"}
+        tables = {
+            "customer_events": "identifiers",
+            "journal": "people",
+            "message_plans": "renders",
+            "decisions": "decided",
+            "message_sends": "sent",
+        }
         marks = {topic: _reached(oracle.marks(found, table)) for topic, table in tables.items()}
         wrong = []
         last: dict[tuple[str, int], int] = {}
