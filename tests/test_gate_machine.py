@@ -302,7 +302,7 @@ class Machine(RuleBasedStateMachine):
 
 LONG = "KAIROS_T1_EXAMPLES" in os.environ
 Machine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("KAIROS_T1_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("KAIROS_T1_EXAMPLES", "80")),
     stateful_step_count=int(os.environ.get("KAIROS_T1_STEPS", "30")),
     deadline=None,
     derandomize=not LONG,
@@ -399,7 +399,7 @@ class Meeting(RuleBasedStateMachine):
             assert len(ended) == sum(len(one.rows[told.trigger]["steps"]) for told in one.decided if told.outcome == "opened")
 
 
-Meeting.TestCase.settings = settings(Machine.TestCase.settings, max_examples=int(os.environ.get("KAIROS_T1_EXAMPLES", "100")))
+Meeting.TestCase.settings = settings(Machine.TestCase.settings, max_examples=int(os.environ.get("KAIROS_T1_EXAMPLES", "60")))
 TestMeeting = Meeting.TestCase
 
 
