@@ -28,6 +28,7 @@ from app.engine.simulation import Logged
 from app.events import Decision, Event, PolicyName
 from app.policy.pack import build, compile_artifact
 from app.settings import Settings
+from tests.her import UNGATED
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 NOON = 1_772_452_800_000
@@ -76,7 +77,7 @@ def written(lines: list[dict[str, Any]], path: str = "events.jsonl") -> str:
 
 
 def told(call: Call, lines: list[dict[str, Any]], *more: str, who: str = "c1") -> list[dict[str, Any]]:
-    code, out, err = call("explain", "--person", who, "--events", written(lines), "--policy", "merged", "--json", *more)
+    code, out, err = call("explain", "--person", who, "--events", written(lines), "--policy", UNGATED, "--json", *more)
     assert code == 0, err
     found: list[dict[str, Any]] = json.loads(out)["entries"]
     return found
@@ -88,7 +89,7 @@ def texts(entries: list[dict[str, Any]], kind: str) -> list[str]:
 
 def journal(day: list[dict[str, Any]]) -> tuple[list[Logged], list[Decision], dict[str, Any]]:
     """Journal lines, decisions, and the pack and figures of everybody of a simulated day, by ref."""
-    artifact = build("merged")
+    artifact = build(UNGATED)
     lines: list[Logged] = []
     decisions: list[Decision] = []
 
@@ -175,7 +176,7 @@ def test_a_band_says_where_it_begins_and_the_page_shows_all_of_it(call: Call, tm
     entries = told(call, [*known(), bought(HOUR, "o1"), {**view(100 * DAY), "customer_id": "c2"}])
     assert "entered segment opens_low: mail open rate 30d from 0" in texts(entries, "standing")
     page = tmp_path / "story.html"
-    assert call("explain", "--person", "c1", "--events", "events.jsonl", "--policy", "merged", "--html", str(page))[0] == 0
+    assert call("explain", "--person", "c1", "--events", "events.jsonl", "--policy", UNGATED, "--html", str(page))[0] == 0
     html = page.read_text("utf-8")
     assert "entered segment lapsed: a customer for 90 d" in html and "by time alone: orders 1, days since order 90" in html
 
@@ -315,16 +316,16 @@ def test_a_trigger_over_everybody_in_a_file(call: Call) -> None:
     assert code == 0 and "opened" in out and "c1" in out
     code, _, err = call("explain", "--trigger", "product_page_abandonmint", "--events", file, "--policy", "s1")
     assert code == 1 and "did you mean product_page_abandonment?" in err
-    assert call("explain", "--trigger", "welcome", "--events", file, "--policy", "merged", "--since", "2027-01-01")[0] == 1
+    assert call("explain", "--trigger", "welcome", "--events", file, "--policy", UNGATED, "--since", "2027-01-01")[0] == 1
 
 
 def test_hostile_names_come_out_as_text(call: Call, tmp_path: Path) -> None:
     lines = [*known(first_name=EVIL), view(HOUR, EVIL, category=EVIL), event("search", 2 * HOUR, query=EVIL)]
     file, page = written(lines), tmp_path / "story.html"
-    code, out, _ = call("explain", "--person", "c1", "--events", file, "--policy", "merged")
+    code, out, _ = call("explain", "--person", "c1", "--events", file, "--policy", UNGATED)
     assert code == 0 and "alert" in out
     assert not set("\x1b\x07\u202e") & set(out)
-    assert call("explain", "--person", "c1", "--events", file, "--policy", "merged", "--html", str(page))[0] == 0
+    assert call("explain", "--person", "c1", "--events", file, "--policy", UNGATED, "--html", str(page))[0] == 0
     html = page.read_text("utf-8")
     assert "<script" not in html and not set("\x1b\x07\u202e") & set(html)
     assert "default-src 'none'" in html and "prefers-color-scheme: dark" in html
@@ -333,9 +334,9 @@ def test_hostile_names_come_out_as_text(call: Call, tmp_path: Path) -> None:
 
 def test_a_page_of_nothing_and_a_page_that_cannot_be_written(call: Call, tmp_path: Path) -> None:
     file, page = written([view(0)]), tmp_path / "story.html"
-    code, _, _ = call("explain", "--person", "c1", "--events", file, "--policy", "merged", "--since", "2027-01-01", "--html", str(page))
+    code, _, _ = call("explain", "--person", "c1", "--events", file, "--policy", UNGATED, "--since", "2027-01-01", "--html", str(page))
     assert code == 0 and "Nothing happened." in page.read_text("utf-8")
-    code, _, err = call("explain", "--person", "c1", "--events", file, "--policy", "merged", "--html", str(tmp_path / "no" / "x.html"))
+    code, _, err = call("explain", "--person", "c1", "--events", file, "--policy", UNGATED, "--html", str(tmp_path / "no" / "x.html"))
     assert code == 2 and err.count("\n") == 1
 
 
@@ -343,7 +344,7 @@ def test_ten_thousand_records_are_told_in_seconds_the_newest_first(call: Call) -
     lines = [view(n * MINUTE, f"Thing {n % 50}", dwell=3) for n in range(10_000)]
     file = written(lines)
     start = time.process_time()
-    code, out, _ = call("explain", "--person", "c1", "--events", file, "--policy", "merged")
+    code, out, _ = call("explain", "--person", "c1", "--events", file, "--policy", UNGATED)
     assert time.process_time() - start < 60
     assert code == 0 and "earlier entries" in out
     assert 200 < out.count("\n") < 600
@@ -351,7 +352,7 @@ def test_ten_thousand_records_are_told_in_seconds_the_newest_first(call: Call) -
 
 def test_the_newest_entries_are_shown_as_many_as_asked_for(call: Call) -> None:
     file = written([view(n * MINUTE, f"Thing {n}", dwell=3) for n in range(50)])
-    code, out, _ = call("explain", "--person", "c1", "--events", file, "--policy", "merged", "--last", "5")
+    code, out, _ = call("explain", "--person", "c1", "--events", file, "--policy", UNGATED, "--last", "5")
     assert code == 0 and "earlier entries" in out
     shown = [line for line in out.splitlines() if line.startswith("2026-")]
     assert len(shown) == 5 and shown == sorted(shown)
@@ -366,9 +367,9 @@ def test_since_may_be_a_span_before_the_journals_now(call: Call) -> None:
 
 def test_whom_nobody_knows_is_a_no(call: Call) -> None:
     file = written([view(0)])
-    code, out, err = call("explain", "--person", "nobody", "--events", file, "--policy", "merged")
+    code, out, err = call("explain", "--person", "nobody", "--events", file, "--policy", UNGATED)
     assert (code, out) == (1, "") and "nothing is kept of nobody" in err
-    assert call("explain", "--person", EVIL, "--events", file, "--policy", "merged")[0] == 1
+    assert call("explain", "--person", EVIL, "--events", file, "--policy", UNGATED)[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -395,11 +396,11 @@ def test_wrong_use_is_one_line_and_exit_2(call: Call, arguments: list[str], word
 
 def test_an_empty_file_is_unreadable_input(call: Call) -> None:
     Path("empty.jsonl").write_text("", "utf-8")
-    assert call("explain", "--person", "c1", "--events", "empty.jsonl", "--policy", "merged")[0] == 2
+    assert call("explain", "--person", "c1", "--events", "empty.jsonl", "--policy", UNGATED)[0] == 2
 
 
 def test_somebody_anonymous_and_somebody_by_her_person_id_are_found(tmp_path: Path) -> None:
-    artifact, file = build("merged"), tmp_path / "events.jsonl"
+    artifact, file = build(UNGATED), tmp_path / "events.jsonl"
     file.write_bytes(encode_lines([{**view(0), "customer_id": None, "anonymous_id": "dev-1"}]))
     film = Film(file, None, artifact, Settings(), None, frozenset(), {}.get, 0)
     by_name = of_file(film, Settings(), "dev-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +38,9 @@ happenings = st.lists(
 )
 
 
+ALONE = str(Path(__file__).parent / "packs" / "alone.toml")
+
+
 def told(kind: str, product: str, number: int) -> dict[str, Any]:
     """Properties of the event of this number."""
     if kind in ("email_open", "email_click"):
@@ -50,7 +54,7 @@ def told(kind: str, product: str, number: int) -> dict[str, Any]:
 
 def outcome(events: list[tuple[str, str, str, int, int]], only: str | None) -> dict[str, list[tuple[Any, ...]]]:
     """Decisions and messages by person, of everybody or of one who is alone in the shop."""
-    shop = Shop("merged")
+    shop = Shop(ALONE)
     t = 0
     for number, (who, kind, product, pause, late) in enumerate(events):
         t += pause

@@ -18,16 +18,17 @@ from app.edges.events_file import encode_lines
 from app.events import Conclusion, Event
 from app.policy.pack import build, compile_artifact
 from app.settings import DEMO_SECRET
+from tests.her import UNGATED
 from tests.test_explain import DAY, EVIL, HOUR, MINUTE, NOON, Call, call, event, known, view, written
 
 __all__ = ["call"]
 
 
-ASK = ("preview", "--events", "events.jsonl", "--policy", "merged", "--person", "c1", "--trigger")
+ASK = ("preview", "--events", "events.jsonl", "--policy", UNGATED, "--person", "c1", "--trigger")
 
 
 def seen(call: Call, lines: list[dict[str, Any]], trigger: str, *more: str, who: str = "c1", code: int = 0) -> dict[str, Any]:
-    arguments = ("preview", "--person", who, "--trigger", trigger, "--events", written(lines), "--policy", "merged", "--json", *more)
+    arguments = ("preview", "--person", who, "--trigger", trigger, "--events", written(lines), "--policy", UNGATED, "--json", *more)
     ended, out, err = call(*arguments)
     assert ended == code, err or out[:1500]
     found: dict[str, Any] = json.loads(out)
@@ -43,7 +44,7 @@ def test_the_preview_is_the_message_that_is_sent(call: Call, tmp_path: Path) -> 
     before, entry = [*known(first_name="Ada"), view(HOUR, "Hat", dwell=3)], view(2 * HOUR)
     found = seen(call, before, "product_page_abandonment", "--at", "2026-03-02T14:00:00Z", "--event", json.dumps(entry))
     with pytest.raises(SystemExit):
-        main(["simulate", written([*before, entry]), "--policy", "merged", "--sends", str(tmp_path / "sends")])
+        main(["simulate", written([*before, entry]), "--policy", UNGATED, "--sends", str(tmp_path / "sends")])
     really = [json.loads(line) for line in (tmp_path / "sends").read_bytes().splitlines()]
     (sent,) = [one for one in really if (one["trigger"], one["step"]) == ("product_page_abandonment", 0)]
     for field in ("to", "from", "subject", "preheader", "opened_at", "due_at", "decided_at", "expires_at", "message", "recommendations"):
@@ -172,14 +173,14 @@ def test_an_entry_may_be_given_as_text_or_file(call: Call, tmp_path: Path) -> No
     ],
 )
 def test_what_cannot_be_asked_is_one_line(call: Call, more: tuple[str, ...], code: int, word: str) -> None:
-    policy = () if "--policy" in more else ("--policy", "merged")
+    policy = () if "--policy" in more else ("--policy", UNGATED)
     ended, out, err = call("preview", "--person", "c1", "--events", written([*known(), view(0)]), *policy, *more)
     assert (ended, out, err.count("\n")) == (code, "", 1)
     assert word in err and "\x1b" not in err
 
 
 def test_nobody_and_no_broker(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, _, err = call("preview", "--person", "nobody", "--trigger", "welcome", "--events", written([view(0)]), "--policy", "merged")
+    code, _, err = call("preview", "--person", "nobody", "--trigger", "welcome", "--events", written([view(0)]), "--policy", UNGATED)
     assert code == 1 and "nobody" in err
     monkeypatch.setenv("KAIROS_BROKER", "127.0.0.1:1")
     assert call("preview", "--person", "c1", "--trigger", "welcome")[0] == 3
@@ -214,7 +215,7 @@ def test_the_same_preview_is_the_same_message(call: Call) -> None:
 
 
 def test_an_opening_that_counts_gets_as_many_events_as_it_takes_on_as_many_days() -> None:
-    row = compile_artifact(*build("merged")).by_name["product_page_abandonment"]
+    row = compile_artifact(*build(UNGATED)).by_name["product_page_abandonment"]
     third = replace(row, opening=replace(row.opening, count=3, days=2, within=7 * DAY))
     hers = Event(NOON, "e1", "product_view", NOON, "p", "c1", properties={"product_id": "mug", "dwell_seconds": 42})
     found = fitting(third, [hers], "p", NOON + DAY, lambda condition, properties: True)
@@ -226,7 +227,7 @@ def test_an_opening_that_counts_gets_as_many_events_as_it_takes_on_as_many_days(
 
 
 def test_an_opening_by_what_the_lane_concludes_needs_an_example_or_is_known() -> None:
-    pack = compile_artifact(*build("merged"))
+    pack = compile_artifact(*build(UNGATED))
     row = replace(pack.by_name["welcome"], opening=replace(pack.by_name["welcome"].opening, on=("churn_level",)))
     assert fitting(row, [], "p", NOON, lambda condition, properties: True) is None
     drawn = Conclusion(NOON, "p", "churn_level", "watch", NOON, "cause")

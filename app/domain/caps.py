@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from app.domain import facts, treatments, wall_clock
-from app.domain.contact_policy import DAY, DEPTH, ENGAGEMENT, MIN, STAGE, TIER, WEEK, Cap
+from app.domain.contact_policy import DAY, DEPTH, ENGAGEMENT, MIN, MONTH, STAGE, TIER, WEEK, Cap
 from app.domain.contacts import Contact, Contacts
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.trigger import Pack, Trigger
@@ -20,13 +22,13 @@ from app.domain.trigger import Pack, Trigger
 if TYPE_CHECKING:
     from app.domain.person import See
 
-SPANS = {DAY: 2 * DAY_MS, WEEK: 8 * DAY_MS, "month": 32 * DAY_MS}
+SPANS = {DAY: 2 * DAY_MS, WEEK: 8 * DAY_MS, MONTH: 32 * DAY_MS}
 """How far back a calendar cap may have to look: its days, and one for clocks and zones."""
 _EPOCH = date(1970, 1, 1).toordinal()
 _THURSDAY = 3  # 1970 began on one
 
 
-class Limit(NamedTuple):
+class Limit(Struct, frozen=True, gc=False):
     """What a cap comes to for her: at most `most` within `per` (ms), or within the calendar period."""
 
     cap: Cap
@@ -34,7 +36,7 @@ class Limit(NamedTuple):
     per: int
 
 
-class Full(NamedTuple):
+class Full(Struct, frozen=True):
     """The cap that leaves no room the longest, what it counted (`total` of them), and when there is room again."""
 
     limit: Limit
@@ -90,8 +92,13 @@ def room(asked: list[Limit], row: Trigger, contacts: Contacts, zone: str, at: in
 
 
 def _full(limit: Limit, row: Trigger, contacts: Contacts, zone: str, at: int) -> Full | None:
-    cap, most, per = limit
+    cap, most, per = limit.cap, limit.most, limit.per
     deep = cap.counts == DEPTH
+    if not deep and most >= 1:
+        # Nearly always there is room, and it shows at once: the last message that could be in the way is too old to be.
+        last = len(contacts) - int(most)
+        if last < 0 or contacts[last].at <= at - (per or SPANS[cap.calendar]):
+            return None
     mine = row.depth if deep else 1
     if not mine:
         return None

@@ -62,3 +62,8 @@ def union(mine: Contacts, theirs: Contacts) -> Contacts:
         if known is None or (one.answered and not known.answered):
             both[one.send] = one
     return tuple(sorted(both.values(), key=lambda one: (one.at, one.send))[-MAX_CONTACTS:])
+
+
+def beyond(mine: Contacts, theirs: Contacts) -> int:
+    """How many of two people's messages have no place in one ledger."""
+    return max(0, len({one.send for one in (*mine, *theirs)}) - MAX_CONTACTS) if mine and theirs else 0

@@ -125,8 +125,11 @@ class Known(NamedTuple):
 
 
 def of(see: See) -> Facts:
-    """Of the person as she stands at this record, by the active pack."""
-    return Facts(see.person, see.now, see.scoring, see.population, see.pack)
+    """Of the person as she stands at this record, by the active pack; what several ask about her as she is now is computed once."""
+    known = see.known
+    if known is None or known.person is not see.person:
+        known = see.known = Facts(see.person, see.now, see.scoring, see.population, see.pack)
+    return known
 
 
 def known(path: str) -> Known | None:

@@ -51,6 +51,7 @@ def merge(mine: Windows, theirs: Windows, meeting: Meeting, see: See) -> tuple[W
     mine = _reached(mine, theirs.latest, other.lookback, see, reached)
     theirs = _reached(theirs, mine.latest, hers.lookback, see, reached)
     unions = {name: union(getattr(mine, name), getattr(theirs, name), see.now) for name, union in UNIONS.items()}
+    unions["forgotten"] += contacts.beyond(mine.contacts, theirs.contacts)
     after = Windows(opened, next=_next(opened), **unions)
     return (mine if after == mine else after), (*effects, *reached)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,9 @@ from app.domain.scoring import DEFAULT, Scoring
 from app.domain.standing import Standing
 from app.domain.windows import LookBack, Windows
 from app.events import Event, Moved
+
+if TYPE_CHECKING:
+    from app.domain.facts import Facts
 
 MAX_FAULTS = 100
 
@@ -105,6 +108,7 @@ class See:
         "assume",
         "interval",
         "judged",
+        "known",
         "low_water",
         "now",
         "pack",
@@ -141,6 +145,8 @@ class See:
         """Whether profiles go to their topic; nothing is decided by it."""
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
+        self.known: Facts | None = None
+        """What was asked of her so far, as she stood then (facts.py)."""
         self._kept: dict[str, Any] = {}
         self._record: Event | None = None
         self._about: Subject

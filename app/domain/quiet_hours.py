@@ -16,7 +16,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 def zone_of(device: Device, quiet: QuietHours | None) -> str:
     """The zone she lives by: her own, else the pack's, else UTC."""
-    return wall_clock.named(device.timezone, quiet.zone if quiet is not None else None)
+    return wall_clock.named(device.timezone, None if quiet is None else quiet.zone)
 
 
 def free(quiet: QuietHours, device: Device, at: int, until: int) -> int:

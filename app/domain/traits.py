@@ -126,10 +126,15 @@ def _address(value: str) -> str | None:
 
 def full_name(traits: dict[str, Any]) -> str | None:
     """`first_name last_name` (Segment: `firstName lastName`), else `name`; without control characters. None if not told."""
-    parts = (_text(traits, "first_name", "firstName"), _text(traits, "last_name", "lastName"))
-    whole = " ".join(part for part in parts if part) or _text(traits, "name")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in whole).split()) or None
+    first, last = _text(traits, "first_name", "firstName"), _text(traits, "last_name", "lastName")
+    whole = f"{first} {last}" if first or last else _text(traits, "name")
+    if not whole.isprintable():
+        whole = "".join(letter if letter.isprintable() else " " for letter in whole)
+    return " ".join(whole.split()) or None
 
 
 def _text(traits: dict[str, Any], *names: str) -> str:
-    return next((value for name in names if isinstance(value := traits.get(name), str)), "")
+    for name in names:
+        if isinstance(value := traits.get(name), str):
+            return value
+    return ""

@@ -17,6 +17,7 @@ SECOND_MS = 1_000
 UNKNOWN = "UTC"
 
 
+@lru_cache(maxsize=4_096)
 def named(*names: str | None) -> str:
     """The first of these zones that there is, else UTC."""
     return next((name for name in names if name and _zone(name) is not None), UNKNOWN)

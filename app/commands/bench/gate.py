@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from app.agents.person_program import PersonProgram
 from app.commands.bench import options, report
@@ -14,7 +15,9 @@ from app.commands.built import artifact
 from app.commands.outcome import WrongUse
 from app.domain import gate as gates
 from app.domain import person
+from app.domain.contacts import Contact
 from app.domain.person import Group, See
+from app.domain.standing import Standing
 from app.domain.trigger import Pack, Trigger
 from app.domain.window import Window
 from app.engine.program import Moment
@@ -37,8 +40,9 @@ WHO = "p" * 32
 def gate(passes: int, policy: str, repeats: int, file: Path | None) -> None:
     """µs per pass of a due step through the scheduler's gate, over a synthetic person with a year of orders and some open windows.
 
-    A row per trigger she waits for: consent, address, condition and the rest, asked once. `wake` is all that a tick does with a due step
-    of hers: gate, plan with everything its template may read, decisions, the row as it changes.
+    A row per trigger she waits for: all gates asked once, quiet hours in her zone and every cap over her last messages included.
+    `wake` is all that a tick does with a due step of hers: gate, plan with everything its template may read, decisions, the row as it
+    changes.
     """
     pack = compile_artifact(*artifact(policy))
     program = PersonProgram({pack.ref: pack}.__getitem__)
@@ -66,8 +70,11 @@ def _her(program: PersonProgram, pack: Pack) -> Group:
     for n in range(LOOKED_AT):
         product = {"product_id": f"p{n}", "product_name": f"Shoe {n}", "category": "shoes", "price": 89.0, "url": "https://shop.example/p"}
         did("product_view", START_MS + (n + 1) * MINUTE, **product, dwell_seconds=45)
-    did("cart_add", START_MS + HOUR, product_id="p-cart", product_name="Trail shoe", price=89.0, quantity=1)
-    return group
+    did("cart_add", START_MS + HOUR, product_id="p-cart", product_name="Trail shoe", price=89.0, quantity=1, timezone="Europe/Berlin")
+    # In a tier, with as many messages this week as leave room for one more.
+    had = tuple([Contact(START_MS - n * DAY, n, "welcome", answered=True) for n in range(5, 2, -1)])
+    windows = replace(group.person.windows, contacts=had)
+    return group.replaced(replace(group.person, windows=windows, standing=Standing(tiers={"s1": "high", "s0": "gold"})), {})
 
 
 def _moment(pack: Pack, at: int) -> Moment:
@@ -81,9 +88,10 @@ def _run(program: PersonProgram, pack: Pack, group: Group, passes: int) -> dict[
 
         def ask(one: Window = one, row: Trigger = row) -> None:
             see = See(group, one.wake_at, one.wake_at, 500, pack, {pack.ref: pack}.__getitem__)
-            gates.ask(one, row, row.steps[one.step], pack, see)
+            gates.ask(one, row, row.steps[one.step], pack, see, group.person.windows.contacts)
 
-        rows[f"gate: {one.trigger}"] = {"us": _us(ask, passes)}
+        us = _us(ask, passes)
+        rows[f"gate: {one.trigger}"] = {"us": us, "a_second": round(1e6 / us)}
     low = min(window.wake_at for window in group.person.windows.open)
     at = max(window.wake_at for window in group.person.windows.open if window.wake_at < low + HOUR)
     due = sum(window.wake_at <= at for window in group.person.windows.open)
