@@ -381,6 +381,18 @@ class Meeting(RuleBasedStateMachine):
         her.decided += other.decided
         self.two = [her]
 
+    @precondition(lambda self: hasattr(self, "two") and self.met < 0)
+    @rule(first=st.sampled_from(NAMES), then=st.sampled_from(NAMES), pause=st.sampled_from((HOUR, 3 * HOUR)))
+    def meet_after_messages(self, first: str, then: str, pause: int) -> None:
+        """Either may have got something by then, and one of them is about to get more."""
+        for which, product in enumerate(PRODUCTS):
+            if which < 2:
+                self.does(self.two[which], first, SECOND, product_id=product, price=PRODUCTS[product])
+        self.wait(pause)
+        self.meet(SECOND, 0)
+        self.does(self.two[0], then, SECOND, product_id="p3", price=PRODUCTS["p3"])
+        self.wait(pause)
+
     @invariant()
     def keep_the_rules(self) -> None:
         if not hasattr(self, "two"):
