@@ -442,3 +442,13 @@ def test_a_census_keeps_few_examples_of_many_and_one_a_person() -> None:
     for number in range(2_000):
         census.see(decided(number, "not_sent", "no_consent", person=f"p{number % 2}", step=number % 3))
     assert [one["person_id"] for one in census.summary()["examples"]] == ["p1", "p0"]
+
+
+def test_what_is_held_says_until_when_and_why(call: Call) -> None:
+    lines = [*known(), event("cart_add", 8 * HOUR, product_id="p", product_name="Hat", price=9.5)]
+    code, out, err = call("explain", "--person", "c1", "--events", written(lines), "--policy", "merged", "--json")
+    assert code == 0, err
+    [said] = [one for one in texts(json.loads(out)["entries"], "decision") if "cart_abandonment" in one and " held " in one]
+    assert "held until 2026-03-03 08:00" in said
+    assert "frequency_cap" not in said
+    assert "quiet_hours – it was night, or a holiday, where the person lives" in said

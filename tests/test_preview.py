@@ -260,3 +260,13 @@ def test_another_message_of_the_group_is_what_stops_it(call: Call) -> None:
     assert found["decision"]["reason"] == "suppression_group"
     assert found["decision"]["values"]["held_by"] == "product_page_abandonment"
     assert found["message"]["message"] == "personal-follow-up"
+
+
+def test_a_message_that_waits_for_the_morning_is_shown_as_it_goes_out_then(call: Call) -> None:
+    # looked at in the evening, due at ten at night
+    arguments = ("preview", "--person", "c1", "--trigger", "product_page_abandonment", "--events", written([*known(), view(8 * HOUR)]))
+    code, out, err = call(*arguments, "--at", "2026-03-03T20:00:00Z", "--policy", "merged", "--json")
+    assert code == 0, err or out[:1500]
+    found = json.loads(out)
+    assert found["decision"]["outcome"] == "sent"
+    assert found["decision"]["at"] == "2026-03-04T08:00:00.000Z"
