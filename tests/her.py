@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from app.domain import person
@@ -16,6 +17,8 @@ SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 MONDAY = 1_772_409_600_000
 """2026-03-02T00:00:00Z, in ms; every `t` counts from here."""
 ALL = frozenset({"consent", "address"})
+UNGATED = str(Path(__file__).parent / "packs" / "ungated.toml")
+"""merged without its contact policy, for what is about windows and not about when somebody may be written to."""
 
 
 @cache

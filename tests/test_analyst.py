@@ -141,7 +141,7 @@ def test_the_same_facts_in_another_order_are_the_same_artifact() -> None:
 
 def test_only_the_row_of_the_figure_that_changed_is_written() -> None:
     lane = Lane()
-    for n, figure in enumerate(("clv", "frequency", "recency", "monetary", "stage/s1")):
+    for n, figure in enumerate(("clv", "frequency", "recency", "monetary", "hours", "stage/s1")):
         lane.fact(DAY, figure, None, "new" if "/" in figure else 1, n)
     lane.run()
     assert {key[:1] for key in lane.store.rows} == set(AnalystProgram.row_kinds)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from tests.her import DAY, HOUR, MINUTE, SECOND, Her
+from app.domain.contact_policy import ContactPolicy
+from tests.her import DAY, HOUR, MINUTE, SECOND, UNGATED, Her, pack
 
 SHOE = {"product_id": "p1", "product_name": "Trail shoe", "price": 89.0, "category": "shoes"}
 SOCK = {"product_id": "p2", "product_name": "Sock", "price": 9.5, "category": "socks"}
-both = pytest.mark.parametrize("name", ["s1", "merged"])
+both = pytest.mark.parametrize("name", ["s1", UNGATED])
 
 
 def mails(her: Her, trigger: str) -> list[tuple[str, str]]:
@@ -95,14 +97,14 @@ def test_a_click_and_no_purchase(name: str) -> None:
 
 def test_a_machine_that_opens_and_clicks_is_not_her() -> None:
     # merged takes human opens and clicks; s1 is the guide's letter
-    for name, sent in (("merged", 0), ("s1", 2)):
+    for name, sent in ((UNGATED, 0), ("s1", 2)):
         her = Her(name)
         her.event("email_open", 0, send_id="theirs", machine=True)
         her.event("email_click", HOUR, send_id="other", machine=True)
         her.until(DAY)
         assert len(mails(her, "content_engagement") + mails(her, "link_click_pattern")) == sent
     for told in ({}, {"machine": False}):
-        her = Her("merged")
+        her = Her(UNGATED)
         her.event("email_open", 0, send_id="theirs", **told)
         her.until(DAY)
         assert len(mails(her, "content_engagement")) == 1
@@ -110,7 +112,7 @@ def test_a_machine_that_opens_and_clicks_is_not_her() -> None:
 
 def test_a_short_view_is_answered_after_a_day_and_not_again_after_two() -> None:
     # three triggers, one conversation
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("product_view", 0, **SHOE, dwell_seconds=5)
     her.until(10 * DAY)
     assert mails(her, "view_no_purchase_24h") == [("personal-follow-up", "1 00:00:00")]
@@ -118,7 +120,7 @@ def test_a_short_view_is_answered_after_a_day_and_not_again_after_two() -> None:
 
 
 def test_who_was_reminded_of_a_product_after_two_hours_is_not_asked_again_while_that_goes_on() -> None:
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("product_view", 0, **SHOE, dwell_seconds=40)
     her.until(10 * DAY)
     assert mails(her, "product_page_abandonment") == [("product-details", "0 02:00:00"), ("related-products", "1 02:00:00")]
@@ -127,14 +129,14 @@ def test_who_was_reminded_of_a_product_after_two_hours_is_not_asked_again_while_
 
 
 def test_any_purchase_ends_what_views_began_but_the_wish_list_waits_for_its_own() -> None:
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("product_view", 0, **SHOE, dwell_seconds=5)
     her.event("wishlist_add", 0, **SHOE)
     her.event("purchase", HOUR, order_id="o1", products=[SOCK])
     her.until(30 * DAY)
     assert reasons(her, "view_no_purchase_24h") == reasons(her, "view_no_purchase_48h") == ["cancelled_by_event"]
     assert mails(her, "wishlist") == [("wishlist-reminder", "3 00:00:00"), ("wishlist-last", "17 00:00:00")]
-    hers = Her("merged")
+    hers = Her(UNGATED)
     hers.event("wishlist_add", 0, **SHOE)
     hers.event("purchase", DAY, order_id="o1", products=[SHOE])
     hers.until(30 * DAY)
@@ -143,7 +145,7 @@ def test_any_purchase_ends_what_views_began_but_the_wish_list_waits_for_its_own(
 
 def test_she_comes_back_to_one_product() -> None:
     # the 3rd view of one product in 7 d on another day, no cart_add
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("product_view", 0, **SHOE, dwell_seconds=5)
     her.event("product_view", HOUR, **SHOE, dwell_seconds=5)
     her.event("product_view", 20 * HOUR, **SHOE, dwell_seconds=5)
@@ -157,7 +159,7 @@ def test_she_comes_back_to_one_product() -> None:
 def test_the_cart_is_answered_at_once_after_two_hours_or_after_a_day(arm: int) -> None:
     #
     waits = {"at_once": "0 00:00:00", "after_2h": "0 02:00:00", "after_24h": "1 00:00:00"}
-    her = Her("cart-timing")
+    her = Her(replace(pack("cart-timing"), contact=ContactPolicy()))
     her.event("cart_add", 0, **SHOE)
     her.until(3 * DAY)
     drawn = next(dict(plan.arms)["cart_timing"] for plan in her.plans if plan.trigger == "cart_abandonment")

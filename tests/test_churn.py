@@ -7,7 +7,7 @@ import statistics
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -158,3 +158,98 @@ def test_the_level_is_reached_exactly_when_the_probability_is_above_it(instants:
     assert likely is not None
     if abs(likely - threshold) > 1e-9:
         assert (one.part.level == "watch") == (likely > threshold)
+
+
+# --- hysteresis and cool-down (X-01, A.25 fault 5) ------------------------------------------------------------------------------------
+
+
+def often(levels: Levels, gap: int = 10, count: int = 3) -> Watched:
+    one = Watched(levels)
+    for n in range(count):
+        one.orders(n * gap * DAY)
+    return one
+
+
+def crossing(last: int, gap: float, threshold: float) -> int:
+    """First ms at which the probability is above a threshold."""
+    return last + math.floor(gap * (1 - math.log(1 - threshold))) + 1
+
+
+def test_a_level_reached_is_left_only_below_where_it_falls() -> None:
+    # An old order that arrives late makes her gaps longer and the probability fall from 0.66 to 0.57: between the two nothing is said.
+    for falls, said in ((0.5, ["watch"]), (None, ["watch", "none"])):
+        one = often(Levels((ChurnLevel("watch", 0.65, 30, falls),)))
+        one.tick(crossing(20 * DAY, 10 * DAY, 0.65) + 6 * HOUR)
+        one.orders(-6 * DAY)  # gaps of 26 d / 3 now, which is shorter: more likely gone, not less
+        assert [value for value, _, _ in one.found] == ["watch"]
+        one.orders(-30 * DAY)  # 50 d / 4: the probability is 0.47 < 0.5 if it falls far enough
+        likely = churn.probability(one.part, one.low_water)
+        assert likely is not None and 0.4 < likely < 0.65
+        expected = said if likely > 0.5 else ["watch", "none"]
+        assert [value for value, _, _ in one.found] == expected
+
+
+def test_once_reached_not_again_before_it_has_cooled_down() -> None:
+    levels = Levels((ChurnLevel("watch", 0.65, 30, 0.5, 30 * DAY),))
+    one = often(levels)
+    first = crossing(20 * DAY, 10 * DAY, 0.65)
+    one.tick(first)
+    one.orders(41 * DAY)
+    assert [value for value, _, _ in one.found] == ["watch", "none"]
+    gap = 41 * DAY / 3
+    second = crossing(41 * DAY, gap, 0.65)
+    assert second > first + 28 * DAY - DAY and second < first + 30 * DAY, "above it again before the month is over"
+    one.tick(first + 30 * DAY - 1)
+    assert len(one.found) == 2 and churn.due(one.part) == START + first + 30 * DAY
+    one.tick(first + 30 * DAY)
+    assert [(value, at) for value, at, _ in one.found][2:] == [("watch", first + 30 * DAY)]
+
+
+def test_a_level_without_cool_down_is_reached_as_often_as_it_is() -> None:
+    one = often(Levels((ChurnLevel("watch", 0.65, 30),)))
+    one.tick(60 * DAY)
+    one.orders(61 * DAY)
+    one.tick(300 * DAY)
+    assert [value for value, _, _ in one.found] == ["watch", "none", "watch"] and one.part.reached_at == {}
+
+
+def test_whoever_jumps_over_a_level_has_reached_it() -> None:
+    # An order of long ago is the third that she has: both levels at once, each said, the lower first
+    one = Watched(CRITICAL_FIRST)
+    one.orders(0)
+    one.orders(10 * DAY)
+    one.tick(100 * DAY)
+    one.orders(5 * DAY)
+    assert [value for value, _, _ in one.found] == ["watch", "critical"]
+    assert one.part.held == ("watch", "critical") and one.part.level == "critical"
+
+
+TURNS = st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TURNS, st.sampled_from((None, 0.3, 0.5)), st.integers(0, 60))
+def test_levels_by_time_and_order_against_a_naive_watcher(turns: list[tuple[int, bool]], falls: float | None, cool: int) -> None:
+    """Hour by hour: a level is entered above its threshold once it has cooled down, and left when the probability is at its floor."""
+    level = ChurnLevel("watch", 0.65, 30, falls, cool * DAY)
+    one = often(Levels((level,)))
+    held, since, naive = False, None, []
+    at = 20 * DAY
+    for hours, buys in sorted(turns):
+        at += hours * HOUR // 4
+        for now in range(one.low_water - START if one.low_water else 20 * DAY, at + 1, HOUR):
+            one.tick(now)
+        one.tick(at)
+        entered = [when for value, when, _ in one.found if value == "watch"]
+        if len(entered) > len(naive):
+            (when,) = entered[len(naive) :]
+            assert not held and (since is None or when >= since + level.cool_down)
+            held, since, naive = True, when, entered
+        if buys:
+            one.orders(at)
+        likely = churn.probability(one.part, START + at)
+        assert likely is not None
+        held = held and likely > level.floor
+        cooled = since is None or at >= since + level.cool_down
+        assert held or not cooled or likely <= level.threshold + 1e-9, "above it and cooled down is in it"
+        assert (one.part.level == "watch") is held

@@ -11,9 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import trigger
+from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.segments import Band, BandScheme, Predicate, Segment, Verdicts
+from app.domain.sensitive import Inference, Sensitive
 from app.domain.tiers import Tier, TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.trigger import (
@@ -35,15 +37,16 @@ from app.domain.trigger import (
 from app.policy import conditions, predicate
 from app.policy.difference import DERIVED, Change, difference
 from app.policy.pack import compile_artifact
-from app.policy.phrases import DURATIONS, NUMBERS, PERCENT, PHRASES, SHARES, duration
+from app.policy.phrases import DURATIONS, NUMBERS, PERCENT, PHRASES, SHARES, TIMES, duration
 from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (
     Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Goal, Programme, Experiment, Arm, MessageSource,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
+    Sensitive, Inference, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
-PARTS = {"Stage", "Tier", "Band"}
+PARTS = {"Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
 """Kinds that stand within others alone."""
 
 
@@ -71,8 +74,9 @@ def full() -> Pack:
         group="views",
         goal=Goal(("purchase",), 5 * DAY),
         programme=Programme(7 * DAY, 4),
+        converts=0.5,
     )
-    arms = (Arm("now", 0.5, wait=0, message="referral", factors=(("tone", "warm"),)), Arm("later", 0.5))
+    arms = (Arm("now", 0.5, wait=0, message="referral", when=asks("profile.orders > 3"), factors=(("tone", "warm"),)), Arm("later", 0.5))
     experiment = Experiment("timing", ("first",), arms)
     pack = compile_artifact("mine@1", build_text(GOOD))
     return replace(
@@ -90,6 +94,14 @@ def full() -> Pack:
         flags={"a": judged("profile.orders > 1")},
         treatments={"tier s.a": Treatment("tier s.a", "one", "tier", "s", "a", 1, 2, DAY, "education", ("news",), "warm", "none")},
         goes_by=By("s", "s"),
+        consent_regions={"EU": {"email": "opt_in"}},
+        soft_bounces=5,
+        sensitive=Sensitive((Inference("health", "one", ("diet",), ("diabetes",)),)),
+        contact=ContactPolicy(
+            QuietHours(21 * 60, 8 * 60, "Europe/Berlin", (Holidays("DE", ("10-03",)),)),
+            (Cap("week", "one", 4, 7 * DAY, "day", "engagement", (Level(5, 0.7, True), Level(1, 0.25)), ("first",), "sms"),),
+            Arbitration(),
+        ),
     )
 
 
@@ -180,6 +192,23 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             ((name, one),) = getattr(pack, table).items()
             first_, *rest = getattr(one, inner)
             return replace(pack, **{table: {name: replace(one, **{inner: (changed(first_, field), *rest)})}})
+        case "ContactPolicy":
+            return replace(pack, contact=changed(pack.contact, field))
+        case "QuietHours" | "Arbitration":
+            name = {"QuietHours": "quiet_hours"}.get(kind.__name__, "arbitration")
+            return replace(pack, contact=replace(pack.contact, **{name: changed(getattr(pack.contact, name), field)}))
+        case "Holidays":
+            quiet = pack.contact.quiet_hours
+            assert quiet is not None
+            return replace(pack, contact=replace(pack.contact, quiet_hours=replace(quiet, holidays=(changed(quiet.holidays[0], field),))))
+        case "Cap" | "Level":
+            [cap] = pack.contact.caps
+            steps = (changed(cap.steps[0], field), *cap.steps[1:]) if kind is Level else cap.steps
+            return replace(pack, contact=replace(pack.contact, caps=(replace(cap, steps=steps) if kind is Level else changed(cap, field),)))
+        case "Sensitive":
+            return replace(pack, sensitive=changed(pack.sensitive, field))
+        case "Inference":
+            return replace(pack, sensitive=Sensitive((changed(pack.sensitive.inferences[0], field),)))
         case "By":
             return replace(pack, goes_by=changed(pack.goes_by, field))
         case "MessageSource":
@@ -213,9 +242,11 @@ def test_no_kind_and_no_number_of_a_pack_is_forgotten() -> None:
         (kind, field.name)
         for kind in KINDS
         for field in msgspec.structs.fields(kind)
-        if field.type in (int, float, int | None) and (kind, field.name) != (ChurnLevel, "threshold")
+        if field.type in (int, float, int | None)
+        and (kind, field.name) != (ChurnLevel, "threshold")
+        and not (kind is Pack and field.name in DERIVED)
     }
-    assert numbers == DURATIONS | SHARES | NUMBERS | PERCENT
+    assert numbers == DURATIONS | SHARES | NUMBERS | PERCENT | TIMES
     assert set(PHRASES) == set(EVERY_FIELD) - {(Pack, name) for name in DERIVED}
 
 

@@ -12,7 +12,7 @@ from app.domain.trigger import Pack
 from app.policy.conditions import STEP, condition
 from app.policy.pack import compile_artifact
 from app.policy.schema import Source
-from tests.her import DAY, HOUR, MINUTE, Her, pack
+from tests.her import DAY, HOUR, MINUTE, UNGATED, Her, pack
 
 SHOE = {"product_id": "p1", "product_name": "Trail shoe", "price": 89.0, "category": "shoes"}
 HER = {"email": "ann@shop.example", "first_name": "Ann"}
@@ -58,7 +58,7 @@ def test_a_behaviour_triggered_mail_needs_both_consents(consents: tuple[str, ...
 
 def test_welcome_needs_consent_to_mail_alone() -> None:
     #
-    assert [plan.message for plan in told("merged", consents=("email",)).plans] == ["welcome"]
+    assert [plan.message for plan in told(UNGATED, consents=("email",)).plans] == ["welcome"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_bot_gets_nothing_of_what_was_open_before() -> None:
 
 
 def test_due_together_they_go_by_priority_then_due_at() -> None:
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("product_view", 0, **SHOE, dwell_seconds=40)
     her.event("cart_add", 1, product_id="p2")
     her.event("product_view", 2, product_id="p3", dwell_seconds=40)

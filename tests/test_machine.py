@@ -12,7 +12,7 @@ from app.domain.machine import SCANNERS, Machines, said
 from app.domain.mail import Mail
 from app.events import Event
 from app.policy.pack import compile_artifact
-from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her
+from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, UNGATED, Her
 from tests.her import pack as shipped
 from tests.test_packs import GOOD, build_text
 
@@ -116,7 +116,7 @@ def opened(her: Her) -> list[str]:
 
 
 def test_a_scanner_clicks_all_five_links_three_seconds_after_delivery() -> None:
-    her = scanned("merged")
+    her = scanned(UNGATED)
     assert opened(her) == [], "merged takes what people do"
     mails = her.group.person.profile.mail
     assert (mails.opened, mails.human_opens, mails.machine_opens) == (1, 0, 1)
@@ -129,7 +129,7 @@ def test_a_scanner_clicks_all_five_links_three_seconds_after_delivery() -> None:
 
 def test_what_was_found_out_is_seen_by_conditions_alone() -> None:
     told = {"send_id": "theirs"}
-    her = Her("merged", frozenset({"consent"}))
+    her = Her(UNGATED, frozenset({"consent"}))
     her.event("email_sent", 0, **told)
     her.event("email_open", SECOND, **told)
     assert opened(her) == []
@@ -138,7 +138,7 @@ def test_what_was_found_out_is_seen_by_conditions_alone() -> None:
 
 
 def test_a_scanner_neither_cancels_nor_reaches_a_goal_where_people_count() -> None:
-    for pack, listens in (("merged", False), ("s1", True)):
+    for pack, listens in ((UNGATED, False), ("s1", True)):
         her = Her(pack)
         her.event("email_sent", 0, send_id="theirs")
         her.event("email_open", HOUR, send_id="theirs")
@@ -149,7 +149,7 @@ def test_a_scanner_neither_cancels_nor_reaches_a_goal_where_people_count() -> No
         her.event("email_click", HOUR, send_id="theirs", machine=True)
         her.event("email_open", 2 * HOUR, send_id="theirs")
         assert ("content_engagement" in opened(her)) is not listens, "nor does one that was told before the open"
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("email_open", 0, send_id="theirs")
     her.until(4 * HOUR)
     (plan,) = [one for one in her.plans if one.trigger == "content_engagement"]
@@ -181,7 +181,7 @@ def test_a_row_says_whose_opens_and_clicks_count() -> None:
 
 
 def test_a_machine_is_not_interested() -> None:
-    her = Her("merged", frozenset({"consent"}))
+    her = Her(UNGATED, frozenset({"consent"}))
     her.event("email_sent", 0, send_id="s")
     her.event("email_click", SECOND, send_id="s", category="shoes")
     assert her.group.person.profile.interest.decayed == {} and her.group.person.intent == Intent()

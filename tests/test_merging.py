@@ -30,7 +30,7 @@ from app.domain.merging import MAX_AWAITED, MAX_EARLY, MAX_VIA, Merging
 from app.domain.person import Group, Person, See
 from app.domain.window import HELD, Windows
 from app.events import Event, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Unlink
-from tests.her import ALL, DAY, HOUR, MINUTE, MONDAY, SECOND, Her
+from tests.her import ALL, DAY, HOUR, MINUTE, MONDAY, SECOND, UNGATED, Her
 
 SHOES = {"product_id": "p1", "product_name": "Trail shoe", "category": "shoes", "price": 89.0}
 HATS = {"product_id": "p2", "product_name": "Hat", "category": "hats", "price": 20.0}
@@ -81,7 +81,7 @@ def test_a_window_goes_on_under_its_id() -> None:
 
 def test_of_two_of_one_scope_the_earlier_goes_on_with_what_the_later_gathered() -> None:
     for mine, theirs in ((0, HOUR), (HOUR, 0)):
-        her, device = two("merged")
+        her, device = two(UNGATED)
         if mine < theirs:
             her.event("cart_add", mine, **SHOES, quantity=1)
             device.event("cart_add", theirs, **HATS, quantity=2)
@@ -123,7 +123,7 @@ def test_what_the_other_took_out_before_the_window_changes_nothing() -> None:
 
 
 def test_no_second_message_of_a_scope_within_again() -> None:
-    her, device = two("merged")
+    her, device = two(UNGATED)
     her.event("product_view", 0, **SHOES, dwell_seconds=40)
     her.until(3 * HOUR)
     assert [message for message, _ in her.sends() if message == "product-details"] == ["product-details"]
@@ -133,7 +133,7 @@ def test_no_second_message_of_a_scope_within_again() -> None:
     become_one(her, device, 6 * HOUR)
     left = [one.product.product_id for one in her.group.person.windows.open if one.trigger == "product_page_abandonment"]
     assert left == ["p2"], "the hat was never written about"
-    device = Her("merged")
+    device = Her(UNGATED)
     device.group = Group(Person("d" * 32))
     device.event("product_view", 7 * HOUR, **SHOES, dwell_seconds=40)
     become_one(device, her, 8 * HOUR)
@@ -142,7 +142,7 @@ def test_no_second_message_of_a_scope_within_again() -> None:
 
 
 def test_welcome_is_once_ever_for_both() -> None:
-    her, device = two("merged")
+    her, device = two(UNGATED)
     her.event("page_view", 0, page_type="home")
     device.event("page_view", HOUR, page_type="home")
     assert [len([one for one in who.plans if one.trigger == "welcome"]) for who in (her, device)] == [1, 1]
@@ -188,7 +188,7 @@ def test_every_field_of_the_schedulers_part_is_merged() -> None:
 
 
 def test_while_something_is_on_its_way_nothing_goes_out() -> None:
-    her, device = two("merged")
+    her, device = two(UNGATED)
     her.event("cart_add", 0, **SHOES, quantity=1)
     her.record(Link(her.now, "a:d", her.group.person.person_id, "cause"))
     her.until(3 * HOUR)
@@ -359,7 +359,7 @@ def test_the_later_word_on_consent_counts_and_an_unsubscribe_stays() -> None:
 
 
 def test_she_becomes_reachable_by_what_the_device_brought() -> None:
-    her, device = two("merged", frozenset())
+    her, device = two(UNGATED, frozenset())
     device.event("consent_give", 0, purposes=["email", "personalise"])
     her.event("identify", HOUR, traits={"email": "ann@shop.example"})
     assert her.sends() == []
@@ -450,7 +450,7 @@ def test_nothing_changes_by_somebody_who_never_was() -> None:
 
 
 def test_what_both_did_counts_together_towards_an_opening() -> None:
-    her, device = two("merged")
+    her, device = two(UNGATED)
     her.event("page_view", 0, page_type="pricing")
     device.event("page_view", MINUTE, page_type="pricing")
     become_one(her, device, HOUR)
@@ -461,7 +461,7 @@ def test_what_both_did_counts_together_towards_an_opening() -> None:
 
 
 def test_a_mail_to_whom_she_was_is_a_mail_of_hers() -> None:
-    her, device = two("merged")
+    her, device = two(UNGATED)
     device.event("product_view", 0, **SHOES, dwell_seconds=40)
     device.until(3 * HOUR)
     (plan,) = [plan for plan in device.plans if plan.message == "product-details"]
@@ -472,7 +472,7 @@ def test_a_mail_to_whom_she_was_is_a_mail_of_hers() -> None:
 
 
 def test_what_the_other_bought_reaches_her_goals() -> None:
-    her, device = two("merged")
+    her, device = two(UNGATED)
     her.event("product_view", 0, **SHOES, dwell_seconds=40)
     her.until(3 * HOUR)
     assert [goal.trigger for goal in her.group.person.windows.goals if goal.trigger == "product_page_abandonment"]

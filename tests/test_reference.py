@@ -59,6 +59,9 @@ def test_what_the_types_hold_can_be_said_in_a_pack() -> None:
 
 
 MADE = {
+    ("Pack", "consent_regions"),  # [consent.regions.EU]
+    ("Sensitive", "inferences"),  # one of the pack's own, [sensitive]
+    ("Inference", "name"),
     ("Treatment", "of"),  # stage or tier, whichever is told
     ("Treatment", "scheme"),
     ("Treatment", "group"),
@@ -70,6 +73,10 @@ MADE = {
     ("Arm", "message"),  # send
     ("Arm", "factors"),  # a level of each factor
     ("Pack", "experiments"),
+    ("Pack", "contact"),  # quiet_hours, cap and arbitration together
+    ("Cap", "calendar"),  # per
+    ("Holidays", "region"),  # holidays, a table
+    ("Holidays", "days"),
 }
 """Attributes that a pack says under another name, or that follow from what it says."""
 

@@ -1,4 +1,4 @@
-"""The best hour: her own opens and clicks on everybody's, within what the trigger and quiet hours allow, in her zone and over summer time."""
+"""The best hour: her own opens and clicks on everybody's, within what trigger and quiet hours allow, in her zone, over summer time."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from app.engine.simulation import Logged, Simulation
 from app.engine.turn import Turn
 from app.events import Activation, Tick
 from app.policy.pack import build, compile_artifact
+from tests.her import UNGATED
 from tests.shop import DAY, HOUR, MINUTE, MONDAY, SECOND, Shop, artifact
 
 SHOES = {"product_id": "p1", "product_name": "Trail shoe", "category": "shoes", "price": 89.0}
@@ -135,9 +136,9 @@ def test_welcome_waits_for_address_and_consent() -> None:
     assert shop.sends() == []
     shop.event("consent_give", HOUR, purposes=["email"])
     shop.until(10 * DAY)
-    assert shop.sends()[0] == ("welcome", "0 01:00:00")
+    assert shop.sends()[0] == ("welcome", "0 08:00:00"), "not at one in the night (A-198)"
     assert [message for message, _ in shop.sends()] == ["welcome", "welcome-recommendations", "welcome-offer"]
-    assert shop.sends()[1:] == [("welcome-recommendations", "2 01:00:00"), ("welcome-offer", "5 01:00:00")]
+    assert shop.sends()[1:] == [("welcome-recommendations", "2 08:00:00"), ("welcome-offer", "5 08:00:00")]
     shop.event("consent_give", 11 * DAY, purposes=["email"])
     shop.until(20 * DAY)
     assert len(shop.sends()) == 3, "once ever"
@@ -361,7 +362,7 @@ def test_a_changed_rule_counts_from_its_activation_on(tmp_path: Path) -> None:
 
 def test_she_looks_on_her_telephone_and_buys_on_her_laptop() -> None:
     #
-    shop = Shop("merged")
+    shop = Shop(UNGATED)
     shop.event("product_view", 0, None, device="phone", **SHOES, dwell_seconds=40)
     shop.event("identify", HOUR, "ann", device="phone", traits={"email": "ann@shop.example"})
     shop.event("cart_add", HOUR + MINUTE, None, device="laptop", **SHOES, quantity=1)
@@ -379,7 +380,7 @@ def test_she_looks_on_her_telephone_and_buys_on_her_laptop() -> None:
 
 def test_an_event_that_says_who_she_is_counts_for_all_she_is() -> None:
     # The login itself opens nothing twice and is held up by nothing: in virtual time everything that hangs on it is there at once.
-    shop = Shop("merged")
+    shop = Shop(UNGATED)
     shop.event("cart_add", 0, None, device="phone", **SHOES, quantity=1)
     shop.event("cart_add", HOUR, "ann", device="phone", product_id="p2", product_name="Hat", price=20.0, quantity=1)
     shop.until(3 * HOUR)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from app.domain import scheduler, window
 from app.domain.lookback import MAX_BYTES, MAX_ENTRIES
 from app.events import Conclusion, Rendered
-from tests.her import ALL, DAY, HOUR, MINUTE, MONDAY, SECOND, Her, pack
+from tests.her import ALL, DAY, HOUR, MINUTE, MONDAY, SECOND, UNGATED, Her, pack
 
 SHOE = {"product_id": "p1", "product_name": "Trail shoe", "price": 89.0, "currency": "EUR", "category": "shoes"}
 SOCK = {"product_id": "p2", "product_name": "Sock", "price": 9.5}
@@ -111,7 +111,7 @@ def test_a_second_view_joins() -> None:
 
 def test_after_the_last_step_a_new_window_may_open_at_once_in_s1_and_after_7_days_in_merged() -> None:
     again = 8 * DAY + 2 * HOUR  # 7 d after the follow-up, which went out 26 h after the view
-    for name, after, sends in (("s1", 3 * DAY, 4), ("merged", 7 * DAY, 2), ("merged", again - 1, 2), ("merged", again, 4)):
+    for name, after, sends in (("s1", 3 * DAY, 4), (UNGATED, 7 * DAY, 2), (UNGATED, again - 1, 2), (UNGATED, again, 4)):
         her = Her(name)
         her.event("product_view", 0, **SHOE, **LONG)
         her.event("product_view", after, **SHOE, **LONG)
@@ -298,7 +298,7 @@ def test_a_cart_is_reminded_of_once_with_everything_in_it() -> None:
 
 
 def test_merged_waits_from_the_last_change_of_the_cart() -> None:
-    her = Her("merged")
+    her = Her(UNGATED)
     her.event("cart_add", 0, **SHOE)
     her.event("cart_add", HOUR, **SOCK)
     her.event("cart_remove", 90 * MINUTE, **SOCK)
@@ -430,7 +430,7 @@ def test_what_waits_days_may_be_days_late() -> None:
 
 def test_welcome_goes_out_in_the_step_that_made_her_reachable_and_only_once() -> None:
     #
-    her = Her("merged", assume=frozenset())
+    her = Her(UNGATED, assume=frozenset())
     her.event("identify", 0, traits={"email": "ann@shop.example", "first_name": "Ann"})
     assert her.plans == []
     her.event("consent_give", HOUR, purposes=["email"])
@@ -457,7 +457,7 @@ def test_what_could_not_be_rendered_ends_the_chain_with_its_reason() -> None:
 
 
 def test_a_cancel_between_plan_and_answer_cancels_the_steps_left() -> None:
-    her = Her("merged")
+    her = Her(UNGATED)
     her.answers = ""
     her.event("product_view", 0, **SHOE, **LONG)
     her.until(2 * HOUR)
@@ -513,7 +513,7 @@ def test_ids_come_from_causes_and_the_sizes_of_nothing() -> None:
 def test_a_window_keeps_the_row_of_its_own_version() -> None:
     her = Her("s1")
     her.event("product_view", 0, **SHOE, **LONG)
-    new = pack("merged")
+    new = pack(UNGATED)
     her.pack, her.packs = new, {**her.packs, new.ref: new}
     her.event("product_view", HOUR, **SHOE, **LONG)  # joins
     her.until(2 * HOUR)

@@ -26,6 +26,7 @@ from app.engine.turn import Turn
 from app.events import Activation, Plan, Rendered, Tick, iso
 from app.flow import Stage
 from app.policy.pack import compile_artifact
+from tests.her import UNGATED
 from tests.shop import MONDAY, artifact
 
 SECRET = "secret"
@@ -44,7 +45,7 @@ class Reading:
 class World:
     """`pack`: of all partitions from the start. Everybody has consent and an address."""
 
-    def __init__(self, rng: Random, partitions: int = 3, pack: str = "merged") -> None:
+    def __init__(self, rng: Random, partitions: int = 3, pack: str = UNGATED) -> None:
         self.rng, self.partitions = rng, partitions
         self.pack = compile_artifact(*artifact(pack))
         self.now = self.ticked = MONDAY

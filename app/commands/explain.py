@@ -16,6 +16,7 @@ from app.commands.asked import OUTPUT, FromFile, dossier, file_options, film, fr
 from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
+from app.domain.chain import MAIL_SENT
 from app.domain.concluded import CHURN_LEVEL, REORDER
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
@@ -51,6 +52,7 @@ CONCLUSIONS = {
     "churn_level": "how likely it is that she has stopped buying has reached another level",
     "reorder": "it is another day now when she will need a consumable again",
 }
+MAILED = "event.send_id, event.trigger, event.message, event.step"
 DRAWN_BY = {CHURN_LEVEL: "churn watcher", REORDER: "profile updater"}
 FEW = 8
 """Groups of one trigger that are named."""
@@ -150,6 +152,10 @@ def walk(event_type: str, policy: str) -> list[str]:
             f"Drawn by the {DRAWN_BY.get(event_type, 'segmenter')} in the person lane after any event that changes it"
             f"{'' if event_type == REORDER else ', or the moment time alone turns it'}; handed to the scheduler at once."
         ]
+        return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
+    if event_type == MAIL_SENT:
+        head = [f"{event_type} (a conclusion): a mail of ours has gone out", f"what conditions may look at: {MAILED}", ""]
+        head += ["Drawn by the trigger scheduler when the renderer says so, where the pack has a trigger that opens on it."]
         return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
     if known is None:
         hint = meant(event_type, EVENT_TYPES)

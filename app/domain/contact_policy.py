@@ -24,9 +24,9 @@ class QuietHours(Struct, frozen=True):
     """Hours of her own day in which nothing goes out; a message that falls into them waits for their end."""
 
     start: int
-    """Minute of the local day from which on nothing goes out."""
+    """From when on nothing goes out, by the clock on her wall; kept as a minute of the day."""
     end: int
-    """Minute of the local day from which on messages go out again; before `start` it is the next morning's."""
+    """From when on messages go out again; before the beginning it is the next morning's."""
     zone: str | None = None
     """Zone of people whose own is not known; without it theirs is UTC."""
     holidays: tuple[Holidays, ...] = ()
@@ -46,7 +46,7 @@ class Cap(Struct, frozen=True):
     name: str
     why: str
     most: int | None = None
-    """Messages within `per`; None: `by` tells."""
+    """Messages within `per`; of a cap without `by`."""
     per: int = 0
     """Sliding, in ms; 0: `calendar` or `by` tells."""
     calendar: str = ""

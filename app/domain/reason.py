@@ -23,7 +23,7 @@ REASONS: dict[str, Reason] = {
     "suppressed": Reason("suppression", "the address takes no mail: it bounced, or its owner complained"),
     "no_address": Reason("address", "no usable address is known"),
     "condition_false": Reason("condition", "the pack's condition for this message did not hold"),
-    "quiet_hours": Reason("quiet hours", "it was night where the person lives, and it expired before the morning"),
+    "quiet_hours": Reason("quiet hours", "it was night, or a holiday, where the person lives"),
     "send_time": Reason("send time", "it waited for the person's best hour"),
     "frequency_cap": Reason("cap", "the person has had as many messages as the pack allows"),
     "lost_to_trigger": Reason("cap", "another message, more important by the pack, took the place"),

@@ -309,7 +309,7 @@ class Pack(Struct, frozen=True):
     hour_prior: int = 5
     """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
     sensitive: Sensitive = NOTHING_LISTED
-    """What must not be inferred of anybody."""
+    """What must not be inferred of anybody: a pack adds to what comes with Kairos, and takes nothing away."""
     contact: ContactPolicy = ContactPolicy()
     """How often and when a person may be written to at all, whatever the reason."""
     remembers: int = 0

@@ -10,6 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
+from app.domain.reach import EMAIL
 from app.events import Send
 
 MAX_NAME = 200
@@ -44,10 +45,12 @@ def mail(send: Send) -> bytes:
 
 
 def write_eml(folder: Path, sends: Iterable[Send]) -> list[Path]:
-    """One `.eml` a send, named so that a folder sorts by time; returns the files. Raises `BadHeader`, OSError."""
+    """One `.eml` a mail, text messages left out, named so that a folder sorts by time; returns the files. Raises `BadHeader`, OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for send in sends:
+        if send.channel != EMAIL:
+            continue
         file = folder / eml_name(send)
         file.write_bytes(mail(send))
         files.append(file)

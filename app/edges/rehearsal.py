@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app import events
 from app.agents.simulator import simulation
-from app.domain import gate
+from app.domain import bounces, gate
 from app.domain.occasion import Occasion
 from app.domain.originals import Originals
 from app.domain.person import Group, See
@@ -216,14 +216,15 @@ def _freed(stage: Stage, trigger: Trigger) -> Stage:
         delivery=False,
         late=FOREVER,
         group=None,
+        transactional=True,
     )
     return _person(_unspent(_allowed(_row(stage, row), trigger)), faults=(), merging=None)
 
 
 def _allowed(stage: Stage, trigger: Trigger) -> Stage:
     her = stage.group.person.profile
-    consent = {**her.consent, "track": True, **dict.fromkeys(trigger.needs, True)}
-    return _person(stage, profile=replace(her, bot=False, unsubscribed=False, suppressed=None, consent=consent))
+    consent = {**her.consent, "track": True, **dict.fromkeys((*trigger.needs, *trigger.channels), True)}
+    return _person(stage, profile=replace(her, bot=False, unsubscribed=False, suppressed=None, bounces=bounces.NONE, consent=consent))
 
 
 def _person(stage: Stage, **parts: Any) -> Stage:

@@ -99,6 +99,10 @@ def _sent(counts: Counter[tuple[str, int, str]]) -> str:
     return f"<table><tr><th>trigger<th>step<th>message<th class=n>sent<th></tr>{rows}</table>" if rows else ""
 
 
+SHOWN = 60
+"""Characters of a text message that stand for the subject it has not."""
+
+
 def _table(names: tuple[str, ...], counts: Counter[tuple[str, ...]]) -> str:
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}<td class=n>{count:,}</td></tr>"
@@ -115,10 +119,18 @@ def previews(sends: Iterable[Send]) -> str:
         newest[send.message] = send
     # The frame runs nothing and, by the page's own policy, loads nothing: pictures show as their names.
     return "".join(
-        f"<details><summary><b>{escape(send.message)}</b> {escape(send.subject)}</summary><p class=dim>{escape(send.preheader)}</p>"
-        f'<iframe sandbox title="{escape(send.message)}" srcdoc="{escape(send.html)}"></iframe>'
-        f"<details><summary>plain text</summary><pre>{escape(send.text)}</pre></details></details>"
+        f"<details><summary><b>{escape(send.message)}</b> {escape(send.subject)}</summary>{_look(send)}</details>"
         for send in [newest[name] for name in sorted(newest)][:MAX_PREVIEWS]
+    )
+
+
+def _look(send: Send) -> str:
+    if not send.html:
+        return f"<p class=dim>{escape(send.channel)}</p><pre>{escape(send.text)}</pre>"
+    return (
+        f"<p class=dim>{escape(send.preheader)}</p>"
+        f'<iframe sandbox title="{escape(send.message)}" srcdoc="{escape(send.html)}"></iframe>'
+        f"<details><summary>plain text</summary><pre>{escape(send.text)}</pre></details>"
     )
 
 
@@ -127,7 +139,7 @@ def _list(sends: list[Send], mails: Path) -> str:
     rows = ""
     for send in newest:
         name = eml_name(send)
-        subject = escape(send.subject)
+        subject = escape(send.subject or send.text[:SHOWN])
         linked = f'<a href="{MAILS}/{name}">{subject}</a>' if (mails / name).is_file() else subject
         who = send.customer_id or send.person_id[:8]
         rows += (

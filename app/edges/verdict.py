@@ -55,7 +55,8 @@ def decision_text(
         subject = subjects.get(decision.send_id or "")
         return f"{what} sent" + (f": “{subject}”" if subject else "") + f" (send {decision.send_id})"
     why = f": {reason.words(decision.reason)}" if decision.reason else ""
-    until = f" until {moment(decision.due_at)}" if outcome == "held" and decision.due_at else ""
+    wakes = decision.values.get("until")
+    until = f" until {moment(wakes)}" if outcome == "held" and isinstance(wakes, str) else ""
     cause = (causes or {}).get(decision.cause[1]) if outcome == "cancelled" and len(decision.cause) > 1 else None
     return f"{what} {outcome.replace('_', ' ')}{until}{why}" + (f" ({cause})" if cause else "")
 

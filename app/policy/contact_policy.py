@@ -36,7 +36,7 @@ from app.policy.place import Path
 from app.policy.problem import meant
 
 TABLES = ("quiet_hours", "cap", "arbitration")
-"""Keys of a pack that are read here; `contact` says what becomes of those of the pack that it extends."""
+"""Keys of a pack that are read here; `contact_policy` says what becomes of those of the pack that it extends."""
 INHERITED, OWN = "inherited", "own"
 QUIET = ("from", "to", "zone", "holidays")
 CAP = ("name", "why", "most", "per", "by", "steps", "triggers", "channel", "counts")
@@ -64,9 +64,9 @@ class Contact:
     def policy(self, told: dict[str, Any], inherits: bool) -> ContactPolicy:
         """Of the whole pack. A section stated anew takes the place of the inherited one, a cap that of the one of its name."""
         read = self._fields
-        kept = read.one_of(told, (), "contact", (INHERITED, OWN), INHERITED)
-        if "contact" in told and not inherits:
-            read.wrong(("contact",), "contact: there is nothing to inherit without extends")
+        kept = read.one_of(told, (), "contact_policy", (INHERITED, OWN), INHERITED)
+        if "contact_policy" in told and not inherits:
+            read.wrong(("contact_policy",), "contact_policy: there is nothing to inherit without extends")
         base = self._base if kept == INHERITED else ContactPolicy()
         quiet, arbitration = base.quiet_hours, base.arbitration
         if "quiet_hours" in told:
@@ -143,7 +143,7 @@ class Contact:
         name, why = read.text(told, at, "name", NAME, "lower case, digits and hyphens"), read.text(told, at, "why")
         most = self._most(told, at) if "most" in needed and "most" in told else None
         per, calendar = self._per(told, at) if "per" in needed and "per" in told else (0, "")
-        steps = self._steps(told, at) if by == ENGAGEMENT else ()
+        steps = self._steps(told, at)
         triggers = tuple(read.list(told, at, "triggers", str))
         if "triggers" in told and not triggers:
             read.wrong((*at, "triggers"), "triggers: none named; without it the cap is of all")
@@ -156,14 +156,14 @@ class Contact:
         return Cap(name, why, most, per, calendar, by, steps, triggers, channel, counts)
 
     def _most(self, told: dict[str, Any], at: Path) -> int:
-        if told["most"] == 0 and not isinstance(told["most"], bool):
+        if told.get("most") == 0 and not isinstance(told["most"], bool):
             self._fields.wrong((*at, "most"), "most: a cap of 0 sends nothing, ever; to send nothing, leave the triggers out")
             return 0
         return self._fields.whole(told, at, "most", 1, MAX_MOST, 1)
 
     def _per(self, told: dict[str, Any], at: Path) -> tuple[int, str]:
         """(sliding ms, calendar)."""
-        read, value = self._fields, told["per"]
+        read, value = self._fields, told.get("per")
         if value in CALENDAR:
             return 0, str(value)
         if isinstance(value, str) and not value[:1].isdigit():

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from app.domain.contact_policy import Cap, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
@@ -33,7 +34,9 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy.phrases import PHRASES, Phrase, duration, events, offer, value
+from app.policy import contact_phrases
+from app.policy.phrase import Phrase
+from app.policy.phrases import PHRASES, duration, events, offer, value
 
 DERIVED = frozenset(
     (
@@ -49,6 +52,7 @@ DERIVED = frozenset(
         "answers",
         "goals",
         "verdicts",
+        "remembers",
         "heard",
         "looks",
     )
@@ -185,7 +189,7 @@ def _keyed(told: Iterable[Any] | None) -> dict[str, Any]:
         if isinstance(one, Cancel):
             key = f"{events(one.on)} per {one.scope}"
         else:
-            key = one.when.text if isinstance(one, Choice) else getattr(one, "name", str(number))
+            key = one.when.text if isinstance(one, Choice) else getattr(one, "name", getattr(one, "region", str(number)))
         found[key if key not in found else f"{key} ({number})"] = one
     return found
 
@@ -204,6 +208,12 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"arm {one.name} of {who}"
         case Group():
             return f"suppression group {one.name}"
+        case Cap():
+            return f"cap {one.name}"
+        case Level():
+            return f"step {int(key) + 1} of {who}"
+        case Holidays():
+            return key
         case ChurnLevel():
             return f"churn level {one.name}"
         case Experiment():
@@ -244,6 +254,14 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{events(told.on)} within {duration(told.within)}"
         case Programme():
             return f"each {value(Programme, 'every', told.every)}, {f'{told.times} times in all' if told.times else 'without end'}"
+        case QuietHours():
+            return contact_phrases.quiet(told)
+        case Cap():
+            return f"{told.name}: {contact_phrases.cap(told)}"
+        case Level():
+            return contact_phrases.level(told)
+        case Holidays():
+            return f"{told.region}: {', '.join(told.days)}"
         case Group():
             return f"{told.name}, which protects each {told.scope}"
         case ChurnLevel():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from app.domain.scope import PERSON
 from app.domain.trigger import Arm, Choice, Opening, Pack, Programme, Step, Trigger
+from app.policy import contact_phrases
 from app.policy.drawing import END, EVENT, GATE, MAX_CHOICES, MESSAGE, QUESTION, TRIGGER, WAIT, Drawing, Graph, Spine, cut
 from app.policy.ladder import opened_by
 from app.policy.phrases import duration, events, offer, value
@@ -56,7 +57,8 @@ class _Tree(Spine):
         if row.cancels:
             names = [events(one.on) + (f" if {one.when.text}" if one.when is not None else "") for one in row.cancels]
             self.beside(wait, END, ["cancelled by", *(names if first else ["the same"])], "", True)
-        asked = [f"consent to {' and '.join(row.needs)}" if row.needs else "", "address, caps, not late"]
+        asked = [f"consent to {' and '.join(row.needs)}" if row.needs else "", "address, not late"]
+        asked += cut(contact_phrases.gates(self.pack.contact, row))
         gate = self._gate = self.down(GATE, ["the gate", *asked, _group(row)])
         out = [self.beside(gate, END, ["not sent, with its reason"], "closed")]
         self.ways = [(gate, "open", False)]

@@ -1,8 +1,7 @@
 """What a pack that is well-formed still gets wrong: rows that can never open, conditions that never or always hold, mails that read what
 their trigger cannot tell, endless rounds, experiments that pull at one wait. Pure: a compiled pack and its text in, problems out.
 
-Errors are proved; what only looks odd is a warning. Packs have no caps yet, so nothing is said of those; of stages and segments
-standing_lint.py speaks.
+Errors are proved; what only looks odd is a warning. Of stages and segments standing_lint.py speaks, of contacts contact_lint.py.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 from app.domain.concluded import TOLD
 from app.domain.scope import ORDER, PERSON, PRODUCT, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
+from app.policy.contact_lint import contacts
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, Facts, known, tells
 from app.policy.fields import DAY
@@ -42,6 +42,7 @@ def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, nam
         found.trigger(trigger)
     found.standings(standings(pack, found.declared))
     found.groups()
+    found.standings(contacts(pack, text))
     found.experiments()
     found.own_events()
     found.messages(beside)
@@ -209,6 +210,10 @@ class _Lint:
             if len(members) < 2:
                 whom = f"only {members[0]} is" if members else "no trigger is"
                 self.say(("group", n), f"group {name!r} keeps nobody apart: {whom} in it", warning=True)
+            elif len(members) == len(self.pack.triggers):
+                one = "product" if self.pack.groups[str(name)].scope == PRODUCT else "person"
+                why = f"every trigger is in group {name!r}: each {one} gets one conversation at a time, and all others end not_sent"
+                self.say(("group", n), why, warning=True)
 
     def experiments(self) -> None:
         declared = self.declared("experiment")

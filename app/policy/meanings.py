@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
+from app.domain import contact_policy, lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
+from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
@@ -28,6 +29,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
+from app.policy.contact_policy import CHANNELS, MAX_MOST
 from app.policy.phrases import duration
 from app.policy.triggers import LATE, LATE_SLOW, NEEDS
 
@@ -44,6 +46,10 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("sensitive",): ("[sensitive]", Inference),
     ("churn_level",): ("[[churn_level]]", ChurnLevel),
     ("group",): ("[[group]]", Group),
+    ("quiet_hours",): ("[quiet_hours]", QuietHours),
+    ("cap",): ("[[cap]]", Cap),
+    ("cap", "steps"): ("steps = [ { … } ]", Level),
+    ("arbitration",): ("[arbitration]", Arbitration),
     ("trigger",): ("[[trigger]]", Trigger),
     ("trigger", "open"): ("open = { … }", Opening),
     ("trigger", "cancel"): ("cancel = [ { … } ]", Cancel),
@@ -86,6 +92,22 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "sender"): "Whom mails come from.",
     ((), "churn_level"): (Pack, "churn_levels"),
     ((), "group"): "Suppression groups.",
+    (
+        (),
+        "contact_policy",
+    ): "Of a pack that extends another: whether it has that one's quiet hours, caps and arbitration, or none but its own.",
+    ((), "quiet_hours"): (QuietHours, ""),
+    ((), "cap"): (Cap, ""),
+    ((), "arbitration"): (Arbitration, ""),
+    (("quiet_hours",), "from"): (QuietHours, "start"),
+    (("quiet_hours",), "to"): (QuietHours, "end"),
+    (("quiet_hours",), "holidays"): "Whole local days on which nothing goes out: `12-25` every year, `2026-04-06` once. A table by region: "
+    "`all`, `EU`, or a country's code.",
+    (("cap",), "name"): "Of the cap; decisions name it, and a pack that extends this one states it anew under it.",
+    (("cap",), "per"): "Sliding, such as `7d`; or `day`, `week` (from Monday) or `month` in the person's own zone.",
+    (("cap", "steps"), "most"): "How many she gets of whom it is the first step that holds.",
+    (("cap", "steps"), "above"): "Of whose `profile.engagement.score` is above it; or",
+    (("cap", "steps"), "least"): "of whose score is at least it.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
     ((), "scores"): (Pack, "scoring"),
@@ -117,7 +139,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("treatment",), "every"): "How long between two messages of a programme.",
     ((), "suppression"): "What closes an address for a while.",
     ((), "send_time"): "How the best hour is found.",
-    ((), "sensitive"): "What this pack adds to the list of what must not be inferred of anybody.",
     (("suppression",), "soft_bounces"): (Pack, "soft_bounces"),
     (("send_time",), "prior"): (Pack, "hour_prior"),
     (("sensitive",), "names"): (Inference, "names"),
@@ -197,7 +218,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments)
+SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
@@ -205,6 +226,10 @@ KINDS = {
     ((), "consent"): "table: purpose → opt_in or opt_out; regions.EU: a table for a region",
     (("experiment",), "factors"): "table: factor → texts",
     ((), "flags"): "table: flag → condition",
+    (("quiet_hours",), "holidays"): "list of days, or a table: region → list of days",
+    (("cap",), "per"): "duration, `day`, `week` or `month`",
+    (("cap",), "most"): f"whole number, 1 to {MAX_MOST}",
+    (("cap", "steps"), "most"): f"whole number, 1 to {MAX_MOST}",
     (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
     (("band_scheme", "band"), "least"): "number",
     (("band_scheme", "band"), "above"): "number",
@@ -218,8 +243,8 @@ KINDS = {
 }
 """Kinds of what the parser takes apart itself; `DEFAULTS`: likewise."""
 DEFAULTS = {
-    (("trigger",), "needs"): ", ".join(NEEDS),
-    (("trigger",), "channels"): "email",
+    (("trigger",), "needs"): f"{', '.join(NEEDS)}; {NEEDS[0]} alone where `transactional`",
+    (("trigger",), "channels"): CHANNELS[0],
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,

@@ -116,8 +116,9 @@ def _unspoken(source: Source, messages: dict[str, MessageSource]) -> list[Proble
     """Triggers whose messages have no text in any of their channels, or in one that they name."""
     found: list[Problem] = []
     for trigger in source.triggers:
-        of_arms = {arm.message or "" for one, _ in source.experiments.values() if trigger.name in one.triggers for arm in one.arms}
-        names = sorted(({name for _, name in messages_of(trigger)} | of_arms) & messages.keys())
+        arms = [arm for one, _ in source.experiments.values() if trigger.name in one.triggers for arm in one.arms]
+        named = {name for _, name in messages_of(trigger)} | {arm.message for arm in arms if arm.message is not None}
+        names = sorted(named & messages.keys())
         line = source.line(trigger.name, "channels")
         silent = [name for name in names if not any(speaks(messages[name], one) for one in trigger.channels)]
         found += [Problem(source.file, line, f"message {one!r} has no text for {' or '.join(trigger.channels)}") for one in silent]

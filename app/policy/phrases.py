@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.contact_policy import Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.scope import PURCHASED
@@ -32,32 +33,9 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
+from app.policy import contact_phrases
 from app.policy.fields import UNITS
-
-
-class Phrase(Struct, frozen=True):
-    """`changed`: of one value to another. `given`: where there was none; `taken`: where there is none any more. Else `changed` is used."""
-
-    changed: str
-    given: str = ""
-    taken: str = ""
-
-
-def _optional(what: str) -> Phrase:
-    has = f"{{who}} now has {what} {{new}}"
-    return Phrase(f"{has} instead of {{old}}", has, f"{{who}} no longer has {what} {{old}}")
-
-
-def _named(what: str) -> Phrase:
-    return Phrase("", f"adds {what} {{new}}", f"removes {what} {{old}}")
-
-
-WHY = Phrase("{who} is now there because: {new} (it was: {old})")
-
-
-def _flag(yes: str, no: str) -> Phrase:
-    return Phrase(yes, yes, no)
-
+from app.policy.phrase import WHY, Phrase, flag, named, optional
 
 PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "name"): Phrase("the pack is now named {new} instead of {old}"),
@@ -91,13 +69,14 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
-    (Pack, "stage_schemes"): _named("stage scheme"),
-    (Pack, "tier_schemes"): _named("tier scheme"),
-    (Pack, "band_schemes"): _named("band scheme"),
-    (Pack, "segments"): _named("segment"),
+    (Pack, "stage_schemes"): named("stage scheme"),
+    (Pack, "tier_schemes"): named("tier scheme"),
+    (Pack, "band_schemes"): named("band scheme"),
+    (Pack, "segments"): named("segment"),
     (Pack, "flags"): Phrase("flag {key} now holds if {new} instead of if {old}", "adds flag {key}: {new}", "removes flag {key} ({old})"),
-    (Pack, "treatments"): _named("the treatment of"),
+    (Pack, "treatments"): named("the treatment of"),
     (Pack, "goes_by"): Phrase(""),
+    (Pack, "contact"): Phrase(""),
     (StageScheme, "name"): Phrase("stage scheme {old} is now named {new}"),
     (StageScheme, "why"): WHY,
     (StageScheme, "stages"): Phrase("", "{who} gets stage {new}", "{who} loses stage {old}"),
@@ -124,7 +103,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (BandScheme, "when"): Phrase("{who} now has people if {new} instead of if {old}"),
     (Band, "name"): Phrase("band {old} is now named {new}"),
     (Band, "least"): Phrase("{who} now begins at {new} instead of {old}"),
-    (Band, "above"): _flag("{who} now begins above that score", "{who} now begins at that score"),
+    (Band, "above"): flag("{who} now begins above that score", "{who} now begins at that score"),
     (Segment, "name"): Phrase("segment {old} is now named {new}"),
     (Segment, "why"): WHY,
     (Segment, "when"): Phrase("{who} now has people if {new} instead of if {old}"),
@@ -138,13 +117,13 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Treatment, "of"): Phrase("{who} is now of a {new} instead of a {old}"),
     (Treatment, "scheme"): Phrase("{who} is now of scheme {new} instead of {old}"),
     (Treatment, "group"): Phrase("{who} is now of {new} instead of {old}"),
-    (Treatment, "mails_low"): _optional("at least so many mails a week:"),
-    (Treatment, "mails_high"): _optional("at most so many mails a week:"),
-    (Treatment, "every"): _optional("a message each"),
-    (Treatment, "focus"): _optional("the focus"),
-    (Treatment, "content"): _optional("the content"),
-    (Treatment, "tone"): _optional("the tone"),
-    (Treatment, "discount"): _optional("discounts that are"),
+    (Treatment, "mails_low"): optional("at least so many mails a week:"),
+    (Treatment, "mails_high"): optional("at most so many mails a week:"),
+    (Treatment, "every"): optional("a message each"),
+    (Treatment, "focus"): optional("the focus"),
+    (Treatment, "content"): optional("the content"),
+    (Treatment, "tone"): optional("the tone"),
+    (Treatment, "discount"): optional("discounts that are"),
     (By, "stage"): Phrase("the pack now goes by the stages of {new} instead of {old}"),
     (By, "tier"): Phrase("the pack now goes by the tiers of {new} instead of {old}"),
     (Sender, "email"): Phrase("mails now come from {new} instead of {old}"),
@@ -174,8 +153,8 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "steps"): Phrase("", "{who} now goes on with {new}", "{who} no longer goes on with {old}"),
     (Trigger, "needs"): Phrase("{who} now needs consent to {new} instead of {old}"),
     (Trigger, "priority"): Phrase("{who} now has priority {new} instead of {old} (the lower goes first)"),
-    (Trigger, "restart"): _flag("{who} now waits anew at each repeated opening", "{who} no longer waits anew at a repeated opening"),
-    (Trigger, "once"): _flag("{who} now opens once per person, ever", "{who} no longer opens only once per person"),
+    (Trigger, "restart"): flag("{who} now waits anew at each repeated opening", "{who} no longer waits anew at a repeated opening"),
+    (Trigger, "once"): flag("{who} now opens once per person, ever", "{who} no longer opens only once per person"),
     (Trigger, "again"): Phrase(
         "{who} now rests {new} after its last message instead of {old}",
         "{who} now rests {new} after its last message",
@@ -183,7 +162,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (Trigger, "late"): Phrase("{who} now gives a message up that is {new} late instead of {old}"),
     (Trigger, "expires"): Phrase("messages of {who} now expire after {new} instead of {old}"),
-    (Trigger, "idle"): _flag("{who} now waits until she has fallen silent", "{who} no longer waits until she has fallen silent"),
+    (Trigger, "idle"): flag("{who} now waits until she has fallen silent", "{who} no longer waits until she has fallen silent"),
     (Trigger, "group"): Phrase(
         "{who} is now in suppression group {new} instead of {old}",
         "{who} is now in suppression group {new}",
@@ -191,7 +170,16 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (Trigger, "goal"): Phrase("", "{who} now has a goal: {new}", "{who} no longer has a goal ({old})"),
     (Trigger, "programme"): Phrase("", "{who} now repeats its last message: {new}", "{who} no longer repeats its last message ({old})"),
-    (Trigger, "delivery"): _flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
+    (Trigger, "delivery"): flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
+    (Trigger, "transactional"): flag("{who} is now transactional: it waits for nothing", "{who} is no longer transactional: it waits"),
+    (Trigger, "converts"): Phrase("{who} is now expected to end in an order in {new} instead of {old} of its messages"),
+    (Trigger, "depth"): Phrase("{who} now shows {new} instead of {old} of how much is known"),
+    (Trigger, "best_hour"): Phrase(
+        "{who} may now wait {new} instead of {old} for the best hour",
+        "{who} may now wait {new} for the best hour",
+        "{who} no longer waits for the best hour ({old})",
+    ),
+    (Trigger, "channels"): Phrase("{who} now goes out by {new} instead of {old}"),
     (Trigger, "opens"): Phrase("{who} now counts {new} opens and clicks instead of {old}"),
     (Trigger, "until"): Phrase(
         "{who} now waits until {new} instead of until {old}", "{who} now waits until {new}", "{who} no longer waits until {old}"
@@ -206,21 +194,15 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "{who} is now in its group only if {new}",
         "{who} is now always in its group, no longer only if {old}",
     ),
-    (Trigger, "treated_wait"): _flag(
+    (Trigger, "treated_wait"): flag(
         "{who} now waits as long as her stage's treatment says", "{who} no longer waits as long as her stage's treatment says"
-    ),
-    (Trigger, "channels"): Phrase("{who} now goes out by {new} instead of {old}"),
-    (Trigger, "best_hour"): Phrase(
-        "{who} now waits up to {new} instead of {old} for her best hour",
-        "{who} now waits up to {new} for her best hour",
-        "{who} no longer waits for her best hour ({old})",
     ),
     (Opening, "on"): Phrase("{who} now opens on {new} instead of {old}"),
     (Opening, "scope"): Phrase("{who} now opens per {new} instead of per {old}"),
     (Opening, "when"): Phrase(
         "{who} now opens only if {new} instead of if {old}", "{who} now opens only if {new}", "{who} no longer asks whether {old} to open"
     ),
-    (Opening, "needs_dwell"): _flag(
+    (Opening, "needs_dwell"): flag(
         "{who} now opens once the time on the page is known", "{who} no longer waits until the time on the page is known"
     ),
     (Opening, "joins"): Phrase("windows of {who} are now joined by {new} instead of {old}"),
@@ -234,7 +216,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Cancel, "on"): Phrase("{who} now cancels on {new} instead of {old}"),
     (Cancel, "scope"): Phrase("{who} now cancels per {new} instead of per {old}"),
     (Cancel, "when"): Phrase("{who} only if {new} instead of if {old}", "{who} only if {new}", "{who} without asking whether {old}"),
-    (Cancel, "before"): _flag("{who} even if it happened before the opening", "{who} only if it happened after the opening"),
+    (Cancel, "before"): flag("{who} even if it happened before the opening", "{who} only if it happened after the opening"),
     (Step, "wait"): Phrase("{who} now waits {new} instead of {old}"),
     (Step, "message"): Phrase("{who} now sends {new} instead of {old}"),
     (Step, "when"): Phrase(
@@ -244,10 +226,10 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (Step, "after"): Phrase("{who} now goes out after the one before if that was {new} instead of {old}"),
     (Step, "choices"): Phrase("", "{who} now chooses {new}", "{who} no longer chooses {old}"),
-    (Step, "offer"): _optional("the offer"),
+    (Step, "offer"): optional("the offer"),
     (Offer, "kind"): Phrase("{who} now offers {new} instead of {old}"),
     (Offer, "discount"): Phrase("{who} now takes {new} off instead of {old}"),
-    (Choice, "offer"): _optional("the offer"),
+    (Choice, "offer"): optional("the offer"),
     (Choice, "when"): Phrase("{who} is now made if {new} instead of if {old}"),
     (Choice, "message"): Phrase("{who} now chooses {new} instead of {old}"),
     (Goal, "on"): Phrase("the goal of {who} is now {new} instead of {old}"),
@@ -263,7 +245,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Experiment, "arms"): Phrase("", "{who} gets arm {new}", "{who} loses arm {old}"),
     (Arm, "name"): Phrase("arm {old} is now named {new}"),
     (Arm, "weight"): Phrase("{who} now gets {new} of the people instead of {old}"),
-    (Arm, "control"): _flag("{who} now gets no message", "{who} now gets messages"),
+    (Arm, "control"): flag("{who} now gets no message", "{who} now gets messages"),
     (Arm, "wait"): Phrase("{who} now waits {new} instead of {old}", "{who} now waits {new}", "{who} no longer waits {old}"),
     (Arm, "message"): Phrase("{who} now gets {new} instead of {old}", "{who} now gets {new}", "{who} no longer gets {old}"),
     (Arm, "when"): Phrase(
@@ -282,6 +264,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
+    **contact_phrases.PHRASES,
 }
 
 DURATIONS = {
@@ -298,9 +281,12 @@ DURATIONS = {
     (Arm, "wait"),
     (StageScheme, "hold"),
     (Treatment, "every"),
+    (Cap, "per"),
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount")}
+SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount"), (Trigger, "converts")}
+TIMES = {(QuietHours, "start"), (QuietHours, "end")}
+"""Minutes of a day."""
 PERCENT = {(Tier, "share")}
 """Shares that are told in per cent already."""
 NUMBERS = {
@@ -312,8 +298,12 @@ NUMBERS = {
     (Opening, "days"),
     (Programme, "times"),
     (ChurnLevel, "horizon_days"),
+    (Trigger, "depth"),
+    (Cap, "most"),
+    (Level, "most"),
+    (Level, "least"),
 }
-"""Fields that are plain numbers; a test asks of every number which of the three it is."""
+"""Fields that are plain numbers; a test asks of every number which of these it is."""
 
 
 EVENTS = {(Opening, "on"), (Opening, "joins"), (Cancel, "on"), (Goal, "on")}
@@ -336,6 +326,11 @@ def offer(told: Offer) -> str:
     return f"{told.kind} of {100 * told.discount:g} %"
 
 
+def clock(minute: int) -> str:
+    """A time of day as a pack writes it: 21:00."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
 def value(kind: type[Struct], field: str, told: Any) -> str:
     """A field's value in words."""
     if (kind, field) in PERCENT and isinstance(told, int | float):
@@ -348,6 +343,8 @@ def value(kind: type[Struct], field: str, told: Any) -> str:
         return "interval that her stage's treatment says"
     if isinstance(told, Offer):
         return offer(told)
+    if (kind, field) in TIMES and isinstance(told, int):
+        return clock(told)
     if (kind, field) in DURATIONS and isinstance(told, int):
         return duration(told)
     if (kind, field) in SHARES and isinstance(told, int | float):
@@ -356,6 +353,8 @@ def value(kind: type[Struct], field: str, told: Any) -> str:
         return events(told)
     if isinstance(told, float):
         return f"{told:g}"
+    if isinstance(told, dict):
+        return ", ".join(f"{name}: {one}" for name, one in told.items()) or "nothing"
     if isinstance(told, tuple | list):
         return " and ".join(map(str, told)) or "nothing"
     return "nothing" if told is None or told == "" else str(told)

@@ -31,8 +31,7 @@ __all__ = ["REACHABLE", "Source"]
 
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "contact",
-    "suppression", "send_time", "sensitive",
+    "scores", "contact_policy", "suppression", "send_time", "sensitive",
     *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
