@@ -31,7 +31,7 @@ class Known:
 
     def compare(self, path: str, op: str, value: float) -> bool | None:
         self.asked.append(path)
-        since = self._since[path]
+        since = self._since.get(path)
         if since is None:
             return None
         verdict = OPERATORS[op]((self.now - since) / DAY, value)

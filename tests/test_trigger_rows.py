@@ -6,6 +6,8 @@ from functools import cache
 
 import pytest
 
+from app.domain.examples import examples
+from app.domain.occasion import fitting
 from app.domain.trigger import Pack
 from app.policy.expression import parsed
 from app.policy.heard import named
@@ -150,3 +152,52 @@ send = "referral"
     her.event("purchase", SECOND, order_id="o2", total=1)
     her.until(2 * DAY)
     assert [plan.trigger for plan in her.plans] == ["third"]
+
+
+# --- preview ----------------------------------------------------------------------------------------------------------------------
+
+STANDING_ROWS = [
+    "primary_interest",
+    "lifecycle_transition",
+    "lifecycle_programme",
+    "win_back",
+    "churn_watch",
+    "churn_critical",
+    "pre_purchase",
+    "purchase_window",
+    "upsell_opportunity",
+    "reactivation_potential",
+    "seasonal_anticipation",
+    "replenishment",
+]
+
+
+@pytest.mark.parametrize("name", STANDING_ROWS)
+def test_a_preview_makes_the_conclusion_that_would_open_it(name: str) -> None:
+    """Of somebody of whom none was ever drawn: what would open it, played to her, gets to the message."""
+    her = Her("tests/packs/ungated.toml")
+    told = {"product_id": "pills", "product_name": "Pills", "price": 9.0, "currency": "EUR", "consumable": True, "cycle_days": 30}
+    her.event("purchase", 0, order_id="o", **told)
+    her.event("product_view", HOUR, product_id="p1", category="boots")
+    her.until(DAY)
+    trigger, now = her.pack.by_name[name], MONDAY + DAY
+
+    def holds(condition, properties):  # type: ignore[no-untyped-def]
+        return condition.evaluate({"event": properties}).holds
+
+    found = fitting(trigger, [], her.group.person.person_id, now, holds, unseen=examples(trigger, her.pack, her.group.person, now))
+    assert found is not None
+    before = len(her.plans)
+    for record in found.records:
+        her.record(record)
+    opened = [one for one in her.group.person.windows.open if one.opening in found.causes] or her.plans[before:]
+    if name == "lifecycle_programme":  # she is in its stage already: it joins
+        opened = [one for one in her.group.person.windows.open if one.trigger == name and one.views == 2]
+    assert opened and {one.trigger for one in opened} == {name}
+
+
+def test_nobody_without_a_consumable_has_an_example_of_one() -> None:
+    her = Her("tests/packs/ungated.toml")
+    her.event("page_view", 0, page_type="home")
+    trigger = her.pack.by_name["replenishment"]
+    assert fitting(trigger, [], "p", MONDAY, lambda *_: True, unseen=examples(trigger, her.pack, her.group.person, MONDAY)) is None

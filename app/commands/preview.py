@@ -20,6 +20,7 @@ from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
 from app.domain import chain, contract, occasion
 from app.domain.contract import Broken
+from app.domain.examples import examples
 from app.domain.occasion import Occasion
 from app.domain.reason import words
 from app.domain.trigger import Pack, Trigger
@@ -110,7 +111,8 @@ def _trigger(pack: Pack, name: str, step: int) -> Trigger:
 def _own(found: Dossier, stage: Stage, trigger: Trigger) -> Occasion:
     """An entry made after what she did herself. Raises `No`."""
     hers = [record for one in found.everybody for record in one.story.records]
-    entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds, stage.group.history.originals)
+    unseen = examples(trigger, stage.pack, stage.group.person, stage.at)
+    entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds, stage.group.history.originals, unseen)
     if entry is None:
         kinds = " or ".join(occasion.opens_on(trigger))
         raise No(f"{trigger.name} opens on {kinds}, and this person has none to make one after: give one with --event")

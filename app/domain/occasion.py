@@ -15,6 +15,7 @@ from app.domain.cancels import DELIVERED
 from app.domain.days import DAY_MS
 from app.domain.dwell import VIEW
 from app.domain.event_types import EVENT_TYPES
+from app.domain.examples import Example
 from app.domain.originals import Originals
 from app.domain.scope import ORDER, PURCHASED, PURCHASES, SEND, order_of
 from app.domain.trigger import Condition, Opening, Trigger
@@ -57,14 +58,25 @@ def opens_on(trigger: Trigger) -> tuple[str, ...]:
 
 
 def fitting(
-    trigger: Trigger, records: Iterable[JournalRecord], person_id: str, at: int, holds: Holds, mails: Originals = NO_MAILS
+    trigger: Trigger,
+    records: Iterable[JournalRecord],
+    person_id: str,
+    at: int,
+    holds: Holds,
+    mails: Originals = NO_MAILS,
+    unseen: Iterable[Example] = (),
 ) -> Occasion | None:
-    """An occasion at `at` (ms) after the newest record of the person that fits; None: she has none. `mails`: the last she got."""
+    """An occasion at `at` (ms) after the newest record of the person that fits; None: she has none. `mails`: the last she got.
+
+    `unseen`: conclusions that might be drawn of her, where none that was drawn fits.
+    """
     kinds = opens_on(trigger)
     if trigger.opening.scope == SEND and (send_id := _newest(mails, trigger.name)) is not None:
         return of(trigger, Event(at, send_id, kinds[0], at, person_id, properties={"send_id": send_id}), at)
     mine = [one for one in records if _kind(one) in kinds]
     newest = [one for one in reversed(mine[-LOOKED_AT:]) if isinstance(one, Event | Conclusion)]
+    if not newest and (made := _made(trigger, person_id, at, holds, unseen)) is not None:
+        return made
     if not newest:
         told = next((kind for kind in kinds if kind in UNSEEN), None)
         if told is None:
@@ -76,7 +88,16 @@ def fitting(
         for properties in _tries(trigger.opening, one):
             if trigger.opening.when is None or holds(trigger.opening.when, properties):
                 return of(trigger, _with(one, properties), at, one)
-    return of(trigger, newest[0], at, newest[0])
+    return _made(trigger, person_id, at, holds, unseen) or of(trigger, newest[0], at, newest[0])
+
+
+def _made(trigger: Trigger, person_id: str, at: int, holds: Holds, unseen: Iterable[Example]) -> Occasion | None:
+    """An occasion after a conclusion that might be drawn of her."""
+    when = trigger.opening.when
+    for kind, value, values in unseen:
+        if when is None or holds(when, values["event"]):
+            return of(trigger, Conclusion(at, person_id, kind, value, at, "none", values), at)
+    return None
 
 
 def of(trigger: Trigger, record: Event | Conclusion, at: int, after: Event | Conclusion | None = None) -> Occasion:
