@@ -44,7 +44,7 @@ class Arrived:
 
 @cache
 def shipped() -> dict[str, MessageSource]:
-    messages, problems = build_messages({file.name.partition(".")[0] for file in SHIPPED.glob("[!_]*.txt")}, [SHIPPED])
+    messages, problems = build_messages([file.stem for file in SHIPPED.glob("[!_]*.mjml")], [SHIPPED])
     assert not problems, problems
     return messages
 

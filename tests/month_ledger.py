@@ -18,6 +18,8 @@ from app.flow import Stage
 from tests.month_people import DAY_MS, Told
 
 ENDS = ("sent", "not_sent", "cancelled")
+TURNS = 4
+"""Mails that a programme's message holds, by the step it is sent at."""
 
 
 class Mail(Struct, frozen=True):
@@ -212,13 +214,14 @@ def local_hour(went: Went, default: str) -> float:
 
 
 def again_within(mails: list[Went], days: int) -> Counter[str]:
-    """Messages that came a second time within so many days of the time before, by name."""
+    """Messages that came a second time within so many days of the time before, by name; of a programme each of its turns is a message."""
     last: dict[str, int] = {}
     found: Counter[str] = Counter()
     for one in mails:
-        if one.at - last.get(one.message, -(10**15)) < days * DAY_MS:
-            found[one.message] += 1
-        last[one.message] = one.at
+        name = f"{one.message} ({one.step % TURNS})" if one.message.startswith("programme-") else one.message
+        if one.at - last.get(name, -(10**15)) < days * DAY_MS:
+            found[name] += 1
+        last[name] = one.at
     return found
 
 

@@ -278,7 +278,8 @@ class _Day:
             yield self.told(self.hour(), "support_ticket", {"ticket_id": f"t-{who.number}", "status": status}, known=True)
         if who.city and self.day >= who.joins:
             report = Random(f"{self.seed} weather {who.city} {self.day}").choice(("sun", "sun", "clouds", "rain", "storm", "snow"))
-            yield self.told(self.midnight + 7 * HOUR_MS, "context_update", {"weather": report, "city": who.city}, known=True)
+            stock = {"location": who.city, "nearby_stock": 3} if rng.random() < 0.05 else {}
+            yield self.told(self.midnight + 7 * HOUR_MS, "context_update", {"weather": report, "city": who.city, **stock}, known=True)
         chance = rng.random()
         if chance < 0.004:
             yield self.told(self.hour(), "ad_click", {"network": "meta", "campaign": "spring"})

@@ -141,3 +141,5 @@ def test_the_clock_on_her_wall() -> None:
 def test_the_same_mail_again() -> None:
     mails = [went(NOON), went(NOON + DAY, message="other"), went(NOON + 6 * DAY), went(NOON + 14 * DAY)]
     assert again_within(mails, 7) == {"cart-reminder": 1}
+    turns = [went(NOON + step * DAY, message="programme-winback", step=step) for step in (0, 1, 4)]
+    assert again_within(turns, 7) == {"programme-winback (0)": 1}
