@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -26,6 +26,8 @@ from app.agents.intake_program import IntakeProgram, place_on_broker
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain import person
+from app.domain.profile_view import record
+from app.domain.publishing import EVERY_MS
 from app.edges import workload
 from app.edges.progress import Bar
 from app.engine.commit import commit_turn
@@ -54,6 +56,7 @@ def places() -> dict[CodeType, str]:
     named: dict[Any, str] = {
         IntakeProgram.read: "contract",
         IntakeProgram.step: "intake",
+        record: "profiles",
         PersonProgram.step: "lane",
         PersonProgram.wake: "lane",
         RendererProgram.step: "renderer",
@@ -203,7 +206,7 @@ async def _shares(
         store,
         producer,
     )
-    lane = _Lane(PersonProgram(packs), "people", store, producer)
+    lane = _Lane(PersonProgram(packs, publishes=True), "people", store, producer)
     renderer = _Lane(RendererProgram(packs, settings.secret, settings.public_url), "renders", store, producer)
     now = time.time_ns() // 1_000_000
     sent = 0
@@ -217,6 +220,13 @@ async def _shares(
             sent += sum(one.topic == "message_sends" for one in answers)
             journal = [*told, *(one for one in answers if one.topic == "journal")]
 
+    async def tick(at: int) -> None:
+        await through([Output("journal", None, events.encode(Tick(at, at, settings.tick_ms)), headers=[])])
+
+    async def work(batch: Sequence[tuple[bytes, bytes, Sequence[tuple[str, bytes]], int]]) -> None:
+        await through([one for one in await intake.run(batch) if one.topic == "journal"])
+        await tick(now)
+
     async def feed(what: str, told: Iterable[workload.Input], total: int, sampler: Sampler | None) -> None:
         nonlocal now
         batch: list[tuple[bytes, bytes, Sequence[tuple[str, bytes]], int]] = []
@@ -226,22 +236,21 @@ async def _shares(
                 now += STEP_MS
                 batch.append((key, value, [], now))
                 if len(batch) == TURN_RECORDS or number == total:
-                    if sampler is None:
-                        await through([one for one in await intake.run(batch) if one.topic == "journal"])
-                    else:
-                        with sampler:
-                            await through([one for one in await intake.run(batch) if one.topic == "journal"])
+                    with sampler or nullcontext():
+                        await work(batch)
                     batch = []
                     bar.at(number)
+        now += EVERY_MS
+        with sampler or nullcontext():
+            await tick(now)  # what changed of the last of them is published, too
 
     await through([Output("journal", None, events.encode(Activation(now, "policy", ref)), headers=[])])
-    await through([Output("journal", None, events.encode(Tick(now, now, settings.tick_ms)), headers=[])])
+    await tick(now)
     await feed("people", workload.everybody(people), 2 * people, None)
     mixed = Sampler()
     await feed("mix", workload.mix(seed, people, count), count, mixed)
     sent, due = 0, Sampler()
-    ahead = now + 3 * HOUR_MS
     with due:
-        await through([Output("journal", None, events.encode(Tick(ahead, ahead, settings.tick_ms)), headers=[])])
+        await tick(now + 3 * HOUR_MS)
     store.close()
     return {"mix": mixed.row(count), **({"due": due.row(sent)} if sent else {})}
