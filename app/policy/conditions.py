@@ -101,7 +101,7 @@ def _simple(text: str, evaluate: Evaluate) -> Evaluate:
     against = word if number is None else float(number) if "." in number else int(number)
 
     def quick(facts: Facts) -> Verdict:
-        told = facts["event"].get(name) if "event" in facts else None
+        told: Any = facts["event"].get(name) if "event" in facts else None
         kind = type(told)
         if (kind is float or (kind is int and -_EXACT <= told <= _EXACT)) if numeric else (kind is str and told.isascii()):
             return YES if holds(told, against) else NO
