@@ -60,7 +60,7 @@ def test_every_command_parses(line: str) -> None:
 
 
 def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
-    trigger, _ = blocks("toml")
+    trigger, *_ = blocks("toml")
     head = 'name = "mine"\nwhy = "from the README"\n[sender]\nfrom = "hello@shop.example"\nname = "Shop"\n'
     head += '[consent]\nemail = "opt_in"\npersonalise = "opt_in"\n'
     pack = tmp_path / "my-pack.toml"
@@ -71,7 +71,7 @@ def test_the_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
 
 
 def test_the_segment_and_its_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
-    _, rows = blocks("toml")
+    *_, rows = blocks("toml")
     pack = tmp_path / "my-pack.toml"
     pack.write_text('name = "my-pack"\nwhy = "from the README"\nextends = "merged"\n' + rows, "utf-8")
     found = review(str(pack))
@@ -83,6 +83,16 @@ def test_the_segment_and_its_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -
     sent = [one.message for one in her.plans if one.trigger == "quiet_regulars"]
     her.until(62 * DAY)
     assert sent == [] and [one.message for one in her.plans if one.trigger == "quiet_regulars"] == ["personal-follow-up"]
+
+
+def test_the_contact_policy_can_be_pasted_into_a_pack(tmp_path: Path) -> None:
+    """A-198–A-201"""
+    _, policy, _ = blocks("toml")
+    pack = tmp_path / "my-pack.toml"
+    pack.write_text('name = "my-pack"\nwhy = "from the README"\nextends = "merged"\ncontact_policy = "own"\n' + policy, "utf-8")
+    assert [str(one) for one in check(pack)[3]] == []
+    pack.write_text(pack.read_text("utf-8").replace("most = 4", "most = 0"), "utf-8")
+    assert any("most" in problem.message for problem in check(pack)[3])
 
 
 def test_the_first_event_is_accepted() -> None:

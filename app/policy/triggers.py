@@ -239,11 +239,11 @@ class Triggers:
         message = read.text(told, at, "send")
         when = self._condition(told, at, conditions.STEP)
         after = read.one_of(told, at, "after", ("sent", "any"), "sent")
-        choices = self._choices(told, at)
+        choices, offer = self._choices(told, at), self._offer(told, at)
         if message is None:
             return None
         self.sends.append((message, read.places.line((*at, "send"))))
-        return Step(wait, message, when, after, choices, self._offer(told, at))
+        return Step(wait, message, when, after, choices, offer)
 
     def _choices(self, told: dict[str, Any], at: Path) -> tuple[Choice, ...]:
         read = self._fields
