@@ -80,9 +80,11 @@ def test_the_segment_and_its_trigger_can_be_pasted_into_a_pack(tmp_path: Path) -
     for day in range(3):
         her.event("purchase", day * DAY, order_id=f"o-{day}", total=20)
     her.until(62 * DAY - 1_000)
-    sent = [one.message for one in her.plans if one.trigger == "quiet_regulars"]
+    before = [one for one in her.decisions() if one[0] == "quiet_regulars"]
     her.until(62 * DAY)
-    assert sent == [] and [one.message for one in her.plans if one.trigger == "quiet_regulars"] == ["personal-follow-up"]
+    assert before == [] and [one[2] for one in her.decisions() if one[0] == "quiet_regulars"] == ["opened", "held"]  # it is midnight
+    her.until(63 * DAY)
+    assert [one.message for one in her.plans if one.trigger == "quiet_regulars"] == ["personal-follow-up"]
 
 
 def test_the_contact_policy_can_be_pasted_into_a_pack(tmp_path: Path) -> None:

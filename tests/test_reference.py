@@ -69,6 +69,8 @@ MADE = {
     ("Treatment", "mails_high"),
     ("Opening", "needs_dwell"),  # read off its condition
     ("Opening", "joins"),  # of an order its later lines
+    ("Trigger", "treated_wait"),  # wait = "treatment"
+    ("Programme", "every"),  # "treatment", too
     ("Step", "message"),  # send
     ("Arm", "message"),  # send
     ("Arm", "factors"),  # a level of each factor

@@ -176,7 +176,8 @@ class Trigger(Struct, frozen=True):
     best_hour: int = 0
     """A message may wait so long for the hour of the week at which she is likeliest to take it up; 0: it goes when it is due."""
     until: str | None = None
-    """Key of its opening that tells an instant: the first message waits until then, and at least its `wait`; without one nothing opens."""
+    """An instant that the opening tells, such as `event.reorder_at`: the first message waits until then, and at least its `wait`; without
+    one nothing opens."""
     before: int = 0
     """Its first message goes out so long before the instant of `until`."""
     group_when: Condition | None = None
@@ -235,7 +236,7 @@ class ChurnLevel(Struct, frozen=True):
     falls: float | None = None
     """It is left when the probability is no longer above this; None: the threshold itself. What lies between moves nobody twice."""
     cool_down: int = 0
-    """Once reached it is not reached again before so many ms have passed, though she may be above it again (A.25, fault 5)."""
+    """Once reached it is not reached again before so long has passed, though she may be above it again (A.25, fault 5)."""
 
     @property
     def floor(self) -> float:

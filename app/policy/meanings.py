@@ -158,10 +158,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("trigger",), "wait"): (
         "Of the first message, from the opening's own time; `treatment`: the interval of whoever is in the stage that opened it."
     ),
-    (
-        ("trigger",),
-        "until",
-    ): "An instant that the opening tells, such as `event.reorder_at`: the first message waits until then, and at least `wait`.",
     (("trigger",), "after"): (
         "Of a programme: `any`: it goes on however the one before ended, short of a cancel, its `when`, and whoever cannot be written to."
     ),
