@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from msgspec.structs import replace
 
 from app.domain.message import MessageSource
 from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, render, render_short, straight
-from app.domain.sensitive import Sensitive
+from app.domain.sensitive import Inference, Sensitive
 from app.policy import mjml, variables
 from app.policy.mjml import Source
 from app.policy.problem import Problem
@@ -44,13 +46,30 @@ def build_messages(
     template may read."""
     built: dict[str, MessageSource] = {}
     problems: list[Problem] = []
+    stamp = tuple([_stamp(folder) for folder in folders])
     for name in sorted(set(names)):
-        message, faults = _Building(name, folders, sensitive).build()
+        message, faults = _built(name, tuple(folders), stamp, sensitive.inferences)
         problems += faults
         if message is not None and not faults:
             built[name] = message
     # A fault in a shared part is one fault, however many messages include it.
     return built, list(dict.fromkeys(problems))
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What a folder holds, as far as can be told without reading it."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted([(one.name, (seen := one.stat()).st_mtime_ns, seen.st_size) for one in os.scandir(folder) if one.is_file()]))
+
+
+@lru_cache(maxsize=1_000)  # packs share most of their messages, and commands that compare packs build several
+def _built(
+    name: str, folders: tuple[Path, ...], stamp: tuple[Any, ...], inferences: tuple[Inference, ...]
+) -> tuple[MessageSource | None, tuple[Problem, ...]]:
+    """`stamp`: of the folders; what is in them makes it another message."""
+    message, faults = _Building(name, folders, Sensitive(inferences)).build()
+    return message, tuple(faults)
 
 
 Field = tuple[tuple[str, int], str]
