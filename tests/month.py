@@ -103,8 +103,10 @@ def shop(path: Path, policy: str = "merged") -> Lived:
     assume = frozenset(("consent", "address"))
     simulation = simulator(artifact, load(policy=policy), lambda topic, output: _noted(ledger, output), assume)
     simulation.activate(first.at, artifact[0])
-    for line in _with(first, lines):
+    for number, line in enumerate(_with(first, lines), 1):
         simulation.feed(line.at, line.key, line.value)
+        if number % 5_000 == 0:
+            print(f"{number:>9,} lines  {sum(map(len, ledger.went.values())):>9,} messages", file=sys.stderr)
     simulation.run_until(simulation.now + AFTER_SHOP_MS)
     return _lived(ledger, simulation, sum(1 for _ in simulation.groups()))
 
