@@ -22,6 +22,7 @@ settings.register_profile("kairos", deadline=None)  # how long an example takes 
 settings.load_profile("kairos")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the tests: those with a real Kafka mostly wait, one after the other on one broker; the rest goes file by file."""
     for item in items:

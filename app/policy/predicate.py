@@ -8,6 +8,7 @@ if the other errs, an `&&` does not if either does not. An error travels as a `F
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from app.domain.segments import Judge, Predicate
 from app.policy.conditions import MAX_TEXT, BadCondition
@@ -22,6 +23,14 @@ ROOTS = ("profile", "intent", "churn")
 
 def predicate(text: str, kind: Kind) -> Predicate:
     """Compiles one predicate. Raises `BadCondition`."""
+    if len(text) > MAX_TEXT:
+        raise BadCondition(f"a condition of {len(text)} characters; at most {MAX_TEXT}")
+    return _compiled(text, tuple([(path, kind(path)) for path in dict.fromkeys(paths(parsed(text)))]))
+
+
+@lru_cache(maxsize=4_096)  # bands and segments are asked for again by everything that explains, draws or checks a pack
+def _compiled(text: str, kinds: tuple[tuple[str, str | None], ...]) -> Predicate:
+    kind = dict(kinds).get
     node = checked(text, kind)
     writer = Writer(kind)
     writer.boolean(node, "found")
