@@ -94,7 +94,7 @@ def test_explain_walks_an_event_through_the_map(call) -> None:  # type: ignore[n
 def test_explain_knows_what_becomes_true_of_her(call, tmp_path) -> None:  # type: ignore[no-untyped-def]
     #
     _, out, _ = call("explain", "segment_entered")
-    assert "a conclusion" in out and "event.segment" in out and "opens and cancels nothing" in out
+    assert "a conclusion" in out and "event.segment" in out and "opens   win_back on fallen_away" in out
     mine = tmp_path / "mine.toml"
     mine.write_text(
         'name = "mine"\nwhy = "x"\nextends = "merged"\n'

@@ -102,9 +102,9 @@ def test_a_bad_contact_policy_is_refused_with_its_line(contact: str, line: int, 
         ("transactional = true", 'transactional = true\nbest_hour = "24h"', "best_hour: a transactional message does not wait"),
         ("converts = 0.1", "converts = 4", "converts: a share from 0 to 1, not 4"),
         ("depth    = 3", "depth    = 4", "depth: a whole number, 0 to 3"),
-        ("depth    = 3", 'channels = ["fax"]', "channels: email, sms, push, not 'fax'"),
-        ("depth    = 3", "channels = []", "channels: none; a message needs a way to her"),
-        ("depth    = 3", 'channels = ["sms", "sms"]', "channels: sms a second time"),
+        ("depth    = 3", 'channels = ["fax"]', "channels: email or sms or push, not 'fax'"),
+        ("depth    = 3", "channels = []", "channels: a message goes out by at least one"),
+        ("depth    = 3", 'channels = ["sms", "sms"]', "channels: one of them a second time"),
     ],
 )
 def test_a_trigger_that_contradicts_itself_is_refused(old: str, new: str, why: str) -> None:
