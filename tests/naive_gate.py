@@ -270,7 +270,8 @@ class Naive:
         self.gone(w)
 
     def arm(self, w: dict[str, Any], step: int) -> None:
-        begin = w["due"] if w["released"] is None else w["released"]
+        over = w["due"] if w["first"] is None else self.now  # a hold that ran out ends now
+        begin = over if w["released"] is None else w["released"]
         w["due"] = begin + sum(wait for wait, _ in w["row"]["steps"][w["step"] + 1 : step + 1])
         w["step"] = step
         self.waiting(w, max(w["due"], self.now + 1))

@@ -105,6 +105,26 @@ def test_a_late_answer_still_settles_the_place_though_its_window_is_over() -> No
     assert [one.answered for one in her.group.person.windows.contacts] == [True]
 
 
+def test_what_follows_a_hold_that_ran_out_waits_from_there() -> None:
+    """A programme would make up for a week of silence in a second: every message of it overdue before it began."""
+    weekly = TRIGGERS + '''
+[[trigger]]
+name  = "weekly"
+why   = "every day, however the one before ended"
+open  = { on = "page_view" }
+every = "1d"
+after = "any"
+wait  = "0s"
+send  = "usage-tips"
+'''
+    her = Her(gated('[[cap]]\nname = "one"\nwhy = "a test"\nmost = 1\nper = "7d"\n', weekly))
+    her.event("quiz_done", 0)
+    her.event("page_view", HOUR, page_type="home")
+    her.until(5 * DAY)
+    mine = [one for one in her.decisions("held", "not_sent") if one[0] == "weekly"]
+    assert [one[3] for one in mine] == ["frequency_cap"] * len(mine) and 4 <= len(mine) <= 6
+
+
 def test_two_places_three_messages_and_one_given_back() -> None:
     her = late('[[cap]]\nname = "two"\nwhy = "a test"\nmost = 2\nper = "7d"\n')
     for n in range(3):

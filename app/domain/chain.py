@@ -175,7 +175,8 @@ def _next(turn: Scheduler, one: Window, row: Trigger, reason: str, values: dict[
 
 def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
     """The step of this number waits from the due_at of the one before it, of one that was held from its release, whatever lies between."""
-    since = one.released_at or one.due_at
+    # A hold that ran out is over now: counted from its due_at, what follows it would be late before it begins.
+    since = one.released_at or (turn.see.now if one.first_at else one.due_at)
     due_at = since + sum(wait_of(row, step, one.every) for step in range(one.step + 1, number + 1))
     wake_at = max(due_at, turn.see.now + 1)
     armed = replace(one, step=number, send_id="", due_at=due_at, wake_at=wake_at, held="", first_at=0, released_at=0)
