@@ -75,6 +75,8 @@ def test_where_the_pack_drops_losers_they_end_when_the_winner_is_rendered_and_no
     her = both(late(GAP + DROP))
     her.until(10 * HOUR + MINUTE)
     assert her.decisions("not_sent") == []
+    cost = [one.values["expected_value"] for one in her.decided if one.outcome == "held"]
+    assert cost == [5.0], "a tenth of a product of 50, so that a digest can say what the lost place cost"
     rendered(her, her.plans[0])
     her.until(10 * HOUR + 2 * MINUTE)
     assert her.decisions("not_sent") == [("view", 0, "not_sent", "lost_to_trigger")]
