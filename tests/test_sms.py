@@ -104,9 +104,8 @@ def test_other_mails_are_not_followed_and_a_text_by_nothing() -> None:
     her = Her(ungated())
     her.event("product_view", 0, **SHOE, dwell_seconds=60)
     her.until(3 * DAY)
-    assert {one.trigger for one in her.decided} == {"product_page_abandonment", "view_no_purchase_24h", "view_no_purchase_48h"} | {
-        "welcome"
-    }
+    mails = {"product_page_abandonment", "view_no_purchase_24h", "view_no_purchase_48h", "welcome", "lifecycle_programme"}
+    assert {one.trigger for one in her.decided} == mails
     answered = cart()
     answered.until(5 * DAY)
     assert {one.values["trigger"] for one in answered.concluded if one.kind == "mail_sent" and "trigger" in one.values} == set()
@@ -122,7 +121,8 @@ def test_one_text_a_week_by_the_shipped_pack() -> None:
     her.event("consent_give", -20 * DAY, purposes=["email", "personalise", "sms"])
     her.event("cart_add", 10 * HOUR, **SHOE, quantity=1)
     her.until(6 * DAY)
-    assert [message for message, _ in her.sends()[-3:]] == ["cart-reminder", "cart-last-call", "sms-fallback"]
+    of_the_cart = [message for message, _ in her.sends() if message.startswith(("cart", "sms"))]
+    assert of_the_cart == ["cart-reminder", "cart-last-call", "sms-fallback"]
     assert len(texts(her)) == 1
     caps = [one.values["cap"] for one in her.decided if (one.trigger, one.outcome) == ("sms_fallback", "held")]
     assert "text-messages" in caps

@@ -371,7 +371,8 @@ def test_she_looks_on_her_telephone_and_buys_on_her_laptop() -> None:
     assert [message for message, _ in shop.sends()] == ["welcome", "welcome"], "as far as anybody knows they are two"
     shop.event("page_view", HOUR + 30 * MINUTE, "ann", device="laptop", page_type="home")
     shop.until(3 * DAY)
-    assert [message for message, _ in shop.sends()[2:]] == ["welcome-recommendations", "usage-tips"], "no mail about what she bought"
+    told = [message for message, _ in shop.sends()[2:] if not message.startswith("programme")]
+    assert told == ["welcome-recommendations", "usage-tips"], "no mail about what she bought"
     live = [group.person for group in shop.simulation.groups() if not is_stub(group.person)]
     assert [(one.profile.customer_id, one.profile.orders, one.profile.anonymous_ids) for one in live] == [("ann", 1, ("laptop", "phone"))]
     assert {one["reason"] for one in shop.decisions("not_sent", "welcome")} == {"merged"}
