@@ -18,6 +18,7 @@ from app.engine.simulation import Logged
 from app.events import Artifact, Event, MergeOut
 from app.policy.pack import build
 from app.settings import Settings
+from tests.her import UNGATED
 from tests.test_explain import DAY, HOUR, NOON, journal, known, view
 
 SETTINGS = Settings()
@@ -55,7 +56,7 @@ def topics(day: list[dict[str, Any]], published: bool = True) -> Topics:
     for one in decisions:
         found.put("decisions", one.person_id.encode(), events.encode_json(one))
     if published:
-        ref, data = build("merged")
+        ref, data = build(UNGATED)
         chunk = Artifact("policy", ref, 0, 1, base64.b64encode(data).decode())
         found.put("artifacts", f"{ref}/0".encode(), events.encode_json(chunk))
         found.put("artifacts", b"active/policy", events.encode_json(Artifact("policy", ref)))
@@ -77,7 +78,7 @@ async def test_she_is_found_by_each_of_her_names_and_nothing_is_to_note() -> Non
     for asked in ("c1", ANN):
         one = await read(found, asked)
         assert one is not None and (one.person_id, one.name, one.notes) == (ANN, "c1", [])
-        assert one.past.active == build("merged")[0]
+        assert one.past.active == build(UNGATED)[0]
     assert await read(found, "nobody") is None
 
 
@@ -100,7 +101,7 @@ async def test_a_cut_journal_is_noted_and_decides_by_the_pack_her_decisions_name
     found.records["journal"] = [line for line in found.records["journal"] if line.timestamp > NOON + 2 * DAY]
     found.first = found.records["journal"][0].offset
     one = await read(found)
-    assert one is not None and one.past.active == build("merged")[0]
+    assert one is not None and one.past.active == build(UNGATED)[0]
     assert one.notes[0].startswith("the journal is kept from 2026-03-0")
     assert one.story.derived()
 
