@@ -27,6 +27,7 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
+    Offer,
     Opening,
     Pack,
     Programme,
@@ -42,7 +43,7 @@ from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (
-    Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Goal, Programme, Experiment, Arm, MessageSource,
+    Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
     Sensitive, Inference, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
@@ -57,7 +58,8 @@ def asks(text: str) -> Condition:
 def full() -> Pack:
     """A pack that says everything that can be said."""
     opening = Opening(("product_view",), "product", asks("event.price > 3"), True, ("order_line",), 2, 7 * DAY, 2)
-    step = Step(2 * HOUR, "product-details", asks("profile.orders > 1"), "sent", (Choice(asks("event.price > 9"), "referral"),))
+    choice = Choice(asks("event.price > 9"), "referral", Offer("vip", 0.1))
+    step = Step(2 * HOUR, "product-details", asks("profile.orders > 1"), "sent", (choice,), Offer("retention", 0.25))
     row = Trigger(
         name="first",
         why="one",
@@ -173,6 +175,8 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
         case "Choice":
             step = first.steps[0]
             return row(steps=(replace(step, choices=(changed(step.choices[0], field),)), *first.steps[1:]))
+        case "Offer":
+            return row(steps=(replace(first.steps[0], offer=changed(first.steps[0].offer, field)), *first.steps[1:]))
         case "Goal":
             return row(goal=changed(first.goal, field))
         case "Programme":
