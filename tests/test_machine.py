@@ -177,7 +177,8 @@ def test_a_row_says_whose_opens_and_clicks_count() -> None:
         her.event("email_click", 2 * HOUR + MINUTE, send_id="e", machine=True)
         assert ("twice" in opened(her)) is not listens
     assert [(one.name, one.opens) for one in shipped("s1").triggers if one.opens != "all"] == []
-    assert [one.name for one in shipped("merged").triggers if one.opens == "human"] == ["content_engagement", "link_click_pattern"]
+    human = [one.name for one in shipped("merged").triggers if one.opens == "human"]
+    assert human == ["content_engagement", "link_click_pattern", "sms_fallback"], "A-124: a machine's open is no reason to write no text"
 
 
 def test_a_machine_is_not_interested() -> None:

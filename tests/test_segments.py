@@ -204,7 +204,8 @@ def test_a_row_of_the_same_name_takes_the_place_of_the_included_one() -> None:
         build_text(f"{text}\n[[segment]]\nname = 'lapsed'\nwhy = 'ours'\nwhen = 'profile.orders >= 1 && profile.days_since_order >= 30'\n"),
     )
     assert own.segments["lapsed"].why == "ours"
-    assert list(own.segments) == list(MERGED.segments), "in its place, so that others may name it"
+    rows, _ = included((INCLUDED / "guides.toml").read_text("utf-8"), "guides")
+    assert list(own.segments) == list(rows.segments), "in its place, so that others may name it"
     assert own.verdicts.rules != MERGED.verdicts.rules == pack("s1").verdicts.rules
     assert "lapsed" in own.verdicts.segments(Somebody({"profile.orders": 1}, {"order": 30}))
 
