@@ -8,9 +8,11 @@ import os
 import socket
 import time
 from collections import Counter
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -67,6 +69,13 @@ def test_every_event_of_the_workloads_keeps_the_contract() -> None:
     told = [*workload.everybody(3), *workload.mix(1, 10, 200), *workload.everybody_looks(3), *workload.calm(20, 3), workload.probe(7, 3)]
     for key, value in workload.records("e-", told, lambda: 1_780_000_000_000):
         assert contract.accept(value, 1_780_000_000_000, "here").customer_id == key.decode()
+
+
+@pytest.mark.parametrize("hour", [0, 1, 11, 12, 13, 23])
+def test_where_everybody_lives_it_is_noon(hour: int) -> None:
+    (_, event), _ = workload.everybody(1, workload.utc_hour(1_780_012_800_000 + hour * 3_600_000))
+    there = ZoneInfo(event["context"]["timezone"])
+    assert datetime.fromtimestamp(1_780_012_800 + hour * 3_600, there).hour == 12
 
 
 def test_the_stage_reads_the_bytes_that_the_peers_read() -> None:

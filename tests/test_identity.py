@@ -261,7 +261,7 @@ def test_a_guest_buys_and_logs_in_a_minute_later_while_her_other_partitions_work
     assert outcomes(world, "cart_abandonment")[2:] == [("cancelled", "cancelled_by_event")] * 2
     (ann,) = world.people()
     assert (ann.person.person_id, ann.person.profile.orders, ann.person.profile.anonymous_ids) == (own("c:ann"), 1, (device,))
-    assert sorted(one.trigger for one in ann.person.windows.open) == ["post_purchase", "welcome"]
+    assert sorted(one.trigger for one in ann.person.windows.open) == ["lifecycle_programme", "post_purchase", "welcome"]
 
 
 def test_what_was_held_goes_out_at_the_next_tick_once_nothing_is_on_its_way() -> None:

@@ -19,12 +19,20 @@ Input = tuple[str, dict[str, Any]]
 """Customer id, and the event without its ids and times."""
 
 
-def everybody(people: int) -> Iterator[Input]:
-    """Everyone says who they are and consents: two events each."""
+def everybody(people: int, utc_hour: int | None = None) -> Iterator[Input]:
+    """Everyone says who they are and consents: two events each. `utc_hour`: of the wall clock; where they live it is noon then."""
+    # The sign of Etc zones is the other way round: Etc/GMT-2 is two hours ahead.
+    where = {} if utc_hour is None else {"context": {"timezone": f"Etc/GMT{utc_hour - 12:+d}"}}
     for number in range(people):
         who = _customer(number)
-        yield who, {"event_type": "identify", "properties": {"traits": {"email": f"{who}@example.com", "first_name": "Ada"}}}
+        traits = {"email": f"{who}@example.com", "first_name": "Ada"}
+        yield who, {"event_type": "identify", "properties": {"traits": traits}, **where}
         yield who, {"event_type": "consent_give", "properties": {"purposes": ["email", "personalise"]}}
+
+
+def utc_hour(now: int) -> int:
+    """Of a time in ms."""
+    return now // 3_600_000 % 24
 
 
 def mix(seed: int, people: int, events: int) -> Iterator[Input]:

@@ -246,7 +246,7 @@ async def _shares(
 
     await through([Output("journal", None, events.encode(Activation(now, "policy", ref)), headers=[])])
     await tick(now)
-    await feed("people", workload.everybody(people), 2 * people, None)
+    await feed("people", workload.everybody(people, workload.utc_hour(now)), 2 * people, None)
     mixed = Sampler()
     await feed("mix", workload.mix(seed, people, count), count, mixed)
     sent, due = 0, Sampler()
