@@ -27,7 +27,7 @@ from tests.test_demo import environment
 from tests.test_packs import GOOD
 
 Call = Callable[..., tuple[object, str, str]]
-ACTIVE_S = 30
+ACTIVE_S = 120
 MINE, LATER = "mine/pack.toml", "later/pack.toml"
 
 
