@@ -109,7 +109,9 @@ def test_a_late_answer_still_settles_the_place_though_its_window_is_over() -> No
 
 def test_what_follows_a_hold_that_ran_out_waits_from_there() -> None:
     """A programme would make up for a week of silence in a second: every message of it overdue before it began."""
-    weekly = TRIGGERS + '''
+    weekly = (
+        TRIGGERS
+        + """
 [[trigger]]
 name  = "weekly"
 why   = "every day, however the one before ended"
@@ -118,7 +120,8 @@ every = "1d"
 after = "any"
 wait  = "0s"
 send  = "usage-tips"
-'''
+"""
+    )
     her = Her(gated('[[cap]]\nname = "one"\nwhy = "a test"\nmost = 1\nper = "7d"\n', weekly))
     her.event("quiz_done", 0)
     her.event("page_view", HOUR, page_type="home")
