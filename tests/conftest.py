@@ -22,14 +22,6 @@ settings.register_profile("kairos", deadline=None)  # how long an example takes 
 settings.load_profile("kairos")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests: those with a real Kafka mostly wait, one after the other on one broker; the rest goes file by file."""
-    for item in items:
-        group = "kafka" if item.get_closest_marker("kafka") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of an Apache Kafka 4."""

@@ -47,7 +47,7 @@ def test_pipeline(run) -> None:  # type: ignore[no-untyped-def]
     figures = run("pipeline", "--events", "1000", "--people", "50")
     assert figures["people"]["sends"] == 50  # everybody is welcomed once
     assert figures["mix"]["events"] == 1000 and 0 < figures["mix"]["cpu_us"] < 100_000
-    assert figures["due"]["sends"] > 50 and figures["due"]["cpu_us"] > 0
+    assert 20 < figures["due"]["sends"] <= 50 and figures["due"]["cpu_us"] > 0
 
 
 def test_timers(run) -> None:  # type: ignore[no-untyped-def]
