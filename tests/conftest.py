@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from app.__main__ import main
 from app.edges.embedded import EmbeddedBroker
 from app.edges.local_kafka import LocalKafka, Unavailable
 from app.engine.topics import admin, create
@@ -20,6 +21,20 @@ from tests.kafka.cluster import free_port
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("kairos", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("kairos")
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """`kairos` with these arguments, in a folder of the test's own: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        captured = capsys.readouterr()
+        return int(str(ended.value.code)), captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

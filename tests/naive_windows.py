@@ -103,6 +103,7 @@ class Naive:
 
     def fire(self, due: list[dict[str, Any]]) -> None:
         over: list[dict[str, Any]] = []
+        spoke = [w["id"] for w in self.windows if w["sent"]]
         for w in sorted(due, key=lambda w: (ORDER[self.pack][w["trigger"]], w["due"], w["id"])):
             steps = CHAINS[w["trigger"]]
             reason = None
@@ -112,14 +113,17 @@ class Naive:
                 reason = "unsubscribed"
             elif w["trigger"] == "post_purchase" and w["step"] == 3 and len(self.orders) < 5:
                 reason = "condition_false"
-            elif self.spoken_for(w):
+            elif speakers := self.spoken_for(w):
                 reason = "suppression_group"
+                if not any(other["id"] in spoke for other in speakers):  # held until the renderer has answered whoever is only planned
+                    self.out.append((w["trigger"], w["cause"], w["step"], reason, self.now))
             if reason:
                 self.end(w, reason)
                 continue
             self.out.append((w["trigger"], w["cause"], w["step"], "planned", self.now, w["due"]))
             self.sent.append({"trigger": w["trigger"], "product": w["product"], "at": self.now})
-            self.mails = [*self.mails, {"id": self.send_id(w), "final": w["trigger"] in OF_MAIL, "had": set()}][-30:]
+            mail = {"id": self.send_id(w), "final": w["trigger"] in OF_MAIL, "had": set(), "at": self.now}
+            self.mails = [*self.mails, mail][-30:]
             w["sent"] = True
             if w["step"] + 1 == len(steps):
                 over.append(w)  # it holds its group until the renderer has answered
@@ -130,14 +134,15 @@ class Naive:
         for w in over:
             w["open"] = False
 
-    def spoken_for(self, w: dict[str, Any]) -> bool:
-        """Another window of the group has sent a mail about the same product and has not ended."""
+    def spoken_for(self, w: dict[str, Any]) -> list[dict[str, Any]]:
+        """Other windows of the group that have sent a mail about the same product and have not ended."""
         if w["trigger"] not in GROUP:
-            return False
-        return any(
-            other is not w and other["open"] and other["sent"] and other["trigger"] in GROUP and set(about(other)) & set(about(w))
+            return []
+        return [
+            other
             for other in self.windows
-        )
+            if other is not w and other["open"] and other["sent"] and other["trigger"] in GROUP and set(about(other)) & set(about(w))
+        ]
 
     def end(self, w: dict[str, Any], reason: str) -> None:
         for step in range(w["step"], len(CHAINS[w["trigger"]])):
@@ -185,6 +190,8 @@ class Naive:
             return [*(["product_page_abandonment"] if told else []), "view_no_purchase_24h", "view_no_purchase_48h", "repeat_browsing"]
         if kind == "page_view":
             return ["pricing_page_focus"] if e["page"] == "pricing" else []
+        if self.by_machine(e):
+            return []
         simple = {
             "cart_add": "cart_abandonment",
             "search": "search_abandonment",
@@ -267,6 +274,12 @@ class Naive:
         if CHAINS[trigger][0] == 0:
             self.fire([w])
 
+    def by_machine(self, e: dict[str, Any]) -> bool:
+        """merged: what is opened or clicked within five seconds of its sending, somebody's filter looked at."""
+        if self.pack != "merged" or e["kind"] not in ("email_open", "email_click"):
+            return False
+        return any(one["id"] == e["mail"] and one["at"] is not None and abs(e["ts"] - one["at"]) < 5 * S for one in self.mails)
+
     def spent(self, trigger: str, e: dict[str, Any]) -> bool:
         if trigger in OF_MAIL:
             mail = next((one for one in self.mails if one["id"] == e["mail"]), None)
@@ -299,7 +312,7 @@ class Naive:
     def answer(self, trigger: str, mail: str) -> None:
         known = next((one for one in self.mails if one["id"] == mail), None)
         if known is None:
-            known = {"id": mail, "final": False, "had": set()}
+            known = {"id": mail, "final": False, "had": set(), "at": None}
             self.mails = [*self.mails, known][-30:]
         known["had"].add(trigger)
 
@@ -359,7 +372,7 @@ class Naive:
         if trigger == "search_abandonment" and kind in ("search_click", "product_view"):
             return True
         if trigger == "content_engagement" and kind == "email_click":
-            return bool(e["mail"] == w["mail"])
+            return bool(e["mail"] == w["mail"]) and not self.by_machine(e)
         return bool(e.get("placed"))
 
 

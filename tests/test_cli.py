@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.__main__ import COMMANDS, kairos, main
+from app.__main__ import COMMANDS, kairos
 from app.domain.event_types import EVENT_TYPES
 
 QUICK = str(Path(__file__).parent / "packs" / "quick.toml")
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[object, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def wrong_use(said: tuple[object, str, str], *words: str) -> None:

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import events
-from app.__main__ import main
 from app.domain.identity import person_id
 from app.domain.sought import Sought
 from app.edges.decided import found_in_file
@@ -22,19 +21,6 @@ from tests.test_digest import DAY, HOUR, MONDAY, Call, decided, lines
 
 ANN, BEN = (person_id(Settings().secret, f"c:{name}") for name in ("ann", "ben"))
 REASONS = ["no_consent", "quiet_hours", "frequency_cap"]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        captured = capsys.readouterr()
-        return int(str(ended.value.code)), captured.out, captured.err
-
-    return run
 
 
 def some() -> list[Decision]:

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import events
-from app.__main__ import main
 from app.domain.held_back import WEEK_MS, HeldBack, Reached, Told, monday
 from app.domain.identity import person_id
 from app.domain.tolerance import ANSWER_MS, MOST, Sent, segments, tolerance, wilson
@@ -291,19 +290,6 @@ def test_a_goal_that_an_order_reached_is_worth_the_order() -> None:
 
 
 # --- the command --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        captured = capsys.readouterr()
-        return int(str(ended.value.code)), captured.out, captured.err
-
-    return run
 
 
 def lines(path: str, records: Iterable[Any]) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from app import events
-from app.__main__ import main
 from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
@@ -35,19 +34,6 @@ NOON = 1_772_452_800_000
 """2026-03-02T12:00:00Z."""
 EVIL = "<script>alert('x')</script>\x1b[2J\x07\u202e&amp;"
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        captured = capsys.readouterr()
-        return int(str(ended.value.code)), captured.out, captured.err
-
-    return run
 
 
 def event(event_type: str, at: int, who: str = "c1", **properties: Any) -> dict[str, Any]:

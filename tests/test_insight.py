@@ -28,7 +28,7 @@ pytestmark = pytest.mark.kafka
 CUSTOMERS = 50
 
 
-async def until(question: Callable[[], Awaitable[Any]], wanted: Callable[[Any], Any], tries: int = 160) -> Any:
+async def until(question: Callable[[], Awaitable[Any]], wanted: Callable[[Any], Any], tries: int = 480) -> Any:
     """Asks four times a second until the answer is as wanted; returns it."""
     answer = None
     for _ in range(tries):

@@ -19,10 +19,7 @@ from app.events import Conclusion, Event
 from app.policy.pack import build, compile_artifact
 from app.settings import DEMO_SECRET
 from tests.her import UNGATED
-from tests.test_explain import DAY, EVIL, HOUR, MINUTE, NOON, Call, call, event, known, view, written
-
-__all__ = ["call"]
-
+from tests.test_explain import DAY, EVIL, HOUR, MINUTE, NOON, Call, event, known, view, written
 
 ASK = ("preview", "--events", "events.jsonl", "--policy", UNGATED, "--person", "c1", "--trigger")
 

@@ -24,7 +24,7 @@ from app.engine.partition import partition_of
 from app.engine.topics import client_options
 from app.events import iso
 from app.settings import Settings
-from tests.kafka import logs
+from tests.kafka import logs, stories
 from tests.kafka.cluster import SECRET, Cluster, free_port
 from tests.test_insight import Asked, event, produce, until
 
@@ -172,15 +172,12 @@ async def parts(*asks: Asked) -> list[list[int]]:
 
 
 async def quiet(cluster: Cluster) -> None:
-    """Until nothing more is decided."""
-    before: Any = None
-    for _ in range(40):
-        now = {topic: sum(map(len, hers.values())) for topic, hers in (await written(cluster)).items()}
-        if now == before:
-            return
-        before = now
-        await asyncio.sleep(5)
-    raise AssertionError("it never ends")
+    """Until every step of every window has ended: nothing more is decided."""
+
+    async def left() -> list[str]:
+        return stories.windows(await logs.read(cluster.broker, cluster.prefix, ("decisions",)))
+
+    await until(left, lambda open_steps: not open_steps)
 
 
 async def test_a_followed_topic_is_its_newest_values_through_stops_and_a_long_absence(

@@ -12,6 +12,7 @@ from app.domain.trigger import Pack
 from app.policy.expression import parsed
 from app.policy.heard import named
 from app.policy.pack import compile_artifact
+from tests.gated import QUIET
 from tests.her import DAY, HOUR, MONDAY, SECOND, Her, clock
 from tests.test_packs import GOOD, build_text, problems
 
@@ -53,6 +54,20 @@ def test_a_repeated_opening_moves_it_either_way() -> None:
         her.event("quiz_done", HOUR, appointment_at=moved)
         her.until(30 * DAY)
         assert sent(her) == [when]
+
+
+def test_a_hold_ends_where_the_instant_moves_on() -> None:
+    night = compile_artifact("mine@2", build_text(GOOD.replace('open = { on = "quiz_done" }', 'open = { on = "search" }') + QUIET + VISIT))
+    her = Her(night)
+    her.event("quiz_done", 0, appointment_at="2026-03-04T22:00:00Z")
+    her.until(DAY + 23 * HOUR)
+    her.event("quiz_done", DAY + 23 * HOUR, appointment_at="2026-03-07T23:00:00Z")
+    her.until(30 * DAY)
+    assert [(one.at[5:16], one.reason) for one in her.decided if (one.trigger, one.outcome) == ("visit", "held")] == [
+        ("03-03T22:00", "quiet_hours"),
+        ("03-06T23:00", "quiet_hours"),
+    ]
+    assert sent(her) == ["5 08:00:00"]
 
 
 def test_what_tells_no_instant_opens_nothing_and_an_early_one_waits_at_least() -> None:

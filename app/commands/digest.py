@@ -29,13 +29,6 @@ from app.settings import Settings, load
 _told = msgspec.json.Decoder(Told).decode
 
 
-class _Sent(msgspec.Struct):
-    send_id: str | None = None
-
-
-_sent = msgspec.json.Decoder(_Sent).decode
-
-
 class Week(click.ParamType):
     """A day, `2026-03-04` → the Monday of its week, ms."""
 
@@ -67,8 +60,8 @@ class Book:
         """Raises `Unreadable` for what is no decision."""
         one, at = _read(value)
         self.newest, self.oldest = max(self.newest, at), min(self.oldest or at, at)
-        if one.outcome == "sent" and (send_id := _sent(value).send_id):
-            self.sent[send_id] = (one.person_id, at)
+        if one.outcome == "sent" and one.send_id:
+            self.sent[one.send_id] = (one.person_id, at)
         for held in self.weeks.values():
             held.see(one, at)
 

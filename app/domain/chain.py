@@ -50,12 +50,6 @@ def wait_of(row: Trigger, number: int, every: int = 0) -> int:
     return every or row.programme.every if row.programme is not None and number >= len(row.steps) else row.steps[number].wait
 
 
-def first_wait(turn: Scheduler, one: Window, row: Trigger) -> int:
-    """The wait of the window's first step: its arm's, if that has its own."""
-    arm = arm_wait(turn, one)
-    return arm if arm is not None else one.every if row.treated_wait else row.steps[0].wait
-
-
 def arm_wait(turn: Scheduler, one: Window) -> int | None:
     """The first wait of the arm that the window is in, if that has its own."""
     return next((arm.wait for _, arm in experiments.chosen(turn.version(one), one.trigger, one.arms) if arm.wait is not None), None)

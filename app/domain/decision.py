@@ -12,6 +12,9 @@ from app.events import Decision, PolicyName, derived_id, iso
 if TYPE_CHECKING:
     from app.domain.person import See
 
+ENDS = ("sent", "cancelled", "not_sent")
+"""Outcomes in which a step ends."""
+
 
 def decide(
     window: Window,

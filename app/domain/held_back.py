@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from app.domain.days import DAY_MS, HOUR_MS
+from app.domain.decision import ENDS
 from app.domain.fingerprint import fingerprint
 from app.domain.money import text
 
 WEEK_MS = 7 * DAY_MS
 MONDAY_MS = 4 * DAY_MS
 """1970-01-05, the first Monday there is."""
-ENDS = ("sent", "not_sent", "cancelled")
 LATER, NEVER, CANCELLED, WAITING = "went_out", "never", "cancelled", "waiting"
 FATES = (LATER, NEVER, CANCELLED, WAITING)
 
@@ -37,6 +37,8 @@ class Told(Struct, frozen=True):
     at: str
     due_at: str | None
     values: dict[str, Any]
+    send_id: str | None = None
+    """Of what went out."""
 
 
 class Reached(Struct, frozen=True):

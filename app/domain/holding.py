@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from app.domain import contacts
+from app.domain import contacts, groups
 from app.domain.contact_policy import DROP
 from app.domain.contacts import Contact
 from app.domain.decision import decide
@@ -24,8 +24,8 @@ from app.events import Plan
 if TYPE_CHECKING:
     from app.domain.scheduler import Scheduler
 
-GROUP, MERGING = "suppression_group", "merging"
-FOR_A_PLACE = (LOST, FREQUENCY_CAP, GROUP)
+MERGING = "merging"
+FOR_A_PLACE = (LOST, FREQUENCY_CAP, groups.REASON)
 """Holds that end when a place is given back."""
 
 
@@ -77,7 +77,7 @@ def settle(turn: Scheduler, send_id: str, rendered: bool) -> None:
     before = turn.contacts
     turn.contacts = contacts.answered(before, send_id, rendered)
     if not rendered:
-        wake(turn, (GROUP,) if turn.contacts is before else FOR_A_PLACE)
+        wake(turn, (groups.REASON,) if turn.contacts is before else FOR_A_PLACE)
     elif turn.contacts is not before:
         wake(turn, (LOST,))
 

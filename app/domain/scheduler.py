@@ -230,9 +230,7 @@ class Scheduler:
         """The window waiting for the instant that a repeated opening tells, sooner or later than before."""
         if one.step or one.send_id or one.awaits or at < one.opened_at:
             return one
-        due_at = waits.first_due(row, subject, at, chain.arm_wait(self, one), one.every)
-        wake_at = HELD if one.wake_at == HELD else max(due_at, self.see.now)
-        return replace(one, due_at=due_at, wake_at=wake_at)
+        return moved(one, waits.first_due(row, subject, at, chain.arm_wait(self, one), one.every), self.see.now)
 
     def restarted(self, one: Window, row: Trigger, at: int) -> Window:
         """The window waiting anew for its first message, from `at`, where its row says so."""
@@ -242,7 +240,7 @@ class Scheduler:
         """The window's first wait beginning again at `at`."""
         if one.step or one.send_id or one.awaits or at <= one.opened_at:
             return one
-        due_at = max(one.due_at, at + chain.first_wait(self, one, row))
+        due_at = max(one.due_at, at + waits.first_wait(row, chain.arm_wait(self, one), one.every))
         return one if due_at == one.due_at else moved(one, due_at, self.see.now)
 
     def active(self, subject: Subject) -> None:

@@ -35,9 +35,17 @@ def told(row: Trigger, subject: Subject) -> bool:
     return row.until is None or instant(subject.properties.get(row.until)) is not None
 
 
+def first_wait(row: Trigger, arm: int | None = None, every: int = 0) -> int:
+    """Ms from the opening to the first message, at least.
+
+    `arm`: the wait of an experiment's arm; `every`: the interval of a row that goes by treatments.
+    """
+    return arm if arm is not None else every if row.treated_wait else row.steps[0].wait
+
+
 def first_due(row: Trigger, subject: Subject, opened_at: int, arm: int | None = None, every: int = 0) -> int:
-    """Due of the first message (ms). `arm`: the wait of an experiment's arm; `every`: the interval of a row that goes by treatments."""
-    least = opened_at + (arm if arm is not None else every if row.treated_wait else row.steps[0].wait)
+    """Due of the first message (ms). `arm`, `every`: as of `first_wait`."""
+    least = opened_at + first_wait(row, arm, every)
     at = instant(subject.properties.get(row.until)) if row.until is not None else None
     return least if at is None else max(least, at - row.before)
 

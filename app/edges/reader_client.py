@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 
 from app.domain.sought import Sought
-from app.edges.reader_http import HASHED, addresses
+from app.edges.reader_http import HASHED, addresses, listed
 from app.engine.partition import partition_of
 from app.settings import Settings
 
@@ -33,7 +33,7 @@ class Unreachable(RuntimeError):
 @asynccontextmanager
 async def readers(settings: Settings, asked: Sequence[str] = ()) -> AsyncIterator[Readers]:
     """The readers at these addresses, else at those of the settings. Raises `Unreachable`."""
-    keys = [one.strip() for one in settings.read_keys.split(",") if one.strip() and not one.strip().startswith(HASHED)]
+    keys = [one for one in listed(settings.read_keys) if not one.startswith(HASHED)]
     headers = {"Authorization": f"Bearer {keys[0]}"} if keys else {}
     timeout = aiohttp.ClientTimeout(total=ANSWER_S, connect=CONNECT_S)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:

@@ -52,7 +52,7 @@ class ReaderHttp:
     def __init__(self, worker: Any, host: str) -> None:
         self._settings: Settings = worker.settings
         self._reader = Reader(worker)
-        self._keys = [one.strip() for one in self._settings.read_keys.split(",") if one.strip()]
+        self._keys = listed(self._settings.read_keys)
         self._loopback = host.strip("[]") in LOOPBACK
         self._peers: dict[str, tuple[float, list[int]]] = {}
 
@@ -193,9 +193,14 @@ class ReaderHttp:
         return next((one for one, (_, mine) in self._peers.items() if partition in mine), None)
 
 
+def listed(setting: str) -> list[str]:
+    """What a setting lists, separated by commas."""
+    return [one.strip() for one in setting.split(",") if one.strip()]
+
+
 def addresses(settings: Settings) -> list[str]:
     """Where the settings say that readers answer."""
-    return [one.strip() for one in settings.reader.split(",") if one.strip()]
+    return listed(settings.reader)
 
 
 async def _asked(session: aiohttp.ClientSession, address: str) -> list[int]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from app import events
 from app.agents.simulator import simulation
 from app.domain import bounces, gate
+from app.domain.decision import ENDS
 from app.domain.occasion import Occasion
 from app.domain.originals import Originals
 from app.domain.person import Group, See
@@ -29,7 +30,6 @@ from app.events import Decision, Send
 from app.flow import DAY_MS
 from app.settings import Settings
 
-ENDS = ("sent", "cancelled", "not_sent")
 LONGEST_MS = 800 * DAY_MS
 """Virtual time after the entry in which the message must be decided; the longest wait of a pack is shorter."""
 NO_SECRET = "preview"

@@ -68,9 +68,12 @@ def _built(
     name: str, folders: tuple[Path, ...], stamp: tuple[Any, ...], inferences: tuple[Inference, ...]
 ) -> tuple[MessageSource | None, tuple[Problem, ...]]:
     """`stamp`: of the folders; what is in them makes it another message."""
-    message, faults = _Building(name, folders, Sensitive(inferences)).build()
+    message, faults = _Building(name, folders, _listed(inferences)).build()
     return message, tuple(faults)
 
+
+_listed = lru_cache(maxsize=8)(Sensitive)
+"""The list as it is looked up in: made once, not for each message."""
 
 Field = tuple[tuple[str, int], str]
 """(file and line, template)."""

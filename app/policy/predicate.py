@@ -23,9 +23,7 @@ ROOTS = ("profile", "intent", "churn")
 
 def predicate(text: str, kind: Kind) -> Predicate:
     """Compiles one predicate. Raises `BadCondition`."""
-    if len(text) > MAX_TEXT:
-        raise BadCondition(f"a condition of {len(text)} characters; at most {MAX_TEXT}")
-    return _compiled(text, tuple([(path, kind(path)) for path in dict.fromkeys(paths(parsed(text)))]))
+    return _compiled(text, tuple([(path, kind(path)) for path in dict.fromkeys(paths(_tree(text)))]))
 
 
 @lru_cache(maxsize=4_096)  # bands and segments are asked for again by everything that explains, draws or checks a pack
@@ -38,11 +36,15 @@ def _compiled(text: str, kinds: tuple[tuple[str, str | None], ...]) -> Predicate
     return Predicate(text, tuple(dict.fromkeys(paths(node))), writer.done([node]))
 
 
-def checked(text: str, kind: Kind) -> Node:
-    """The tree of a text that a predicate can be made of. Raises `BadCondition`."""
+def _tree(text: str) -> Node:
     if len(text) > MAX_TEXT:
         raise BadCondition(f"a condition of {len(text)} characters; at most {MAX_TEXT}")
-    node = parsed(text)
+    return parsed(text)
+
+
+def checked(text: str, kind: Kind) -> Node:
+    """The tree of a text that a predicate can be made of. Raises `BadCondition`."""
+    node = _tree(text)
     for path in paths(node):
         root = path.partition(".")[0]
         if root not in ROOTS:

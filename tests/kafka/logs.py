@@ -110,6 +110,18 @@ async def end_offsets(broker: str, prefix: str, topics: tuple[str, ...]) -> dict
         await consumer.stop()
 
 
+async def members(broker: str, prefix: str) -> int:
+    """Workers that hold their share in the group that reads the prefix's topics; 0 while they are about to share anew."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        groups = [name for name, _ in await admin.list_consumer_groups() if name.startswith(prefix)]
+        found = [group for answer in await admin.describe_consumer_groups(groups) for group in answer.groups] if groups else []
+        return sum(len(group[5]) for group in found if group[2] == "Stable")
+    finally:
+        await admin.close()
+
+
 async def committed(broker: str, prefix: str) -> dict[tuple[str, int], int]:
     """(topic without prefix, partition) → committed offset of the group that reads the prefix's topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)

@@ -170,7 +170,10 @@ async def ready(cluster: Cluster) -> None:
 
 
 async def _rest(cluster: Cluster) -> bool:
-    """Until the input is consumed and every step of every window has ended, twice in a row."""
+    """Until every worker is in, the input is consumed and every step of every window has ended, twice in a row.
+
+    Who were stopped while it still restores would leave no store that has come to its changelog's end.
+    """
     deadline = time.monotonic() + REST
     calm = 0
     while time.monotonic() < deadline:
@@ -181,7 +184,7 @@ async def _rest(cluster: Cluster) -> bool:
         # The journal is never quite consumed: a tick comes every 200 ms.
         slack = {"journal": 25}
         lag = any(end - committed.get(place, 0) > slack.get(place[0], 0) for place, end in ends.items())
-        if lag:
+        if lag or await logs.members(cluster.broker, cluster.prefix) != sum(worker.alive for worker in cluster.workers.values()):
             calm = 0
             continue
         read = await logs.read(cluster.broker, cluster.prefix, ("decisions",))
