@@ -227,6 +227,8 @@ class Plan(Record, frozen=True, array_like=True, tag="plan", gc=False):
     view: Annotated[Properties, Personal]
     arms: list[tuple[str, str]] = []
     """(experiment, arm) as drawn at the opening."""
+    models: dict[str, str] = {}
+    """Kind of artifact → the one that was active when it was planned, of those that say what goes into a message."""
 
 
 # --- outside topics (JSON) ------------------------------------------------------------------------------------------------------

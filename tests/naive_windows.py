@@ -80,6 +80,7 @@ class Naive:
         self.sent: list[dict[str, Any]] = []
         self.out: list[tuple[Any, ...]] = []
         self.orders: dict[str, list[dict[str, Any]]] = {}
+        self.given_back: dict[str, int] = {}
         self.unsubscribed = self.welcomed = False
         self.mails: list[dict[str, Any]] = []
         self.counts: list[dict[str, Any]] = []
@@ -164,6 +165,8 @@ class Naive:
             e["new_line"] = all(line["product"][0] != e["product"][0] for line in lines)
             if e["new_line"]:
                 lines.append(e)
+        if kind == "refund":
+            self.give_back(e)
         if kind != "purchase":
             self.cancel(e)
         self.tell_gaps(e)
@@ -182,6 +185,12 @@ class Naive:
         if not self.welcomed and not self.unsubscribed:
             self.welcomed = True
             self.open("welcome", e, e["ts"])
+
+    def give_back(self, e: dict[str, Any]) -> None:
+        """Money of an order given back, whether it is known yet or not; without an amount all that is left of a known one."""
+        known, before = self.orders.get(e["order"]), self.given_back.get(e["order"], 0)
+        left = max(0, sum(line["price"] for line in known) - before) if known else 0
+        self.given_back[e["order"]] = before + (left if e["amount"] is None else e["amount"])
 
     def opened_by(self, e: dict[str, Any]) -> list[str]:
         kind = e["kind"]
@@ -361,7 +370,7 @@ class Naive:
                 return False
             cost = sum(line["price"] for line in self.orders[w["order"]])
             w["refunded"] = max(cost, w["refunded"]) if e["amount"] is None else w["refunded"] + e["amount"]
-            return bool(w["refunded"] >= cost)
+            return bool(max(w["refunded"], self.given_back[w["order"]]) >= cost)
         if trigger == "welcome":
             return False
         if trigger == "cart_abandonment" and kind == "cart_remove":

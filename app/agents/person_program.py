@@ -13,6 +13,7 @@ from app import events
 from app.domain import facts, person
 from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
+from app.domain.person_row import NO_MODELS
 from app.domain.profile_view import record
 from app.engine.artifacts import POLICY, POPULATION
 from app.engine.counts import Counts
@@ -21,6 +22,9 @@ from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused, journal_now
 from app.events import Activation, Broadcast, Retry, Tick, Undecodable, derived_id
 from app.flow import Stage
+
+DECIDED_BY = (POLICY, POPULATION)
+"""Kinds of artifacts that the lane itself goes by."""
 
 
 class PersonProgram:
@@ -99,7 +103,12 @@ class PersonProgram:
         ref, figures = moment.active.get(POLICY), moment.active.get(POPULATION)
         pack = None if ref is None else self._packs(ref)
         population = None if figures is None else self._packs(figures)
-        return See(group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume, population, self._publishes)
+        models = moment.active if len(moment.active) > len(DECIDED_BY) else NO_MODELS
+        if models:
+            models = {kind: one for kind, one in models.items() if kind not in DECIDED_BY}
+        return See(
+            group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume, population, self._publishes, models
+        )
 
     def _outputs(self, group: Group, effects: list[Effect], see: See) -> list[Output]:
         outputs = []

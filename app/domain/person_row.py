@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.domain.facts import Facts
 
 MAX_FAULTS = 100
+NO_MODELS: Mapping[str, str] = {}
 
 
 class Person(Struct, frozen=True, array_like=True):
@@ -115,6 +116,7 @@ class See:
         "judged",
         "known",
         "low_water",
+        "models",
         "now",
         "pack",
         "packs",
@@ -136,6 +138,7 @@ class See:
         assume: frozenset[str] = frozenset(),
         population: Population | None = None,
         publishes: bool = False,
+        models: Mapping[str, str] = NO_MODELS,
     ) -> None:
         self._group, self.person, self.person_id = group, group.person, group.person.person_id
         self.now, self.low_water, self.interval = now, low_water, interval
@@ -149,6 +152,8 @@ class See:
         """The day's figures of everybody, or None before the first were published."""
         self.publishes, self.untold = publishes, group.untold
         """Whether profiles go to their topic, and since when hers is behind; nothing is decided by either."""
+        self.models = models
+        """Kind of artifact → the active one, of those that say what goes into a message: the plan names them to the renderer."""
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
         self.known: Facts | None = None

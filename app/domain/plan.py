@@ -55,6 +55,7 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
                 "offer": answer.values.get("offer") or {},
             },
             arms=list(open_window.arms),
+            models=dict(see.models),
         )
     )
 
