@@ -1,0 +1,88 @@
+"""A product as the shop's catalogue has it: what messages show of it, and what offers and recommendations go by (A-155, A-169)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from app.domain import money
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    """Prices in units of `currency` (ten-thousandths), instants in ms. Empty or None: the shop does not say."""
+
+    product_id: str
+    name: str = ""
+    group_id: str = ""
+    """item_group_id: what sizes and colours of one thing have in common."""
+    category: str = ""
+    brand: str = ""
+    price: int | None = None
+    """The regular one."""
+    sale_price: int | None = None
+    currency: str = ""
+    stock: int | None = None
+    """Pieces; None: unknown, which counts as there."""
+    margin: float | None = None
+    """Share of the price that is profit, 0–1."""
+    image: str = ""
+    url: str = ""
+    text: str = ""
+    attributes: dict[str, str] = {}
+    cycle_days: float | None = None
+    """Of something that is used up: how long one lasts."""
+    rating: float | None = None
+    """Mean of its reviews, 1–5."""
+    ratings: int = 0
+    bought_today: int = 0
+    bought_day: int = 0
+    """Day (since 1970, UTC) that `bought_today` counts."""
+    changed_at: int = 0
+
+
+Items = Callable[[str], Item | None]
+"""Product id → what the catalogue has of it."""
+
+
+def nothing(product_id: str) -> Item | None:
+    """The catalogue of who has none."""
+    return None
+
+
+def price_now(item: Item) -> int | None:
+    """What it costs today: the sale price where there is one below the regular one."""
+    if item.sale_price is not None and (item.price is None or item.sale_price < item.price):
+        return item.sale_price
+    return item.price
+
+
+def in_stock(item: Item) -> bool:
+    return item.stock is None or item.stock > 0
+
+
+def view(item: Item) -> dict[str, Any]:
+    """What a template may read of it; what the shop does not say is not there."""
+    now, reduced = price_now(item), item.price is not None and (price_now(item) or 0) < item.price
+    told = {
+        "product_id": item.product_id,
+        "product_name": item.name,
+        "name": item.name,
+        "category": item.category,
+        "brand": item.brand,
+        "price": None if now is None else money.text(now),
+        "regular_price": money.text(item.price) if item.price is not None else None,
+        "sale_price": money.text(now) if reduced and now is not None else None,
+        "currency": item.currency,
+        "stock": item.stock,
+        "image": item.image,
+        "image_url": item.image,
+        "url": item.url,
+        "text": item.text,
+        "key_benefit": item.attributes.get("key_benefit"),
+        "rating": item.rating,
+        "ratings": item.ratings or None,
+        "bought_today": item.bought_today or None,
+    }
+    return {name: value for name, value in told.items() if value not in (None, "")}
