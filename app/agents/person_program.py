@@ -1,7 +1,7 @@
 """The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
 Reads journal; keeps the rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
-dead_letters.
+catalog_changes (what people bought and rated), dead_letters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 from app import events
 from app.domain import facts, person
-from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell, Unopened
+from app.domain.catalog_change import notice
+from app.domain.effects import Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
 from app.domain.person_row import NO_MODELS
 from app.domain.profile_view import record
@@ -125,6 +126,9 @@ class PersonProgram:
                 outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
             elif isinstance(effect, Unopened):
                 self._counts.unopened(effect.trigger, effect.reason)
+            elif isinstance(effect, Notice):
+                told = notice(effect.product_id, effect.happened, effect.at)
+                outputs.append(Output("catalog_changes", effect.product_id.encode("utf-8", "surrogatepass"), told))
             elif isinstance(effect, Tell):
                 outputs.append(Output("facts", None, events.encode(effect.counted), partition=0))
             elif isinstance(effect, PublishProfile) and self._publishes:

@@ -5,11 +5,12 @@ Reads message_plans; keeps origin marks only; writes message_sends, decisions, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from app import events
+from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
@@ -29,7 +30,7 @@ TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 
 
 class RendererProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `products(product_id)`: what the catalogue knows, or None.
+    """`packs(ref)`: the compiled pack of an artifact already loaded. `items`: the catalogue as this worker knows it.
 
     `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
     pack and the catalogue, so a plan read twice gives the same bytes.
@@ -44,10 +45,10 @@ class RendererProgram:
         packs: Callable[[str], Pack],
         secret: str,
         public_url: str,
-        products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
+        items: Items = nothing,
         counts: Counts | None = None,
     ) -> None:
-        self._packs, self._secret, self._products, self._counts = packs, secret, products, counts or Counts()
+        self._packs, self._secret, self._items, self._counts = packs, secret, items, counts or Counts()
         self._public_url = public_url.rstrip("/")
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
@@ -69,9 +70,9 @@ class RendererProgram:
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         try:
             if record.channel == EMAIL:
-                message = render(source, view, self._products)
+                message = render(source, view, self._items, record.at)
             else:
-                message = render_short(source, record.channel, view, self._products)
+                message = render_short(source, record.channel, view, self._items, record.at)
         except RenderFailed as failure:
             return None, _not_sent(record, failure, self._counts)
         return None, _sent(record, pack.sender, source, message, link, self._counts)

@@ -19,6 +19,7 @@ from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
 from app.domain.sensitive import Sensitive
 from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
+from app.domain.watching import Watching
 
 Facts = dict[str, Any]
 """What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
@@ -309,6 +310,8 @@ class Pack(Struct, frozen=True):
     """So many mails in a row that bounced softly suppress an address, until one arrives; 0: none do."""
     hour_prior: int = 5
     """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
+    catalogue: Watching = Watching()
+    """From when on a change of a product is one; each is told only where a trigger opens on it."""
     sensitive: Sensitive = NOTHING_LISTED
     """What must not be inferred of anybody: a pack adds to what comes with Kairos, and takes nothing away."""
     contact: ContactPolicy = ContactPolicy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import contact_policy, lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
+from app.domain import contact_policy, lifecycle, scoring, segments, sensitive, tiers, treatments, trigger, watching
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.points import COUNTED
@@ -29,6 +29,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
+from app.domain.watching import Watching
 from app.policy.contact_policy import CHANNELS, MAX_MOST
 from app.policy.phrases import duration
 from app.policy.triggers import LATE, LATE_SLOW, NEEDS
@@ -43,6 +44,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("holdout",): ("[holdout]", Pack),
     ("suppression",): ("[suppression]", Pack),
     ("send_time",): ("[send_time]", Pack),
+    ("catalogue",): ("[catalogue]", Watching),
     ("sensitive",): ("[sensitive]", Inference),
     ("churn_level",): ("[[churn_level]]", ChurnLevel),
     ("group",): ("[[group]]", Group),
@@ -139,6 +141,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("treatment",), "every"): "How long between two messages of a programme.",
     ((), "suppression"): "What closes an address for a while.",
     ((), "send_time"): "How the best hour is found.",
+    ((), "catalogue"): (Pack, "catalogue"),
     (("suppression",), "soft_bounces"): (Pack, "soft_bounces"),
     (("send_time",), "prior"): (Pack, "hour_prior"),
     (("sensitive",), "names"): (Inference, "names"),
@@ -210,7 +213,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (trigger, watching, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"

@@ -185,6 +185,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         consent_regions=source.consent_regions,
         soft_bounces=source.soft_bounces,
         hour_prior=source.hour_prior,
+        catalogue=source.catalogue,
         sensitive=source.sensitive,
         contact=source.contact,
         remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),

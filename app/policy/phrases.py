@@ -33,6 +33,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
+from app.domain.watching import Watching
 from app.policy import contact_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
@@ -57,6 +58,9 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "soft bounces ({old} in a row) no longer suppress an address",
     ),
     (Pack, "hour_prior"): Phrase("everybody's best hours now count for {new} opens and clicks of her own instead of {old}"),
+    (Pack, "catalogue"): Phrase(""),
+    (Watching, "price_drop"): Phrase("a price has dropped now from {new} on instead of {old}"),
+    (Watching, "low_stock"): Phrase("{new} pieces instead of {old} are now few"),
     (Pack, "sensitive"): Phrase(""),
     (Sensitive, "inferences"): Phrase("", "no longer lets anybody infer: {new}", "lets everybody infer again: {old}"),
     (Inference, "name"): Phrase("what must not be inferred as {old} is now named {new}"),
@@ -284,7 +288,7 @@ DURATIONS = {
     (Cap, "per"),
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount"), (Trigger, "converts")}
+SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount"), (Trigger, "converts"), (Watching, "price_drop")}
 TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 """Minutes of a day."""
 PERCENT = {(Tier, "share")}
@@ -294,6 +298,7 @@ NUMBERS = {
     (Trigger, "priority"),
     (Pack, "soft_bounces"),
     (Pack, "hour_prior"),
+    (Watching, "low_stock"),
     (Opening, "count"),
     (Opening, "days"),
     (Programme, "times"),

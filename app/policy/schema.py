@@ -14,6 +14,7 @@ from app.domain.scope import PERSON, PRODUCT
 from app.domain.scoring import Scoring
 from app.domain.sensitive import Sensitive
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
+from app.domain.watching import Watching
 from app.policy import contact_policy, sensitive
 from app.policy.consents import Consents
 from app.policy.contact_policy import Contact
@@ -31,12 +32,14 @@ __all__ = ["REACHABLE", "Source"]
 
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "contact_policy", "suppression", "send_time", "sensitive",
+    "scores", "contact_policy", "suppression", "send_time", "catalogue", "sensitive",
     *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
 SUPPRESSION = ("why", "soft_bounces")
 SEND_TIME = ("why", "prior")
+CATALOGUE = ("why", "price_drop", "low_stock")
+MAX_LOW_STOCK = 10_000
 HOUR_PRIOR = 5
 SENDER = ("from", "name", "reply_to")
 LEVEL = ("name", "why", "threshold", "horizon_days", "falls", "cool_down")
@@ -64,6 +67,7 @@ class Source:
         self.consent_regions: dict[str, dict[str, str]] = {}
         self.soft_bounces = 0
         self.hour_prior = HOUR_PRIOR
+        self.catalogue = Watching()
         self.sensitive = Sensitive()
         self.churn_levels: tuple[ChurnLevel, ...] = ()
         self.groups: dict[str, Group] = {}
@@ -132,7 +136,7 @@ class Source:
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
         self.scoring, self.contact = base.scoring, base.contact
         self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
-        self.sensitive = base.sensitive
+        self.catalogue, self.sensitive = base.catalogue, base.sensitive
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows = base.rows
 
@@ -169,6 +173,8 @@ class Source:
             self.soft_bounces = self._suppression(read.table(told, (), "suppression"))
         if "send_time" in told:
             self.hour_prior = self._send_time(read.table(told, (), "send_time"))
+        if "catalogue" in told:
+            self.catalogue = self._catalogue(read.table(told, (), "catalogue"))
         if "sensitive" in told:
             self.sensitive = sensitive.extended(self.sensitive, read, read.table(told, (), "sensitive"))
         if "holdout" in told:
@@ -232,6 +238,14 @@ class Source:
         self.read.known(told, at, SEND_TIME, required=SEND_TIME)
         self.read.text(told, at, "why")
         return self.read.whole(told, at, "prior", 0, 1000, HOUR_PRIOR, "opens and clicks, 0 to 1000")
+
+    def _catalogue(self, told: dict[str, Any]) -> Watching:
+        at: Path = ("catalogue",)
+        self.read.known(told, at, CATALOGUE, required=("why",))
+        self.read.text(told, at, "why")
+        usual = Watching()
+        drop = self.read.number(told, at, "price_drop", 0.001, 1, usual.price_drop)
+        return Watching(drop, self.read.whole(told, at, "low_stock", 1, MAX_LOW_STOCK, usual.low_stock))
 
     def _holdout(self, told: dict[str, Any]) -> float:
         self.read.known(told, ("holdout",), ("share", "why"), required=("share", "why"))
