@@ -7,7 +7,7 @@ Kairos, and one forged header would silence a partition for good, while a forged
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from app.domain import money
@@ -45,10 +45,10 @@ def changed(shelf: Shelf, change: CatalogChange, at: int) -> Shelf:
     if change.removed is True:
         return EMPTY if before is not None else shelf
     after = merged(before, change)
-    if after is before:
+    if after is before or (before is None and change.happened is not UNSET and after == Item(change.product_id)):
         return shelf
     stars = shelf.stars if before is not None and after.rating == before.rating and after.ratings == before.ratings else _stars(after)
-    return replace(shelf, item=replace(after, changed_at=at), stars=stars, told_at=at)
+    return replace(shelf, item=replace(after, changed_at=at), stars=stars)
 
 
 def happened(shelf: Shelf, one: Happened, at: int) -> Shelf:
@@ -84,7 +84,7 @@ def watched(before: Item | None, after: Item, asked: frozenset[str], watching: W
     found: list[tuple[str, Properties]] = []
     old, new = price_now(before), price_now(after)
     if PRICE_DROP in asked and old is not None and new is not None and 0 < new < old and before.currency == after.currency:
-        drop = 1 - new / old
+        drop = round(1 - new / old, 6)
         if drop >= watching.price_drop:
             found.append((PRICE_DROP, values(after) | {"old_price": money.text(old), "drop": round(drop, 4)}))
     if BACK_IN_STOCK in asked and not in_stock(before):
