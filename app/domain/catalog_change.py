@@ -43,7 +43,7 @@ _Attribute = Annotated[str, Meta(max_length=MAX_ATTRIBUTE)]
 _AttributeName = Annotated[str, Meta(min_length=1, max_length=MAX_ATTRIBUTE_NAME)]
 
 
-class Happened(Struct, frozen=True, forbid_unknown_fields=True):
+class Happened(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Somebody bought it or rated it; nobody is named. `id`: the same is counted once. `rating`: of a review."""
 
     kind: Literal["bought", "reviewed"]

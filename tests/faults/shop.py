@@ -17,7 +17,8 @@ from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain import contract, identifier, identity, links, person
-from app.domain.effects import Conclude, Decide, PassOn, PlanMessage, PublishProfile, Tell
+from app.domain.catalog_change import notice
+from app.domain.effects import Conclude, Decide, Notice, PassOn, PlanMessage, PublishProfile, Tell
 from app.domain.fingerprint import fingerprint
 from app.domain.person import Group, History, Person, See, is_stub
 from app.domain.profile import Profile
@@ -228,6 +229,8 @@ def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
             made.append(("journal", events.encode(effect.conclusion)))
         elif isinstance(effect, PassOn):
             made.append(("journal", events.encode(effect.record)))
+        elif isinstance(effect, Notice):
+            made.append(("catalog_changes", notice(effect.product_id, effect.happened, effect.at)))
         elif isinstance(effect, Tell):
             made.append(("facts", events.encode(effect.counted)))
         elif isinstance(effect, PublishProfile):
