@@ -184,6 +184,8 @@ class Trigger(Struct, frozen=True):
     """Over the opening's `event`: only windows of which it holds are in the group."""
     treated_wait: bool = False
     """Its first wait is the interval that the treatment of the stage says that opened it."""
+    stock: bool = False
+    """Its messages are about products that must be there: looked at again as they are written (A-169)."""
 
     @property
     def treated(self) -> bool:

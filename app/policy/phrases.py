@@ -173,6 +173,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "delivery"): flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
     (Trigger, "transactional"): flag("{who} is now transactional: it waits for nothing", "{who} is no longer transactional: it waits"),
     (Trigger, "converts"): Phrase("{who} is now expected to end in an order in {new} instead of {old} of its messages"),
+    (Trigger, "stock"): flag("{who} now goes out only of what is in stock", "{who} now goes out whether or not the product is in stock"),
     (Trigger, "depth"): Phrase("{who} now shows {new} instead of {old} of how much is known"),
     (Trigger, "best_hour"): Phrase(
         "{who} may now wait {new} instead of {old} for the best hour",
