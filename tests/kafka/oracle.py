@@ -146,7 +146,7 @@ class Fold:
         now = max(self.now, min(record.at, self.now + self.interval)) if self.now else record.at
         ref = self.active.get("policy")
         asked = set(news.asked(record)) if ref is not None and record.change in self._packs(ref).opens else set()
-        for person_id, group in sorted(self.groups.items()):
+        for _, group in sorted(self.groups.items()):
             hers = news.tags(group.person)
             if not asked.isdisjoint(hers[at : at + 8] for at in range(0, len(hers), 8)):
                 see = self._see(group, now)
