@@ -63,6 +63,7 @@ SHAPE = _map(
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
     arms=ANY,
+    creative=_map("image", "cta"),
     offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
@@ -139,7 +140,7 @@ def is_link(name: str) -> bool:
 def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[str, Any]:
     """The plan's view as a template gets it: plain, every root there, products filled up from the catalogue where the event is silent."""
     plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
-    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms"):
+    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms", "creative"):
         if not isinstance(plain.get(root), dict):
             plain[root] = {}
     for holder in (plain["window"], plain["order"]):

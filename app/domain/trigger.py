@@ -50,6 +50,18 @@ class Condition(Struct, frozen=True):
     """Likewise of `profile`."""
 
 
+class Variant(Struct, frozen=True):
+    """Another way to put a factor of a message: `subject`, `image` or `cta` (app/domain/creative.py)."""
+
+    name: str
+    message: str
+    factor: str
+    text: str
+    """Of a subject a template; of a picture or button what `creative` tells the template."""
+    when: Condition | None = None
+    """Who may get it; None: everybody."""
+
+
 class Opening(Struct, frozen=True):
     """What opens a window. `on`: event types or conclusion kinds. `scope`: person, product, order_id, send_id."""
 
@@ -321,6 +333,10 @@ class Pack(Struct, frozen=True):
     """Kind of a conclusion about her standing → the values (`segment`, `scheme.stage`) that may open a row; not there: any."""
     looks: tuple[str, ...] = ()
     """Properties that the condition of some cancel reads: the look-back keeps them."""
+    variants: dict[str, Variant] = {}
+    """`MESSAGE/FACTOR/NAME` → another subject line, picture or button."""
+    variants_of: dict[str, tuple[Variant, ...]] = {}
+    """Message → its variants."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["LookBack", "Windows", "due", "step", "wake"]
 
 
+ANSWERS = ("email_open", "email_click")
+"""What tells whether a variant worked."""
+
+
 def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effects]:
     """One journal record of this person."""
     if isinstance(record, Event):
@@ -79,13 +83,16 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     delivery = kind == DELIVERED and (pack.delivers or foreign)
     reaches = bool(part.goals) and (kind in pack.goals or foreign)
     idles = bool(part.open) and (pack.idles or foreign)
-    if not (told or waits or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery):
+    learns = kind in ANSWERS and bool(pack.variants)
+    if not (told or waits or learns or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     turn.pending = pending
     subject = see.about(record)
     if reaches:
         turn.reach(subject)
+    if learns and not subject.machine:
+        turn.learn(subject)
     if idles:
         turn.active(subject)
     if (kind in pack.cancels or kind in SHRINKS or foreign) and kind not in PURCHASES:

@@ -32,6 +32,7 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
 from app.policy import contact_phrases
 from app.policy.fields import UNITS
@@ -68,6 +69,14 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
+    (Pack, "variants"): Phrase("", "adds variant {key}", "removes variant {key}"),
+    (Variant, "name"): Phrase("variant {old} is now named {new}"),
+    (Variant, "message"): Phrase("{who} is now of {new} instead of {old}"),
+    (Variant, "factor"): Phrase("{who} is now a {new} instead of a {old}"),
+    (Variant, "text"): Phrase("{who} now says “{new}” instead of “{old}”"),
+    (Variant, "when"): Phrase(
+        "{who} is now for whom {new} instead of {old}", "{who} is now only for whom {new}", "{who} no longer asks whether {old}"
+    ),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Pack, "stage_schemes"): named("stage scheme"),
     (Pack, "tier_schemes"): named("tier scheme"),
