@@ -140,7 +140,7 @@ def test_the_message_is_written_as_it_was_chosen() -> None:
     ("old", "new", "problem"),
     [
         ('"urgent"', '"as_written"', "name: as_written is what the message's own files say"),
-        ('"subject"', '"colour"', "factor: subject, image or cta, not 'colour'"),
+        ('"subject"', '"colour"', "factor: subject or image or cta, not 'colour'"),
         ('"product-details"', '"nothing"', "message: no trigger of this pack sends 'nothing'"),
         ("event.product_name", "event.product_nam", ":40: undefined variable event.product_nam"),
         ("{{ event.product_name }}", "{% for", ":40: missing tag name"),

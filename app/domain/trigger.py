@@ -334,7 +334,7 @@ class Pack(Struct, frozen=True):
     looks: tuple[str, ...] = ()
     """Properties that the condition of some cancel reads: the look-back keeps them."""
     variants: dict[str, Variant] = {}
-    """`MESSAGE/FACTOR/NAME` → another subject line, picture or button."""
+    """Other subject lines, pictures and buttons of messages; which of those that fit does best is learnt from what people do."""
     variants_of: dict[str, tuple[Variant, ...]] = {}
     """Message → its variants."""
     scoring: Scoring = Scoring()

@@ -112,10 +112,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("cap", "steps"), "least"): "of whose score is at least it.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
-    (
-        (),
-        "variant",
-    ): "Other subject lines, pictures and buttons of messages; which of those that fit does best is learnt from what people do.",
+    ((), "variant"): (Pack, "variants"),
     ((), "scores"): (Pack, "scoring"),
     (
         (),
