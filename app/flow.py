@@ -61,7 +61,8 @@ class Topic(Struct, frozen=True):
 class Table(Struct, frozen=True):
     """Rows of one agent group, kept in the partition's RocksDB and in one changelog. `rows`: row kind byte → what it holds.
 
-    `kept_days` 0: rows stay. Else group keys begin with a day (engine/rows.py), and rows go that many days before the newest.
+    `kept_days` 0: rows stay. Else group keys begin with a day (engine/rows.py), and rows go that many days before the newest. `index`: the
+    row kind that holds tags; its group is found by each of them.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Table(Struct, frozen=True):
     rows: dict[str, str]
     writers: tuple[str, ...]
     kept_days: int = 0
+    index: str = ""
 
     @property
     def changelog(self) -> str:
@@ -256,8 +258,14 @@ TABLES: dict[str, Table] = {
             "people",
             "one row per person, a part per agent, written by that agent alone",
             b"l",
-            {"p": "profile, intent, churn, standing, windows", "h": "big and seldom changing: orders, look-back"},
+            {
+                "d": "when to wake her, what of her is not published yet",
+                "p": "profile, intent, churn, standing, windows",
+                "h": "big and seldom changing: orders, look-back",
+                "w": "tags of the products she looks at or wants",
+            },
             LANE_AGENTS,
+            index="w",
         ),
         Table(
             "catalogue",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app import events
-from app.domain import facts, person
+from app.domain import facts, news, person
 from app.domain.catalog_change import notice
 from app.domain.effects import Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
@@ -67,7 +67,7 @@ class PersonProgram:
 
     def step(self, group: Group | None, record: Any, moment: Moment) -> tuple[Group | None, list[Output]]:
         if group is None:
-            return None, []  # a broadcast concerns people through an index of interest, which no pack asks for yet
+            return None, []
         if isinstance(record, Retry) and not person.is_stub(group.person):
             if record.letter_id not in group.person.faults:
                 return group, []  # fed back before: a letter counts once however often it is replayed
@@ -78,6 +78,11 @@ class PersonProgram:
         see = self._see(group, moment)
         group, effects = person.step(group, record, see)
         return group, self._outputs(group, effects, see)
+
+    def asked(self, record: Broadcast, moment: Moment) -> Sequence[bytes]:
+        """Whom something new of a product may concern; nobody, where no row of the active pack opens on it."""
+        ref = moment.active.get(POLICY)
+        return news.asked(record) if ref is not None and record.change in self._packs(ref).opens else ()
 
     def wake(self, group: Group, moment: Moment) -> tuple[Group, list[Output]]:
         see = self._see(group, moment)

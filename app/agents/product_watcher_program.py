@@ -21,10 +21,10 @@ from app import events
 from app.domain import shelf
 from app.domain.catalog_change import TOPIC, CatalogChange, accept, instant
 from app.domain.catalogue import encode
+from app.domain.concluded import NEWS
 from app.domain.contract import Broken
 from app.domain.shelf import EMPTY, Shelf
 from app.domain.trigger import Pack
-from app.domain.watching import CHANGES
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks
@@ -141,5 +141,5 @@ class ProductWatcherProgram:
         pack = self._pack()
         if pack is None or after.item is None:
             return []
-        asked = frozenset(name for name in CHANGES if name in pack.opens)
+        asked = frozenset(name for name in NEWS if name in pack.opens)
         return shelf.watched(before.item, after.item, asked, pack.catalogue) if asked else []

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app import events
+from app.domain import creative
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
@@ -68,6 +69,8 @@ class RendererProgram:
         source = pack.messages[record.message]
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        if record.creative:
+            source, view["creative"] = creative.written(source, pack.variants_of[record.message], record.creative)
         try:
             if record.channel == EMAIL:
                 message = render(source, view, self._items, record.at)
@@ -123,7 +126,10 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         html=message.html,
         text=message.text,
         headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if plan.channel == EMAIL else {},
-        arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
+        arms=[
+            *({"experiment": name, "arm": arm} for name, arm in plan.arms),
+            *({"experiment": f"creative/{plan.message}/{factor}", "arm": variant} for factor, variant in plan.creative.items()),
+        ],
         offer=_offer(plan),
         recommendations=list(message.recommendations),
         cause=plan.cause,

@@ -70,6 +70,7 @@ SHAPE = _map(
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
     arms=ANY,
+    creative=_map("image", "cta"),
     offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
@@ -151,7 +152,7 @@ def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> dict
     another one is wrong the moment it is read. What she has bought keeps the price she paid.
     """
     plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
-    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms"):
+    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms", "creative"):
         if not isinstance(plain.get(root), dict):
             plain[root] = {}
     paid = plain["event"].get("event_type") in BOUGHT

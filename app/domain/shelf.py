@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from app.domain import money
 from app.domain.catalog_change import BOUGHT, CatalogChange, Happened, merged
 from app.domain.catalogue import Item, in_stock, price_now
+from app.domain.concluded import BACK_IN_STOCK, LOW_STOCK, PRICE_DROP
 from app.domain.days import DAY_MS
 from app.domain.fingerprint import fingerprint
-from app.domain.watching import BACK_IN_STOCK, LOW_STOCK, PRICE_DROP, Watching
+from app.domain.watching import Watching
 from app.events import Properties
 
 MAX_SEEN = 512

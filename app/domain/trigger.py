@@ -51,6 +51,18 @@ class Condition(Struct, frozen=True):
     """Likewise of `profile`."""
 
 
+class Variant(Struct, frozen=True):
+    """Another way to put a factor of a message: `subject`, `image` or `cta` (app/domain/creative.py)."""
+
+    name: str
+    message: str
+    factor: str
+    text: str
+    """Of a subject a template; of a picture or button what `creative` tells the template."""
+    when: Condition | None = None
+    """Who may get it; None: everybody."""
+
+
 class Opening(Struct, frozen=True):
     """What opens a window. `on`: event types or conclusion kinds. `scope`: person, product, order_id, send_id."""
 
@@ -185,6 +197,8 @@ class Trigger(Struct, frozen=True):
     """Over the opening's `event`: only windows of which it holds are in the group."""
     treated_wait: bool = False
     """Its first wait is the interval that the treatment of the stage says that opened it."""
+    stock: bool = False
+    """Its messages are about products that must be there: looked at again as they are written (A-169)."""
 
     @property
     def treated(self) -> bool:
@@ -322,6 +336,10 @@ class Pack(Struct, frozen=True):
     """Kind of a conclusion about her standing → the values (`segment`, `scheme.stage`) that may open a row; not there: any."""
     looks: tuple[str, ...] = ()
     """Properties that the condition of some cancel reads: the look-back keeps them."""
+    variants: dict[str, Variant] = {}
+    """Other subject lines, pictures and buttons of messages; which of those that fit does best is learnt from what people do."""
+    variants_of: dict[str, tuple[Variant, ...]] = {}
+    """Message → its variants."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
 

@@ -28,6 +28,7 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
 from app.domain.watching import Watching
 from app.policy.contact_policy import CHANNELS, MAX_MOST
@@ -61,6 +62,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
+    ("variant",): ("[[variant]]", Variant),
     ("goes_by",): ("[goes_by]", By),
     ("stage_scheme",): ("[[stage_scheme]]", StageScheme),
     ("stage_scheme", "stage"): ("[[stage_scheme.stage]]", Stage),
@@ -112,6 +114,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("cap", "steps"), "least"): "of whose score is at least it.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
+    ((), "variant"): (Pack, "variants"),
     ((), "scores"): (Pack, "scoring"),
     (
         (),
@@ -201,6 +204,9 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment",), "triggers"): "The triggers it runs on.",
     (("experiment",), "arm"): "Its arms; their shares add to 1.",
     (("experiment",), "factors"): "Instead of arms: factor → its levels; every combination is an arm, with equal shares.",
+    (("variant",), "name"): "Of the variant, in snake_case.",
+    (("variant",), "message"): "The message it is of.",
+    (("variant",), "factor"): "What of the message it is another of.",
     (("experiment", "arm"), "name"): "Of the arm, in snake_case.",
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",

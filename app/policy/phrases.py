@@ -32,6 +32,7 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
 from app.domain.watching import Watching
 from app.policy import contact_phrases
@@ -72,6 +73,14 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
+    (Pack, "variants"): Phrase("", "adds variant {key}", "removes variant {key}"),
+    (Variant, "name"): Phrase("variant {old} is now named {new}"),
+    (Variant, "message"): Phrase("{who} is now of {new} instead of {old}"),
+    (Variant, "factor"): Phrase("{who} is now a {new} instead of a {old}"),
+    (Variant, "text"): Phrase("{who} now says “{new}” instead of “{old}”"),
+    (Variant, "when"): Phrase(
+        "{who} is now for whom {new} instead of {old}", "{who} is now only for whom {new}", "{who} no longer asks whether {old}"
+    ),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Pack, "stage_schemes"): named("stage scheme"),
     (Pack, "tier_schemes"): named("tier scheme"),
@@ -177,6 +186,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "delivery"): flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
     (Trigger, "transactional"): flag("{who} is now transactional: it waits for nothing", "{who} is no longer transactional: it waits"),
     (Trigger, "converts"): Phrase("{who} is now expected to end in an order in {new} instead of {old} of its messages"),
+    (Trigger, "stock"): flag("{who} now goes out only of what is in stock", "{who} now goes out whether or not the product is in stock"),
     (Trigger, "depth"): Phrase("{who} now shows {new} instead of {old} of how much is known"),
     (Trigger, "best_hour"): Phrase(
         "{who} may now wait {new} instead of {old} for the best hour",
