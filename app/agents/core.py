@@ -7,7 +7,7 @@ from typing import Any
 
 from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, segmenter, trigger_scheduler
 from app.agents.intake_program import IntakeProgram, place_on_broker
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
 from app.engine.clock import RealTime, TimeMap
@@ -36,7 +36,7 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
             "message_plans": RendererProgram(packs, settings.secret, settings.public_url, counts=counts),
         }
 
-    return Wiring(programs, [one.attach for one in AGENTS], COMPILERS, lambda: build(settings.policy), counts)
+    return Wiring(programs, [one.attach for one in AGENTS], compilers(settings.model_mb), lambda: build(settings.policy), counts)
 
 
 class Core(Worker):

@@ -10,9 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from app import events
+from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
+from app.domain.recommended import RECOMMENDATIONS, Shown, recommended
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render, render_short
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
@@ -29,7 +31,8 @@ TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 
 
 class RendererProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `products(product_id)`: what the catalogue knows, or None.
+    """`packs(ref)`: the compiled pack, or model, of an artifact already loaded. `products(product_id)`: what the catalogue knows, or None;
+    `items`: the same as products of the catalogue, to recommend from.
 
     `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
     pack and the catalogue, so a plan read twice gives the same bytes.
@@ -41,12 +44,14 @@ class RendererProgram:
 
     def __init__(
         self,
-        packs: Callable[[str], Pack],
+        packs: Callable[[str], Any],
         secret: str,
         public_url: str,
         products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
         counts: Counts | None = None,
+        items: Items = nothing,
     ) -> None:
+        self._items = items
         self._packs, self._secret, self._products, self._counts = packs, secret, products, counts or Counts()
         self._public_url = public_url.rstrip("/")
 
@@ -63,10 +68,11 @@ class RendererProgram:
         return None
 
     def step(self, group: None, record: Plan, moment: Moment) -> tuple[None, list[Output]]:
-        pack = self._packs(record.policy)
+        pack: Pack = self._packs(record.policy)
         source = pack.messages[record.message]
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
-        view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        picks = recommended(record, source, pack, self._packs, self._items)
+        view = {**record.view, **picks.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         try:
             if record.channel == EMAIL:
                 message = render(source, view, self._products)
@@ -74,7 +80,7 @@ class RendererProgram:
                 message = render_short(source, record.channel, view, self._products)
         except RenderFailed as failure:
             return None, _not_sent(record, failure, self._counts)
-        return None, _sent(record, pack.sender, source, message, link, self._counts)
+        return None, _sent(record, pack.sender, source, message, link, picks, self._counts)
 
     def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
         return None, []
@@ -99,7 +105,7 @@ def unsubscribe_token(secret: str, plan: Plan) -> str:
     return sign(secret, "unsubscribe", [plan.person_id, plan.send_id, plan.customer_id or ""])
 
 
-def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, counts: Counts) -> list[Output]:
+def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, picks: Shown, counts: Counts) -> list[Output]:
     send = Send(
         send_id=plan.send_id,
         window_id=plan.window_id,
@@ -126,7 +132,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         offer=_offer(plan),
         recommendations=list(message.recommendations),
         cause=plan.cause,
-        versions={"template": template_version(source, plan.channel), "models": {}},
+        versions={"template": template_version(source, plan.channel), "models": {} if picks.ref is None else {RECOMMENDATIONS: picks.ref}},
     )
     key = plan.person_id.encode()
     decision = _decision(plan, "sent", None, plan.values)

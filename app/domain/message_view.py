@@ -28,7 +28,7 @@ MAX_DEPTH = 6
 
 
 class Shape(Struct, frozen=True):
-    """What stands at a place of the view. `keys`: a map's known keys; `open`: it may have others; `items`: a list of these."""
+    """What stands at a place of the view. `keys`: a map's known keys, or a list's; `open`: it may have others; `items`: a list of these."""
 
     keys: Mapping[str, Shape] | None = None
     open: bool = False
@@ -46,6 +46,20 @@ def _map(*names: str, open: bool = False, **inner: Shape) -> Shape:
 
 _PRODUCT_KEYS = ("product_id", "product_name", "price", "currency", "image", "url", "category")
 _PRODUCT = _map(*_PRODUCT_KEYS)
+_RECOMMENDED = _map(
+    *_PRODUCT_KEYS,
+    "name",
+    "brand",
+    "regular_price",
+    "sale_price",
+    "stock",
+    "image_url",
+    "text",
+    "key_benefit",
+    "rating",
+    "ratings",
+    "bought_today",
+)  # catalogue.view
 _LINE = _map(*_PRODUCT_KEYS, "quantity")
 _MONEY = _map("amount", "currency")
 _CUSTOMER = _map("id", "first_name", "last_name", "email", open=True)
@@ -62,6 +76,7 @@ SHAPE = _map(
     event=_map("event_type", *_PRODUCT_KEYS, open=True),
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
+    recommendations=Shape(keys={"primary_category": Shape(items=_RECOMMENDED)}, items=_RECOMMENDED),  # A-172
     arms=ANY,
     offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
@@ -136,6 +151,12 @@ def is_link(name: str) -> bool:
     return name in ("url", "image") or name.endswith("_url")
 
 
+class Recommended(list[dict[str, Any]]):
+    """Recommended products, best first; `primary_category`: those of the category she likes most."""
+
+    primary_category: list[dict[str, Any]]
+
+
 def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[str, Any]:
     """The plan's view as a template gets it: plain, every root there, products filled up from the catalogue where the event is silent."""
     plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
@@ -145,6 +166,9 @@ def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[st
     for holder in (plain["window"], plain["order"]):
         holder["products"] = _products(holder.get("products"), product)
     plain["recent"] = [one for one in _products(plain.get("recent"), product) if "product_name" in one]
+    recommended = Recommended(_products(plain.get("recommendations"), None))
+    recommended.primary_category = _products(plain.pop("primary_category", None), None)
+    plain["recommendations"] = recommended
     plain["event"] = _product(plain["event"], product)
     plain["user"] = plain["customer"]
     return plain

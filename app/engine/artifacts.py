@@ -34,7 +34,9 @@ WAIT_S = 60.0
 """A lane that waits longer for an activated artifact exits: without it nothing may be decided."""
 
 POLICY, POPULATION = "policy", "population"
-"""The kinds there are."""
+"""The kinds that lanes decide by; any other only says what goes into a message."""
+MODEL_WAIT_S = 5.0
+"""How long a lane waits for one of the others: it may have been taken off the topic since, and decides nothing."""
 COMPILED = 4
 """Figures of everybody that are kept compiled: lanes rank by the newest. Of packs every one, since windows may be open under any."""
 Compilers = Mapping[str, Callable[[str, bytes], Any]]
@@ -66,6 +68,7 @@ class Artifacts:
     def __init__(self, topic: str, client_options: dict[str, Any], compilers: Compilers) -> None:
         self._place = TopicPartition(topic, 0)
         self._options, self._compilers = client_options, compilers
+        self._optional = frozenset(compilers) - {POLICY, POPULATION}
         self._chunks: dict[str, dict[int, bytes]] = {}
         self._data: dict[str, bytes] = {}
         self._kinds: dict[str, str] = {}
@@ -118,10 +121,17 @@ class Artifacts:
         return True
 
     async def wait(self, ref: str) -> None:
-        """Returns once `ref` is loaded, checked and compiled. Raises RuntimeError after WAIT_S or if it is damaged."""
+        """Returns once `ref` is loaded, checked and compiled. Raises RuntimeError after WAIT_S or if it is damaged.
+
+        One of a kind that lanes do not decide by is given up after MODEL_WAIT_S: messages go out without it.
+        """
         if ref in self._compiled:
             return
-        if not await self.known(ref, WAIT_S):
+        if ref.partition("@")[0] in self._optional and ref not in self._data:
+            if not await self.known(ref, MODEL_WAIT_S):
+                log.warning("%s was activated but is not on %s: messages go out without it", ref, self._place.topic)
+                return
+        elif not await self.known(ref, WAIT_S):
             raise RuntimeError(f"artifact {ref} was activated but is not on {self._place.topic} after {WAIT_S:.0f} s")
         compiler = self._compilers.get(self._kinds[ref])
         if compiler is None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import contact_policy, lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
+from app.domain import contact_policy, lifecycle, liking, recommendation, scoring, segments, sensitive, tiers, treatments, trigger
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
+from app.domain.liking import Weights
 from app.domain.points import COUNTED
+from app.domain.recommendation import Recommendations, Use
 from app.domain.scope import PERSON
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Segment
@@ -75,6 +77,9 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("scores", "website"): ("[scores.website]", WebsitePart),
     ("scores", "purchase"): ("[scores.purchase]", PurchasePart),
     ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
+    ("recommendations",): ("[recommendations]", Recommendations),
+    ("recommendations", "weights"): ("[recommendations.weights]", Weights),
+    ("recommendations", "use"): ("[[recommendations.use]]", Use),
 }
 """Every table of a pack, in the order of the reference, and the type it becomes."""
 AS_ABOVE = {
@@ -202,6 +207,8 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
     (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
+    ((), "recommendations"): (Pack, "recommendations"),
+    (("recommendations",), "use"): (Recommendations, "uses"),
     (("scores",), "interest"): (Behaviours, ""),
     (("scores",), "engagement"): (Parts, ""),
     (("scores",), "email"): (EmailPart, ""),
@@ -210,7 +217,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (trigger, scoring, recommendation, liking, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"

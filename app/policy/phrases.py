@@ -11,6 +11,7 @@ from msgspec import Struct
 from app.domain.contact_policy import Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
+from app.domain.recommendation import Recommendations, Use
 from app.domain.scope import PURCHASED
 from app.domain.segments import Band, BandScheme, Predicate, Segment
 from app.domain.sensitive import Inference, Sensitive
@@ -33,7 +34,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy import contact_phrases
+from app.policy import contact_phrases, recommendation_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
 
@@ -68,6 +69,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
+    (Pack, "recommendations"): Phrase(""),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Pack, "stage_schemes"): named("stage scheme"),
     (Pack, "tier_schemes"): named("tier scheme"),
@@ -265,6 +267,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
     **contact_phrases.PHRASES,
+    **recommendation_phrases.PHRASES,
 }
 
 DURATIONS = {
@@ -282,9 +285,17 @@ DURATIONS = {
     (StageScheme, "hold"),
     (Treatment, "every"),
     (Cap, "per"),
+    (Recommendations, "refresh"),
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount"), (Trigger, "converts")}
+SHARES = {
+    (Arm, "weight"),
+    (Pack, "holdout"),
+    (Offer, "discount"),
+    (Trigger, "converts"),
+    (Recommendations, "collaborative"),
+    (Recommendations, "content"),
+}
 TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 """Minutes of a day."""
 PERCENT = {(Tier, "share")}
@@ -302,6 +313,10 @@ NUMBERS = {
     (Cap, "most"),
     (Level, "most"),
     (Level, "least"),
+    (Recommendations, "n"),
+    (Recommendations, "k"),
+    (Use, "n"),
+    *recommendation_phrases.WEIGHTS,
 }
 """Fields that are plain numbers; a test asks of every number which of these it is."""
 
