@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.agents.analyst_program import AnalystProgram
@@ -11,12 +11,15 @@ from app.agents.intake_program import IntakeProgram
 from app.agents.kinds import compile_population
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.catalogue import Items, nothing
 from app.domain.trigger import Pack
 from app.engine.artifacts import COMPILED
 from app.engine.program import Incoming, Output
 from app.engine.simulation import Simulation
 from app.policy.pack import compile_artifact
 from app.settings import Settings
+
+NO_MODELS: Mapping[str, Any] = {}
 
 
 def simulator(
@@ -27,14 +30,18 @@ def simulator(
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
+    items: Items = nothing,
+    models: Mapping[str, Any] = NO_MODELS,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
     `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`. `figures`: is given the
-    figures of everybody, by ref, as they become active.
+    figures of everybody, by ref, as they become active. `items`: the catalogue to recommend from; `models`: ref → compiled model, for who
+    activates one.
     """
     ref, data = artifact
-    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures)
+    packs = {ref: compile_artifact(ref, data)}.__getitem__
+    return simulation(packs, settings, on_output, assume, products, on_line, figures, items, models)
 
 
 def simulation(
@@ -45,12 +52,14 @@ def simulation(
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
+    items: Items = nothing,
+    models: Mapping[str, Any] = NO_MODELS,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
 
     def artifact(ref: str) -> Any:
-        found = known.get(ref)
+        found = known.get(ref) or models.get(ref)
         return packs(ref) if found is None else found
 
     newest: deque[str] = deque()
@@ -65,5 +74,5 @@ def simulation(
         return f"line/{incoming.offset + 1}"
 
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(packs, settings.secret, settings.public_url, products)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, products, items=items)
     return Simulation(intake, PersonProgram(artifact, assume), renderer, on_output, on_line, AnalystProgram(), on_figures)

@@ -11,18 +11,23 @@ import click
 import orjson
 
 from app import events
+from app.agents.kinds import encode_model
 from app.agents.simulator import simulator
 from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
 from app.domain import ranks
+from app.domain.neighbours import Model, decode
 from app.domain.person import is_stub
 from app.domain.profile_view import view
+from app.domain.recommended import RECOMMENDATIONS
 from app.domain.trigger import Pack
+from app.edges.catalogue_items import item
 from app.edges.events_file import Arrival, Unreadable, arrivals, products
 from app.edges.people_file import people
 from app.edges.progress import Bar
 from app.edges.tally import Tally
+from app.engine.artifacts import POLICY
 from app.engine.program import Output
 from app.engine.simulation import Simulation
 from app.flow import DAY_MS
@@ -58,6 +63,7 @@ class Sinks:
 @click.option("--policy", metavar="PACK", help="A shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
 @click.option("--until", type=Instant(), help="Let time run on to here, inclusive; default: the last line + 30 days.")
 @click.option("--products", "products_file", type=INPUT, help="A catalogue, JSON Lines or CSV.")
+@click.option("--recommendations", "model_file", type=INPUT, help="A model, as `kairos train recommend --out` writes it; needs --products.")
 @click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, CSV or JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
 @click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
@@ -70,6 +76,7 @@ def simulate(
     policy: str | None,
     until: int | None,
     products_file: Path | None,
+    model_file: Path | None,
     people_file: Path | None,
     assume_consent: bool,
     assume_address: bool,
@@ -79,7 +86,10 @@ def simulate(
     as_json: bool,
 ) -> None:
     """What would be sent for the events of EVENTS.jsonl (.gz is read as such), in arrival order, and why."""
+    if model_file is not None and products_file is None:
+        raise click.UsageError("--recommendations goes with --products: only what the catalogue has in stock is recommended")
     settings = load(policy=policy)
+    model = None if model_file is None else _model(model_file, settings.model_mb)
     pack = artifact(settings.policy)
     tally = Tally()
     assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
@@ -92,8 +102,11 @@ def simulate(
                 tally.record(topic, output.value)
                 sinks.write(topic, output.value)
 
-            simulation = simulator(pack, settings, on_output, assume, catalogue.get)
-            played = _play(simulation, pack[0], events_file, people_file, until)
+            stocked = {product_id: item(told) for product_id, told in catalogue.items()}
+            models = {} if model is None else {model[0]: model[1]}
+            simulation = simulator(pack, settings, on_output, assume, catalogue.get, items=stocked.get, models=models)
+            active = {POLICY: pack[0]} | ({} if model is None else {RECOMMENDATIONS: model[0]})
+            played = _play(simulation, active, events_file, people_file, until)
             known = 0
             for line in _profiles(simulation, compile_artifact(*pack)):
                 known += 1
@@ -120,12 +133,13 @@ def simulate(
     print("\n".join(tally.lines()), file=out)
 
 
-def _play(simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None) -> dict[str, int]:
+def _play(simulation: Simulation, active: dict[str, str], path: Path, people_file: Path | None, until: int | None) -> dict[str, int]:
     lines = left = 0
     started = False
 
     def start(at: int) -> None:
-        simulation.activate(at, ref)
+        for kind, ref in active.items():
+            simulation.activate(at, ref, kind)
         for arrival in people(people_file, at) if people_file else ():
             simulation.feed(arrival.at, arrival.key, arrival.value)
 
@@ -146,6 +160,17 @@ def _play(simulation: Simulation, ref: str, path: Path, people_file: Path | None
             start(until)
         simulation.run_until(simulation.now + AFTER_LAST_LINE_MS if until is None else until)
     return {"lines": lines, "after_until": left}
+
+
+def _model(path: Path, model_mb: int) -> tuple[str, Model]:
+    """(ref, model) of a file. Raises `WrongUse`."""
+    try:
+        ref, data = encode_model(path.read_bytes(), model_mb)
+        return ref, decode(data)
+    except OSError as error:
+        raise WrongUse(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise WrongUse(f"{path}: {error}") from error
 
 
 def _feed(simulation: Simulation, arrival: Arrival) -> None:

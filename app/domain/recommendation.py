@@ -191,12 +191,17 @@ class _Picking:
         return self._chained(liked, self._popular(after), others)
 
     def _hybrid(self, seeds: Mapping[int, float]) -> list[int]:
-        """2n candidates of each model, combined by weight (A-158, A-160)."""
+        """2n candidates of each model, combined by weight (A-158, A-160).
+
+        Of each model the best counts 1: two things are alike in words far sooner than people agree on them, and the weights would mean
+        nothing.
+        """
         combined: dict[int, float] = {}
         for kind, share in ((COLLABORATIVE, self._said.collaborative), (CONTENT, self._said.content)):
             scores = self._scores(kind, seeds) if share else {}
-            for item in self._best(scores)[: AHEAD * self._n]:
-                combined[item] = combined.get(item, 0.0) + share * scores[item]
+            best = self._best(scores)[: AHEAD * self._n]
+            for item in best:
+                combined[item] = combined.get(item, 0.0) + share * scores[item] / scores[best[0]]
         return self._best(combined)
 
     def _scores(self, kind: str, seeds: Mapping[int, float]) -> dict[int, float]:

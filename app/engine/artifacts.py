@@ -56,6 +56,11 @@ def chunk_key(ref: str, number: int) -> bytes:
     return f"{ref}/{number}".encode()
 
 
+def taken_off(ref: str, chunks: int) -> list[Output]:
+    """The records that take an artifact off the topic."""
+    return [Output("artifacts", chunk_key(ref, number), b"", partition=0) for number in range(chunks)]
+
+
 async def publish(producer: Producer, kind: str, ref: str, data: bytes) -> None:
     """Puts an artifact on the topic, in chunks; returns when all are acked."""
     for chunk in chunks(kind, ref, data):
@@ -73,6 +78,8 @@ class Artifacts:
         self._data: dict[str, bytes] = {}
         self._kinds: dict[str, str] = {}
         self._compiled: dict[str, Any] = {}
+        self._given_up: set[str] = set()
+        """Refs that lanes go on without: restored marks name them at each turn."""
         self.active: dict[str, str] = {}
         """Kind → ref of the pointer; what a lane decides by is the activation in its journal, not this."""
         self.caught_up = False
@@ -83,6 +90,18 @@ class Artifacts:
         if ref not in self._compiled:
             self._keep(ref, self._compilers[self._kinds[ref]](ref, self._data[ref]))
         return self._compiled[ref]
+
+    def of(self, kind: str) -> list[str]:
+        """Refs of the artifacts of a kind that are there whole, in the order in which they were published."""
+        return [ref for ref, one in self._kinds.items() if one == kind and ref in self._data]
+
+    def data(self, ref: str) -> bytes | None:
+        """Its bytes, as far as they are there."""
+        return self._data.get(ref)
+
+    def chunks(self, ref: str) -> int:
+        """In how many records it stands on the topic."""
+        return len(chunks(self._kinds[ref], ref, self._data[ref]))
 
     def _keep(self, ref: str, compiled: Any) -> None:
         self._compiled[ref] = compiled
@@ -128,7 +147,10 @@ class Artifacts:
         if ref in self._compiled:
             return
         if ref.partition("@")[0] in self._optional and ref not in self._data:
+            if ref in self._given_up:
+                return
             if not await self.known(ref, MODEL_WAIT_S):
+                self._given_up.add(ref)
                 log.warning("%s was activated but is not on %s: messages go out without it", ref, self._place.topic)
                 return
         elif not await self.known(ref, WAIT_S):
