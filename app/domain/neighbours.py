@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -126,7 +126,7 @@ class Model:
         """Product ids of an item, the most wanted first."""
         starts = self._id_starts
         span = range(self._members[item], self._members[item + 1])
-        return [bytes(self._ids[starts[n] : starts[n + 1]]).decode() for n in span]
+        return [bytes(self._ids[starts[n] : starts[n + 1]]).decode("utf-8", "replace") for n in span]
 
     def category(self, item: int) -> str:
         number = self._category[item]
@@ -138,9 +138,13 @@ class Model:
 
     def near(self, kind: str, item: int) -> list[tuple[int, float]]:
         """(item, similarity) of its neighbours, the nearest first."""
+        return [(one, weight / FULL) for one, weight in self.pairs(kind, item)]
+
+    def pairs(self, kind: str, item: int) -> Iterator[tuple[int, int]]:
+        """The same with similarities as they are kept, 0 to FULL."""
         starts, items, weights = self._near[kind]
         begin, end = starts[item], starts[item + 1]
-        return [(one, weight / FULL) for one, weight in zip(items[begin:end].tolist(), weights[begin:end].tolist(), strict=True)]
+        return zip(items[begin:end].tolist(), weights[begin:end].tolist(), strict=True)
 
     def popular(self, category: str | None = None) -> list[int]:
         """Items, the most popular first: of everything, or of a category."""
@@ -183,7 +187,7 @@ def encode(
     names = sorted({one.category for one in items if one.category})[:MAX_CATEGORIES]
     numbers = {name: number for number, name in enumerate(names)}
     category = [numbers.get(one.category, NO_CATEGORY) for one in items]
-    ids = [product.encode() for one in items for product in one.products]
+    ids = [product.encode("utf-8", "replace") for one in items for product in one.products]
     keyed = sorted((fingerprint(product), number) for number, one in enumerate(items) for product in one.products)
     lists: list[list[int]] = [[] for _ in names]
     for item in popular:

@@ -15,7 +15,7 @@ from app.domain.catalogue import Item, Items, in_stock
 from app.domain.days import HOUR_MS
 from app.domain.fingerprint import fingerprint
 from app.domain.liking import BOUGHT, VIEWED, Liking, Weights
-from app.domain.neighbours import COLLABORATIVE, CONTENT, TOGETHER, Model
+from app.domain.neighbours import COLLABORATIVE, CONTENT, FULL, TOGETHER, Model
 
 SIMILAR, COMPLEMENTS, UPGRADES, EXPANSION = "similar", "complements", "upgrades", "expansion"
 USES = (SIMILAR, COMPLEMENTS, UPGRADES, EXPANSION)
@@ -59,7 +59,7 @@ class Recommendations(Struct, frozen=True):
     refresh: int = HOUR_MS
     """How often the recommender learns anew (A-162), by the journal's time; 0s: never, models are published by hand."""
     weights: Weights = Weights()
-    """How much of an interest each thing shows that she did."""
+    """How much of an interest each thing shows that people did: in what is popular, and in what her recommendations start from."""
     uses: Mapping[str, Use] = {}
     """What single messages recommend; the others what is similar to what she likes."""
 
@@ -207,17 +207,19 @@ class _Picking:
     def _scores(self, kind: str, seeds: Mapping[int, float]) -> dict[int, float]:
         """Item → mean similarity to the seeds by their weights, 0–1; without what must not be shown."""
         found: dict[int, float] = {}
-        total, out, near = sum(seeds.values()), self._out, self._model.near
+        total, get, pairs = FULL * sum(seeds.values()), found.get, self._model.pairs
         for seed, weight in seeds.items():
             share = weight / total
-            for item, similarity in near(kind, seed):
-                if item not in out:
-                    found[item] = found.get(item, 0.0) + share * similarity
+            for item, similarity in pairs(kind, seed):
+                found[item] = get(item, 0.0) + share * similarity
+        for item in self._out:
+            found.pop(item, None)
         return found
 
     @staticmethod
     def _best(scores: Mapping[int, float]) -> list[int]:
-        return sorted(scores, key=lambda item: (-scores[item], item))
+        """Of equal ones that which came first: the nearer to what the message is about, then to her newest liking."""
+        return sorted(scores, key=scores.__getitem__, reverse=True)
 
     def _categories(self, seeds: Mapping[int, float] | None = None) -> list[str]:
         """Of the seeds, by their weight."""

@@ -247,6 +247,7 @@ DEFAULTS = {
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,
+    (("recommendations", "use"), "n"): "as above",
     (("scores",), "mandatory"): ", ".join(Scoring().mandatory),
     (("scores",), "points"): ", ".join(f"{kind} = {worth:g}" for kind, worth in Scoring().points),
     (("scores",), "elements"): ", ".join(f"{part} = {worth:g}" for part, worth in Scoring().elements),
