@@ -10,7 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 from app.__main__ import kairos
+from app.agents.simulator import simulator
+from app.domain.fingerprint import fingerprint
+from app.domain.liking import BOUGHT, VIEWED
+from app.domain.message import recommends
 from app.domain.recommended import RECOMMENDATIONS
+from app.edges.events_file import milliseconds
+from app.engine.program import Output
+from app.events import Plan, plans
+from app.policy.pack import build, compile_artifact
+from app.settings import Settings
 
 PACK = """\
 name = "picks"
@@ -167,3 +176,45 @@ def test_a_model_that_is_none_and_one_without_a_catalogue_are_wrong_use(story: S
     assert runner.invoke(kairos, both, standalone_mode=True).exit_code == 2
     alone = ["simulate", str(events), "--recommendations", str(story.folder / "model")]
     assert runner.invoke(kairos, alone, standalone_mode=True).exit_code == 2
+
+
+# --- what a plan tells of her taste -------------------------------------------------------------------------------------------------
+
+
+def planned(pack: str, *lines: dict[str, Any]) -> list[Plan]:
+    """The plans of a file's events under a pack."""
+    found: list[Plan] = []
+
+    def on_output(topic: str, output: Output) -> None:
+        if topic == "message_plans":
+            found.append(plans.decode(output.value))
+
+    ref, data = build(pack)
+    simulation = simulator((ref, data), Settings(), on_output, frozenset({"consent", "address"}))
+    for line in lines:
+        at = milliseconds(line["timestamp"]) or 0
+        if line is lines[0]:
+            simulation.activate(at, ref)
+        simulation.feed(at, line["customer_id"].encode(), json.dumps(line).encode())
+    simulation.run_until((milliseconds(lines[-1]["timestamp"]) or 0) + 86_400_000)
+    return found
+
+
+def view(number: int, product: str, category: str, at: str) -> dict[str, Any]:
+    told = {"product_id": product, "product_name": product.title(), "category": category, "dwell_seconds": 42}
+    return {"event_id": f"v{number}", "event_type": "product_view", "timestamp": at, "customer_id": "ada", "properties": told}
+
+
+def test_a_plan_tells_what_she_did_newest_first_and_nothing_of_what_is_private(story: Story) -> None:
+    # A-156, A-261
+    views = [view(1, "tent", "camping", "2026-03-09T10:00:00Z"), view(2, "test", "Pregnancy tests", "2026-03-09T11:00:00Z")]
+    [plan] = planned(str(story.folder / "picks.toml"), *views, BOUGHT_SHOES)
+    at = milliseconds("2026-03-10T10:00:00Z"), milliseconds("2026-03-09T10:00:00Z")
+    assert [tuple(one) for one in plan.taste] == [(fingerprint("shoe"), BOUGHT, at[0]), (fingerprint("tent"), VIEWED, at[1])]
+
+
+def test_a_message_that_asks_for_no_recommendations_carries_none() -> None:
+    found = planned("s1", view(1, "tent", "camping", "2026-03-09T10:00:00Z"))
+    told = {one.message: one.taste for one in found}
+    silent = [name for name in told if not recommends(compile_artifact(*build("s1")).messages[name])]
+    assert found and all(told[name] == [] for name in silent)

@@ -114,23 +114,26 @@ def content(columns: Sequence[Column], k: int, images: Mapping[int, int] | None 
 
 
 def _with_images(lists: Lists, images: Mapping[int, int], k: int) -> Lists:
-    """2/3 text, 1/3 picture, for items that have one; a picture twice over is found by its hash at once."""
-    by_hash: dict[int, list[int]] = {}
-    for item, told in images.items():
-        by_hash.setdefault(told, []).append(item)
+    """2/3 text, 1/3 picture, for items that have one; pictures of at most NEAR_IMAGES different bits of 64 are alike."""
+    numpy, _ = libraries()
+    ones = numpy.array([bin(n).count("1") for n in range(1 << 16)], dtype=numpy.uint8)
+    owners = numpy.array(list(images), dtype=numpy.int64)
+    hashes = numpy.array(list(images.values()), dtype=numpy.uint64)
+    shifts = numpy.array([0, 16, 32, 48], dtype=numpy.uint64)
     mixed: Lists = []
     for item, near in enumerate(lists):
         own = images.get(item)
         if own is None:
             mixed.append(near)
             continue
+        differ = hashes ^ numpy.uint64(own)
+        apart = ones[(differ[:, None] >> shifts) & numpy.uint64(0xFFFF)].sum(axis=1)
+        alike = numpy.flatnonzero(apart <= NEAR_IMAGES)
         scores = {other: 2 / 3 * weight for other, weight in near}
-        for other in [*scores, *by_hash[own][: k + 1]]:
-            if other != item and (theirs := images.get(other)) is not None:
-                apart = (own ^ theirs).bit_count()
-                if apart <= NEAR_IMAGES:
-                    scores[other] = min(1.0, scores.get(other, 0.0) + (1 - apart / NEAR_IMAGES) / 3)
-        mixed.append(sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:k])
+        for other, bits in zip(owners[alike].tolist(), apart[alike].tolist(), strict=True):
+            if other != item:
+                scores[other] = min(1.0, scores.get(other, 0.0) + (1 - bits / NEAR_IMAGES) / 3)
+        mixed.append(sorted(((other, weight) for other, weight in scores.items() if weight > 0), key=lambda one: (-one[1], one[0]))[:k])
     return mixed
 
 

@@ -26,25 +26,28 @@ def hers(see: See) -> list[Liking]:
     Nothing of categories that no pack may infer from (A-261); of what was bought only the renderer can tell the category.
     """
     person = see.person
-    bought = [(key, BOUGHT, order.at) for order in see.orders.open.values() for key in order.lines] if person.profile.orders else []
-    others: list[Liking] = []
+    told: list[Liking] = []
+    if person.profile.orders:
+        told += [(key, BOUGHT, order.at) for order in see.orders.open.values() for key in order.lines]
     for one in person.profile.recent:
-        category = recent.told(one).category
-        if one.product.product_id and (category is None or sensitive.category(see.pack.sensitive, category) is None):
-            others.append((fingerprint(one.product.product_id), VIEWED, one.at))
+        if one.product.product_id and not _private(see, recent.told(one).category):
+            told.append((fingerprint(one.product.product_id), VIEWED, one.at))
     for other in person.windows.open:
         kind = BOUGHT if other.kind in PURCHASED else KINDS.get(other.kind)
         if kind is not None and kind != VIEWED:
-            for kept in window.lines(other):
-                category = kept.category
-                if kept.product.product_id and (not category or sensitive.category(see.pack.sensitive, category) is None):
-                    others.append((fingerprint(kept.product.product_id), kind, other.event_at))
-    for entry in see.lookback.entries if person.windows.newest_cancel else ():
-        if entry.kind == "cart_add":
-            others += [(fingerprint(one.product_id), CARTED, entry.ts) for one in entry.products if one.product_id]
-    newest = [*_newest(bought, MAX_BOUGHT), *_newest(list(dict.fromkeys(others)), MAX_OTHERS)]
-    return sorted(newest, key=lambda one: (-one[2], one[0], one[1]))
+            lines = [kept for kept in window.lines(other) if kept.product.product_id and not _private(see, kept.category)]
+            told += [(fingerprint(kept.product.product_id), kind, other.event_at) for kept in lines]
+    if person.windows.newest_cancel:
+        carted = [(one, entry.ts) for entry in see.lookback.entries if entry.kind == "cart_add" for one in entry.products]
+        told += [(fingerprint(one.product_id), CARTED, at) for one, at in carted if one.product_id]
+    newest: dict[tuple[int, str], int] = {}
+    for key, kind, at in told:
+        newest[key, kind] = max(at, newest.get((key, kind), 0))
+    found = sorted([(key, kind, at) for (key, kind), at in newest.items()], key=lambda one: (-one[2], one[0], one[1]))
+    bought = [one for one in found if one[1] == BOUGHT][:MAX_BOUGHT]
+    others = [one for one in found if one[1] != BOUGHT][:MAX_OTHERS]
+    return sorted([*bought, *others], key=lambda one: (-one[2], one[0], one[1]))
 
 
-def _newest(found: list[Liking], most: int) -> list[Liking]:
-    return sorted(found, key=lambda one: (-one[2], one[0], one[1]))[:most]
+def _private(see: See, category: str | None) -> bool:
+    return bool(category) and sensitive.category(see.pack.sensitive, str(category)) is not None

@@ -91,6 +91,10 @@ class Artifacts:
             self._keep(ref, self._compilers[self._kinds[ref]](ref, self._data[ref]))
         return self._compiled[ref]
 
+    def at_hand(self, ref: str) -> Any | None:
+        """The compiled artifact, if it is compiled already."""
+        return self._compiled.get(ref)
+
     def of(self, kind: str) -> list[str]:
         """Refs of the artifacts of a kind that are there whole, in the order in which they were published."""
         return [ref for ref, one in self._kinds.items() if one == kind and ref in self._data]
