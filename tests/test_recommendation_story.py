@@ -181,7 +181,7 @@ def test_a_model_that_is_none_and_one_without_a_catalogue_are_wrong_use(story: S
 # --- what a plan tells of her taste -------------------------------------------------------------------------------------------------
 
 
-def planned(pack: str, *lines: dict[str, Any]) -> list[Plan]:
+def planned(pack: str, *lines: dict[str, Any], assume: frozenset[str] = frozenset({"consent", "address"})) -> list[Plan]:
     """The plans of a file's events under a pack."""
     found: list[Plan] = []
 
@@ -190,7 +190,7 @@ def planned(pack: str, *lines: dict[str, Any]) -> list[Plan]:
             found.append(plans.decode(output.value))
 
     ref, data = build(pack)
-    simulation = simulator((ref, data), Settings(), on_output, frozenset({"consent", "address"}))
+    simulation = simulator((ref, data), Settings(), on_output, assume)
     for line in lines:
         at = milliseconds(line["timestamp"]) or 0
         if line is lines[0]:
@@ -218,3 +218,12 @@ def test_a_message_that_asks_for_no_recommendations_carries_none() -> None:
     told = {one.message: one.taste for one in found}
     silent = [name for name in told if not recommends(compile_artifact(*build("s1")).messages[name])]
     assert found and all(told[name] == [] for name in silent)
+
+
+def test_of_who_does_not_want_to_be_known_a_plan_tells_no_taste(story: Story) -> None:
+    text = PACK.replace('wait = "1h"', 'wait = "1h"\nneeds = ["email"]')
+    (story.folder / "open.toml").write_text(text)
+    consent = {"event_id": "y", "event_type": "consent_give", "timestamp": "2026-03-01T10:00:00Z", "customer_id": "ada"}
+    asked = [{**consent, "properties": {"purposes": purposes}} for purposes in (["email"], ["email", "personalise"])]
+    told = [planned(str(story.folder / "open.toml"), one, BOUGHT_SHOES, assume=frozenset({"address"}))[0].taste for one in asked]
+    assert told[0] == [] and len(told[1]) == 1

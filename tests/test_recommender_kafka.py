@@ -21,7 +21,10 @@ from app.domain.fingerprint import fingerprint
 from app.domain.neighbours import COLLABORATIVE, Model
 from app.domain.recommended import RECOMMENDATIONS
 from app.edges import models
+from app.edges.feed_sources import of_cluster
 from app.edges.likings_file import from_journal
+from app.edges.metrics import Metrics
+from app.edges.topic_scan import scanner
 from app.engine.clock import wall_ms
 from app.engine.topics import create
 from app.settings import Settings
@@ -86,6 +89,27 @@ async def test_what_people_do_becomes_the_model_of_every_lane(cluster: Settings,
         assert isinstance(model, Model) and (model.people, model.products) == (12, 4)
         shoe = model.item(fingerprint("shoe"))
         assert shoe is not None and model.members(model.near(COLLABORATIVE, shoe)[0][0]) == ["socks"]
+
+        # Whom a feed is of: who consented to be known, and what she did.
+        for n in range(6):
+            key = f"c{n}".encode()
+            told = {"event_id": f"y{n}", "event_type": "consent_give", "customer_id": f"c{n}", "timestamp": events.iso(wall_ms())}
+            await producer.send_and_wait(
+                cluster.topic("customer_events"), orjson.dumps({**told, "properties": {"purposes": ["personalise"]}}), key
+            )
+        pack = core.artifacts.packs(core.artifacts.active["policy"])
+
+        async def likers() -> dict[str | None, int]:
+            async with scanner(cluster) as scan:
+                return {one.customer_id: len(one.likings) async for one in of_cluster(scan, pack)}
+
+        for _ in range(120):
+            if len(found_likers := await likers()) == 6:
+                break
+            await asyncio.sleep(0.5)
+        assert found_likers == {f"c{n}": 2 for n in range(6)}
+        [usable] = [one for one in Metrics(roles.workers).collect() if one.name == "kairos_recommendations_usable"]
+        assert usable.samples[0].value == 1.0
 
         # The journal says the same to the command; and what is published anew takes the oldest off.
         found = await from_journal(cluster)

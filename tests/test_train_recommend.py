@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from app.__main__ import kairos
 from app.agents import similarity
-from app.agents.recommender_program import MAX_LIKINGS, RecommenderProgram, Tastes, after
+from app.agents.recommender_program import MAX_LIKINGS, RecommenderProgram, Tastes, after, likings
 from app.agents.table import Liked, NothingToLearn, log_of, table
 from app.domain.catalogue import Item
 from app.domain.liking import BOUGHT, CARTED, REVIEWED, VIEWED, WISHED, Weights
@@ -31,7 +31,7 @@ from tests.mails import Arrived
 from tests.shop import MONDAY
 
 DAY = 86_400_000
-GOOGLE = Path("/work/shared/data/google-merchandise-store.dev.jsonl.gz")
+GOOGLE = Path(__file__).parent.parent.parent / "shared" / "data" / "google-merchandise-store.dev.jsonl.gz"
 
 
 def known(*names: str) -> dict[str, Item]:
@@ -258,6 +258,38 @@ def test_the_program_keeps_rows_and_who_became_whom() -> None:
     assert program.load(b"p1", [body]) == row and program.dump(row, row) == []
     with pytest.raises(Refused):
         program.read(Arrived(b"x"))
+
+
+def said(kind: str, at: int) -> Event:
+    return Event(at, f"e{at}", kind, at, "p1", properties={"purposes": ["track"]})
+
+
+def test_nothing_is_kept_of_who_does_not_want_to_be_tracked() -> None:
+    row = after(Tastes(), view("a", 5))
+    gone = after(row, said("consent_withdraw", 10))
+    assert gone.likings == () and after(gone, view("b", 11)).likings == ()
+    assert after(gone, said("consent_give", 10)) is gone and after(gone, said("consent_give", 9)) is gone
+    back = after(after(gone, said("consent_give", 12)), view("b", 13))
+    assert [one.product_id for one in likings("p1", back, False)] == ["b"]
+    assert list(likings("p1", row, False)) == [] and len(list(likings("p1", row, True))) == 1  # silence, by the pack's rule
+
+
+def test_nothing_of_a_file_is_learned_from_who_does_not_want_to_be_tracked(tmp_path: Path) -> None:
+    lines = [
+        {"event_id": f"e{n}", "event_type": kind, "customer_id": who, "timestamp": "2026-03-01T10:00:00Z", "properties": told}
+        for n, (who, kind, told) in enumerate(
+            [
+                ("ann", "product_view", {"product_id": "a"}),
+                ("bob", "product_view", {"product_id": "a"}),
+                ("bob", "consent_withdraw", {"purposes": ["track"]}),
+            ]
+        )
+    ]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = from_file(tmp_path / "events.jsonl")
+    found.settle(True)
+    learned = table(found.log, found.known, Weights())
+    assert learned.active == 1
 
 
 def test_a_machine_likes_nothing() -> None:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from app import events
 from app.agents.table import Liked
-from app.domain import liking
+from app.domain import consent, liking
 from app.domain.liking import KINDS
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
@@ -30,6 +30,7 @@ from app.flow import Stage
 MAX_LIKINGS = 50
 """Products of one person, the newest: what somebody liked long ago says little of what goes together today."""
 MAX_ID = 200
+HEARD = frozenset((*KINDS, "consent_give", "consent_withdraw"))
 
 
 class Liking(Struct, frozen=True, array_like=True):
@@ -41,10 +42,15 @@ class Liking(Struct, frozen=True, array_like=True):
 
 
 class Tastes(Struct, frozen=True, array_like=True):
-    """The row. `likings`: of each product and kind the newest, oldest first; `into`: whom she has become."""
+    """The row. `likings`: of each product and kind the newest, oldest first; `into`: whom she has become.
+
+    `track`: her last word on being tracked, at `track_at` (ms); after a no nothing of hers is kept.
+    """
 
     likings: tuple[Liking, ...] = ()
     into: str = ""
+    track: bool | None = None
+    track_at: int = 0
 
 
 EMPTY = Tastes()
@@ -52,6 +58,13 @@ EMPTY = Tastes()
 
 def after(tastes: Tastes, event: Event) -> Tastes:
     """With what the event shows; a repeat moves to the end."""
+    said = consent.on_track(event.event_type, event.properties)
+    if said is not None:
+        if event.ts < tastes.track_at or (event.ts == tastes.track_at and said):
+            return tastes  # a late record does not undo a later word; at one instant a no wins
+        return replace(tastes, track=said, track_at=event.ts, likings=tastes.likings if said else ())
+    if tastes.track is False:
+        return tastes
     told = list(liking.of_event(event.event_type, event.properties))
     if not told:
         return tastes
@@ -65,8 +78,10 @@ def after(tastes: Tastes, event: Event) -> Tastes:
     return tastes if tuple(kept) == tastes.likings else replace(tastes, likings=tuple(kept))
 
 
-def likings(person_id: str, tastes: Tastes) -> Iterator[Liked]:
-    """What a row says, as it is learned from."""
+def likings(person_id: str, tastes: Tastes, silence_tracks: bool) -> Iterator[Liked]:
+    """What a row says, as it is learned from. `silence_tracks`: whether who has said nothing of `track` may be kept."""
+    if not (tastes.track or (tastes.track is None and silence_tracks)):
+        return iter(())
     return (Liked(person_id, one.product_id, one.kind, one.at) for one in tastes.likings)
 
 
@@ -88,7 +103,7 @@ class RecommenderProgram:
             raise Refused("undecodable", [{"path": "", "message": str(error)}]) from error
         if isinstance(record, Event):
             # A machine's events would make everything like everything.
-            return (record.person_id.encode(), record) if record.event_type in KINDS and not record.bot else (None, None)
+            return (record.person_id.encode(), record) if record.event_type in HEARD and not record.bot else (None, None)
         return (record.person_id.encode(), record) if isinstance(record, MergeOut | Unlink) else (None, None)
 
     def now(self, record: Any, marks: Marks) -> int:

@@ -20,9 +20,9 @@ from app.agents import similarity, table
 from app.agents.kinds import encode_model
 from app.agents.recommender_program import Tastes, likings
 from app.agents.table import Log, NothingToLearn, NotInstalled
+from app.domain import consent
 from app.domain.catalogue import Item
 from app.domain.neighbours import Model
-from app.domain.recommendation import Recommendations
 from app.domain.recommended import RECOMMENDATIONS
 from app.domain.trigger import Pack
 from app.engine import artifacts
@@ -66,10 +66,10 @@ class Refresh:
             await asyncio.sleep(LOOK_S)
             if not self.is_leader():
                 continue
-            said, now = self.said(), self.now()
-            if said is None or not said.refresh or now - self._last() < said.refresh:
+            pack, now = self.pack(), self.now()
+            if pack is None or not pack.recommendations.refresh or now - self._last() < pack.recommendations.refresh:
                 continue
-            if await self.learn(said, now):
+            if await self.learn(pack, now):
                 self.learned_at = now
 
     def is_leader(self) -> bool:
@@ -80,14 +80,14 @@ class Refresh:
         mine = worker.is_ready() and any(tp.topic == place for tp in worker.app.consumer.positions)
         return bool(mine and follower is not None and follower.caught_up and worker.artifacts.caught_up)
 
-    def said(self) -> Recommendations | None:
-        """What the active pack says; None before there is one."""
+    def pack(self) -> Pack | None:
+        """The active one; None before there is one."""
         known: Artifacts = self._worker.artifacts
         ref = known.active.get(POLICY)
         if ref is None:
             return None
         pack: Pack = known.packs(ref)
-        return pack.recommendations
+        return pack
 
     def now(self) -> int:
         return int(self._worker.time_map(wall_ms()))
@@ -99,10 +99,10 @@ class Refresh:
         model = None if ref is None or known.data(ref) is None else known.packs(ref)
         return max(self.learned_at, model.as_of if isinstance(model, Model) else 0)
 
-    async def learn(self, said: Recommendations, now: int) -> bool:
+    async def learn(self, pack: Pack, now: int) -> bool:
         """Whether it is done for this time; an outage of the broker is tried again at once."""
         try:
-            data = await _in_thread(self._learned, said)
+            data = await _in_thread(self._learned, pack)
             ref, data = encode_model(data, self._worker.settings.model_mb)
         except (NothingToLearn, NotInstalled, ValueError, RuntimeError) as error:
             if str(error) != self._said:  # said once, not hourly
@@ -126,7 +126,8 @@ class Refresh:
         log.info("recommendations learned: %s, %d bytes", ref, len(data))
         return True
 
-    def _learned(self, said: Recommendations) -> bytes:
+    def _learned(self, pack: Pack) -> bytes:
+        said, silence_tracks = pack.recommendations, consent.silence_tracks(pack)
         catalogue = self._catalogue()
         if not catalogue:
             raise NothingToLearn("there is no catalogue, so that nothing could be shown")
@@ -135,7 +136,7 @@ class Refresh:
         for person_id, tastes in self._tastes():
             if tastes.into:
                 into[person_id] = tastes.into
-            for one in likings(person_id, tastes):
+            for one in likings(person_id, tastes, silence_tracks):
                 if one.product_id in catalogue:
                     learned.add(one)
         learned.join(into)
@@ -151,14 +152,14 @@ class Refresh:
         return {} if follower is None else {item.product_id: item for _, value in follower.items() for item in (_item(value),)}
 
 
-async def _in_thread(work: Callable[[Recommendations], bytes], said: Recommendations) -> bytes:
+async def _in_thread(work: Callable[[Pack], bytes], pack: Pack) -> bytes:
     """In a thread that no stop waits for: what it has not finished is learned after the next start."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes] = loop.create_future()
 
     def run() -> None:
         try:
-            found = work(said)
+            found = work(pack)
         except BaseException as error:
             _tell(loop, done, done.set_exception, error)
         else:

@@ -6,7 +6,7 @@ numpy and scipy (extra `models`) are imported when something is to be learned: n
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -80,6 +80,16 @@ class Log:
         self.product.append(self.products.setdefault(one.product_id, len(self.products)))
         self.kind.append(self.kinds.setdefault(one.kind, len(self.kinds)))
         self.at.append(one.at)
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Takes out all that these people did."""
+        if not names:
+            return
+        out = {self.people[name] for name in names}
+        keep = [place for place, number in enumerate(self.person) if number not in out]
+        for field in ("person", "product", "kind", "at"):
+            told = getattr(self, field)
+            setattr(self, field, array(told.typecode, [told[place] for place in keep]))
 
     def join(self, into: Mapping[str, str]) -> None:
         """Makes one person of who has become one: person → whom she has become."""

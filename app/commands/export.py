@@ -17,6 +17,7 @@ from app.commands.asked import INPUT, OUTPUT
 from app.commands.outcome import No, Outage, WrongUse
 from app.commands.policy.chosen import ACTIVE, chosen
 from app.domain.catalogue import Item
+from app.domain.consent import silence_tracks
 from app.domain.neighbours import BadModel, Model, decode
 from app.domain.trigger import Pack
 from app.edges import models
@@ -79,7 +80,9 @@ def _of_file(events: Path, products: Path, model_file: Path, pack: Pack, setting
     except (BadModel, ValueError) as error:
         raise WrongUse(f"{model_file}: {error}") from error
     items = catalogue_of(products)
-    return fed(of_file(from_file(events, items)), model, items.get, pack, n)
+    found = from_file(events, items)
+    found.settle(silence_tracks(pack))
+    return fed(of_file(found), model, items.get, pack, n)
 
 
 async def _of_cluster(settings: Settings, pack: Pack, n: int) -> list[Fed]:

@@ -16,6 +16,7 @@ from app.commands.asked import INPUT, OUTPUT, write
 from app.commands.instant import Instant
 from app.commands.outcome import No, Outage, WrongUse
 from app.commands.policy.chosen import ACTIVE, chosen
+from app.domain.consent import silence_tracks
 from app.domain.neighbours import decode
 from app.domain.recommendation import Recommendations
 from app.edges import models, trial
@@ -64,9 +65,11 @@ def recommend(
     The model is judged on a part that it has not seen, and then learned from all. The same input gives the same bytes.
     """
     settings = load()
-    said = chosen(policy or (ACTIVE if source == JOURNAL else settings.policy), settings).pack.recommendations
+    pack = chosen(policy or (ACTIVE if source == JOURNAL else settings.policy), settings).pack
+    said = pack.recommendations
     try:
         found = _read(source, products, settings)
+        found.settle(silence_tracks(pack))
         report, data = _learned(found, said, method, until, images, settings)
         ref, data = encode_model(data, settings.model_mb)
     except NotInstalled as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import recent, sensitive, window
+from app.domain import consent, recent, sensitive, window
 from app.domain.fingerprint import fingerprint
 from app.domain.liking import BOUGHT, CARTED, KINDS, VIEWED, Liking
 from app.domain.scope import PURCHASED
@@ -23,9 +23,12 @@ MAX_OTHERS = 40
 def hers(see: See) -> list[Liking]:
     """What a plan tells of it, newest first: purchases of the orders that are kept, last views, what lies in cart and wishlist.
 
-    Nothing of categories that no pack may infer from (A-261); of what was bought only the renderer can tell the category.
+    Nothing of who has not consented to be known (`personalise`), nor of categories that no pack may infer from (A-261);
+    of what was bought only the renderer can tell the category.
     """
     person = see.person
+    if not consent.permits(person.profile, "personalise", see):
+        return []
     told: list[Liking] = []
     if person.profile.orders:
         told += [(key, BOUGHT, order.at) for order in see.orders.open.values() for key in order.lines]

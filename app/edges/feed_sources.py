@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from app.agents.recommender_program import Tastes
+from app.agents.recommender_program import Tastes, likings
+from app.domain import consent
 from app.domain.catalogue import Item
 from app.domain.trigger import Pack
 from app.edges.feed import Liker, liked
@@ -44,7 +45,7 @@ async def catalogue(scan: Scanner) -> dict[str, Item]:
 
 async def of_cluster(scan: Scanner, pack: Pack) -> AsyncIterator[Liker]:
     """Everybody of whom there is a profile and who lets it be used for this, partition by partition. Raises `ScanFailed`."""
-    topic = TABLES["tastes"].changelog
+    topic, silence_tracks = TABLES["tastes"].changelog, consent.silence_tracks(pack)
     stubs: dict[str, list[Tastes]] = {}
     for partition in range(scan.partitions(topic)):
         for _, tastes in (await _rows(scan, topic, partition)).items():
@@ -55,7 +56,8 @@ async def of_cluster(scan: Scanner, pack: Pack) -> AsyncIterator[Liker]:
         known = await _profiles(scan, partition, pack)
         for person_id in sorted(known):
             mine = [rows[person_id]] if person_id in rows else []
-            told = [(one.product_id, one.kind, one.at) for tastes in (*mine, *stubs.get(person_id, ())) for one in tastes.likings]
+            both = [one for tastes in (*mine, *stubs.get(person_id, ())) for one in likings(person_id, tastes, silence_tracks)]
+            told = [(one.product_id, one.kind, one.at) for one in both]
             yield Liker(person_id, known[person_id], liked(told))
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app import events
 from app.agents.table import Liked, Log
-from app.domain import liking, money
+from app.domain import consent, liking, money
 from app.domain.catalogue import Item
 from app.domain.interest import categories
 from app.edges.catalogue_items import decode
@@ -31,6 +31,8 @@ class Likings:
         self.log = Log()
         self.catalogue = catalogue or {}
         self.told: dict[str, Item] = {}
+        self.track: dict[str, bool] = {}
+        """Person → her last word on being tracked."""
         self.into: dict[str, str] = {}
         """Person → whom she has become."""
 
@@ -41,12 +43,19 @@ class Likings:
 
     def take(self, person: str, event_type: str, at: int, properties: dict[str, Any]) -> None:
         """An event; one that shows no interest in a product, or in one that the catalogue does not have, changes nothing."""
+        if (said := consent.on_track(event_type, properties)) is not None:
+            self.track[person] = said
         for kind, one in liking.of_event(event_type, properties):
             if self.catalogue and one.product_id not in self.catalogue:
                 continue
             self.log.add(Liked(person, one.product_id, kind, at))
             if not self.catalogue:
                 self._learn(one.product_id, one.group_id, one.name, properties)
+
+    def settle(self, silence_tracks: bool) -> None:
+        """At the end: nothing is learned from who does not want to be tracked. `silence_tracks`: what having said nothing means."""
+        self.log.leave_out({name for name in self.log.people if not self.track.get(name, silence_tracks)})
+        self.log.join(self.into)
 
     def _learn(self, product_id: str, group_id: str, name: str, properties: dict[str, Any]) -> None:
         """The first word on each thing stays: an order's repeat is poorer than the view."""
@@ -104,7 +113,6 @@ async def from_journal(settings: Settings, on_progress: Callable[[int, int], Non
                 found.into[one.person_id] = one.into
             elif isinstance(one, Unlink):
                 found.into.pop(one.person_id, None)
-    found.log.join(found.into)
     return found
 
 
