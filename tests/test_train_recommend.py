@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import math
 from collections import Counter, defaultdict
@@ -19,7 +20,7 @@ from app.agents.recommender_program import MAX_LIKINGS, RecommenderProgram, Tast
 from app.agents.table import Liked, NothingToLearn, log_of, table
 from app.domain.catalogue import Item
 from app.domain.liking import BOUGHT, CARTED, REVIEWED, VIEWED, WISHED, Weights
-from app.domain.neighbours import CONTENT, TOGETHER, decode
+from app.domain.neighbours import COLLABORATIVE, CONTENT, TOGETHER, decode
 from app.domain.recommendation import Recommendations
 from app.edges.likings_file import from_file
 from app.edges.rankers import Als, Cosine, Ease, Popularity
@@ -368,6 +369,11 @@ def test_one_method_by_name_and_wrong_use(shop: Path) -> None:
     events = shop / "events.jsonl"
     code, output = run("train", "recommend", "--from", events, "--model", "cosine", "--train-until", "2026-03-10")
     assert code == 0 and "the first new item" in output and "model: cosine" in output
+    code, output = run("train", "recommend", "--from", events, "--model", "popularity", "--out", shop / "popular")
+    assert code == 0 and decode((shop / "popular").read_bytes()).near(COLLABORATIVE, 0) == []
+    if importlib.util.find_spec("torch") is None:
+        code, output = run("train", "recommend", "--from", events, "--model", "ncf")
+        assert code == 2 and "pip install torch" in output
     assert run("train", "recommend", "--from", shop / "nowhere")[0] == 2
     (shop / "empty.jsonl").write_text("")
     assert run("train", "recommend", "--from", shop / "empty.jsonl")[0] == 1

@@ -29,6 +29,7 @@ from app.edges.rankers import NAMES, Popularity, Ranker, every
 from app.edges.topic_scan import ScanFailed
 from app.edges.trial import Trial
 from app.edges.trial_page import Report, html, lines, told
+from app.policy.phrases import duration
 from app.settings import Settings, load
 
 JOURNAL = "journal"
@@ -91,6 +92,8 @@ def recommend(
         except (KafkaError, OSError, ScanFailed) as error:
             raise Outage(f"broker {settings.broker}: {error}") from error
         click.echo(f"{ref} is published; the workers make it active", err=as_json)
+        if said.refresh:
+            click.echo(f'an insight worker learns anew each {duration(said.refresh)} and replaces it; refresh = "0s" keeps it', err=True)
 
 
 def _read(source: str, products: Path | None, settings: Settings) -> Likings:
