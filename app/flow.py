@@ -44,6 +44,7 @@ class Stage(IntEnum):
     ANALYST = 8
     READER = 9
     WATCHER = 10
+    RECOMMENDER = 11
 
 
 class Topic(Struct, frozen=True):
@@ -90,7 +91,8 @@ class Agent(Struct, frozen=True):
 
 
 class Followed(Struct, frozen=True):
-    """A compacted topic that every worker of a role follows whole, by a plain consumer, into one local store: its newest value by key."""
+    """A compacted topic, or a table's changelog, that every worker of a role follows whole, by a plain consumer, into one local store: its
+    newest value by key."""
 
     topic: str
     role: str
@@ -142,7 +144,7 @@ TOPICS: dict[str, Topic] = {
             "control",
             "none",
             "intake's progress, activations, operator's commands",
-            ("intake", "policy publish", "policy rollback", "analyst"),
+            ("intake", "policy publish", "policy rollback", "analyst", "recommender", "train recommend"),
             ("clock",),
             _kept(7, message_timestamp_type="LogAppendTime"),
             partitions=1,
@@ -152,7 +154,7 @@ TOPICS: dict[str, Topic] = {
             "person id",
             "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
             ("intake", "clock", *LANE_AGENTS, "renderer", "product_watcher", "replay"),
-            (*LANE_AGENTS, "explain", "preview", "digest"),
+            (*LANE_AGENTS, "recommender", "explain", "preview", "digest", "train recommend"),
             _kept(35),
         ),
         Topic(
@@ -182,9 +184,9 @@ TOPICS: dict[str, Topic] = {
         Topic(
             "artifacts",
             "name@hash",
-            "packs with their templates, figures of everybody; which one of a kind is active",
-            ("policy publish", "policy rollback", "clock", "analyst"),
-            ("every worker", "policy list", "population", "explain", "preview"),
+            "packs with their templates, figures of everybody, models; which one of a kind is active",
+            ("policy publish", "policy rollback", "clock", "analyst", "recommender", "train recommend"),
+            ("every worker", "policy list", "population", "explain", "preview", "export recommendations"),
             _compacted(),
             partitions=1,
         ),
@@ -236,6 +238,7 @@ TOPICS: dict[str, Topic] = {
                 "analyst",
                 "decision_reader",
                 "send_reader",
+                "recommender",
                 "replay",
             ),
             ("replay",),
@@ -306,8 +309,17 @@ TABLES: dict[str, Table] = {
             ("send_reader",),
             SENDS_DAYS,
         ),
+        Table(
+            "tastes",
+            "what each person did with products lately, to learn recommendations from; every insight worker follows all of it",
+            b"t",
+            {"p": "her newest 50 likings; whom she has become"},
+            ("recommender",),
+        ),
     )
 }
+
+CHANGELOGS = {table.changelog: table for table in TABLES.values()}
 
 AGENTS: dict[str, Agent] = {
     agent.name: agent
@@ -380,19 +392,28 @@ AGENTS: dict[str, Agent] = {
         ),
         Agent("decision_reader", "keeps what was decided, to be asked for", "decisions", "decided", (), ("dead_letters",)),
         Agent("send_reader", "keeps the messages, to be asked for", "message_sends", "sent", (), ("dead_letters",)),
+        Agent(
+            "recommender",
+            "what goes with what: keeps what each person likes, and learns from everybody's, each hour, what messages recommend",
+            "journal",
+            "tastes",
+            (),
+            ("artifacts", "control", "dead_letters"),
+        ),
     )
 }
 
 FOLLOWED: tuple[Followed, ...] = (
     Followed("profiles", "insight", "the reader answers with the whole of a person, whosever partition she is in"),
     Followed("products", "core", "a message shows products as they stand when it is written, whosever partition they are in", True),
+    Followed("tastes-changelog", "insight", "recommendations are learned from everybody's tastes, whosever partition they are in"),
 )
 
 ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock", "product_watcher")),
-        Role("insight", "what all of it adds up to, and what became of whom", ("analyst", "decision_reader", "send_reader")),
+        Role("insight", "what all of it adds up to, and what became of whom", ("analyst", "decision_reader", "send_reader", "recommender")),
     )
 }
 

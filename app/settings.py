@@ -55,6 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Records a worker may bury as our own defects before it stops."""
     bot_events_per_hour: int = 5_000
     """An identifier above this is flagged `bot`."""
+    model_mb: int = 256
+    """A model of recommendations above it is neither published nor used, in MB."""
     failpoint: str = ""
     """Tests only: `name:nth`, where the worker kills itself (engine/failpoints.py)."""
     security_protocol: str = "PLAINTEXT"
@@ -127,6 +129,8 @@ def _checked(values: dict[str, object]) -> Settings:
         raise BadSetting(str(error)) from error
     if not 1 <= settings.partitions <= 1024:
         raise BadSetting(f"KAIROS_PARTITIONS must be between 1 and 1024, not {settings.partitions}")
+    if not 1 <= settings.model_mb <= 16_384:
+        raise BadSetting(f"KAIROS_MODEL_MB must be between 1 and 16384, not {settings.model_mb}")
     if not 50 <= settings.tick_ms <= 60_000:
         raise BadSetting(f"KAIROS_TICK_MS must be between 50 and 60000, not {settings.tick_ms}")
     return settings

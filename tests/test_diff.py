@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from app.domain import trigger
 from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
+from app.domain.liking import Weights
 from app.domain.message import MessageSource
+from app.domain.recommendation import Recommendations, Use
 from app.domain.segments import Band, BandScheme, Predicate, Segment, Verdicts
 from app.domain.sensitive import Inference, Sensitive
 from app.domain.tiers import Tier, TierScheme
@@ -46,9 +48,9 @@ from tests.test_packs import DAY, GOOD, HOUR, build_text
 KINDS = (
     Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
-    Sensitive, Inference, Watching, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
+    Recommendations, Use, Weights, Sensitive, Inference, Watching, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
-PARTS = {"Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
+PARTS = {"Use", "Weights", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
 """Kinds that stand within others alone."""
 
 
@@ -105,6 +107,7 @@ def full() -> Pack:
             (Cap("week", "one", 4, 7 * DAY, "day", "engagement", (Level(5, 0.7, True), Level(1, 0.25)), ("first",), "sms"),),
             Arbitration(),
         ),
+        recommendations=Recommendations(uses={"referral": Use("referral", "complements", 4)}),
     )
 
 
@@ -210,6 +213,14 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             [cap] = pack.contact.caps
             steps = (changed(cap.steps[0], field), *cap.steps[1:]) if kind is Level else cap.steps
             return replace(pack, contact=replace(pack.contact, caps=(replace(cap, steps=steps) if kind is Level else changed(cap, field),)))
+        case "Recommendations":
+            return replace(pack, recommendations=changed(pack.recommendations, field))
+        case "Weights":
+            said = pack.recommendations
+            return replace(pack, recommendations=replace(said, weights=changed(said.weights, field)))
+        case "Use":
+            said = pack.recommendations
+            return replace(pack, recommendations=replace(said, uses={"referral": changed(said.uses["referral"], field)}))
         case "Sensitive":
             return replace(pack, sensitive=changed(pack.sensitive, field))
         case "Watching":

@@ -127,6 +127,7 @@ def test_stage_numbers_never_change() -> None:
         "ANALYST": 8,
         "READER": 9,
         "WATCHER": 10,
+        "RECOMMENDER": 11,
     }
 
 

@@ -115,7 +115,7 @@ def test_building_twice_gives_the_same_sources() -> None:
         ("{{ customer.frist_name }}", "undefined variable customer.frist_name"),
         ("{{ event.prodct_name }}", "undefined variable event.prodct_name"),
         ("{{ nobody.name }}", "unknown variable nobody"),
-        ("{{recommendations}}", "unknown variable recommendations"),
+        ("{% for p in recommendations %}{{ p.prize }}{% endfor %}", "unknown variable p.prize"),
         ("{{ profile.ordrs }}", "unknown variable profile.ordrs"),
         ("{{ window.products[0].prize }}", "unknown variable window.products"),
         ("{% for p in recent %}{{ p.prize }}{% endfor %}", "unknown variable p.prize"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.agents import churn_watcher, clock, intake, intent_scorer, product_watcher, profile_updater, renderer, segmenter, trigger_scheduler
 from app.agents.intake_program import IntakeProgram, place_on_broker
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
@@ -48,7 +48,7 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
             "catalog_changes": ProductWatcherProgram(pack, settings.partitions, at, home, counts),
         }
 
-    return Wiring(programs, [one.attach for one in AGENTS], COMPILERS, lambda: build(settings.policy), counts)
+    return Wiring(programs, [one.attach for one in AGENTS], compilers(settings.model_mb), lambda: build(settings.policy), counts)
 
 
 class Core(Worker):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from app.domain import neighbours
+from app.domain.neighbours import BadModel, Model
 from app.domain.population import Population
+from app.domain.recommended import RECOMMENDATIONS, Unusable
 from app.domain.trigger import Pack
 from app.engine.artifacts import POLICY, POPULATION, Compilers
 from app.policy.pack import compile_artifact, ref_of
+
+log = logging.getLogger("kairos.artifacts")
 
 _population = msgspec.json.Decoder(Population).decode
 
@@ -52,4 +59,34 @@ def _checked(ref: str, data: bytes) -> None:
         raise ValueError("the bytes on the topic are not those of this hash")
 
 
-COMPILERS: Compilers = {POLICY: compile_pack, POPULATION: compile_population}
+def encode_model(data: bytes, model_mb: int) -> tuple[str, bytes]:
+    """(ref, artifact) of a model's bytes. Raises ValueError above the limit: better the last one than none in any worker."""
+    if reason := too_large(data, model_mb):
+        raise ValueError(reason)
+    return ref_of(RECOMMENDATIONS, data), data
+
+
+def compile_model(model_mb: int, ref: str, data: bytes) -> Model | Unusable:
+    """The model of an artifact. One that cannot be used is said once, and messages go out without it: it is worth no standstill."""
+    try:
+        _checked(ref, data)
+        if reason := too_large(data, model_mb):
+            raise ValueError(reason)
+        return neighbours.decode(data)
+    except (ValueError, BadModel) as error:
+        log.error("%s is not used: %s", ref, error)
+        return Unusable(str(error))
+
+
+def too_large(data: bytes, model_mb: int) -> str:
+    """Why it is more than a worker takes; empty: it is not."""
+    size = len(data) / 1_000_000
+    return f"a model of {size:.1f} MB; KAIROS_MODEL_MB allows {model_mb}" if size > model_mb else ""
+
+
+def compilers(model_mb: int) -> Compilers:
+    """By kind; models up to so many MB."""
+    return {POLICY: compile_pack, POPULATION: compile_population, RECOMMENDATIONS: partial(compile_model, model_mb)}
+
+
+COMPILERS: Compilers = compilers(256)

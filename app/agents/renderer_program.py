@@ -10,11 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from app import events
-from app.domain import creative
+from app.domain import creative, still
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
+from app.domain.recommended import RECOMMENDATIONS, Shown, recommended
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render, render_short
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
@@ -31,7 +32,7 @@ TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 
 
 class RendererProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `items`: the catalogue as this worker knows it.
+    """`packs(ref)`: the compiled pack, or model, of an artifact already loaded. `items`: the catalogue as this worker knows it.
 
     `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
     pack and the catalogue, so a plan read twice gives the same bytes.
@@ -43,7 +44,7 @@ class RendererProgram:
 
     def __init__(
         self,
-        packs: Callable[[str], Pack],
+        packs: Callable[[str], Any],
         secret: str,
         public_url: str,
         items: Items = nothing,
@@ -65,10 +66,13 @@ class RendererProgram:
         return None
 
     def step(self, group: None, record: Plan, moment: Moment) -> tuple[None, list[Output]]:
-        pack = self._packs(record.policy)
+        pack: Pack = self._packs(record.policy)
         source = pack.messages[record.message]
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
-        view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        if (gone := still.over(record, pack.by_name.get(record.trigger), self._items)) is not None:
+            return None, _not_sent(record, *gone, self._counts)
+        picks = recommended(record, source, pack, self._packs, self._items)
+        view = {**record.view, **picks.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         if record.creative:
             source, view["creative"] = creative.written(source, pack.variants_of[record.message], record.creative)
         try:
@@ -77,8 +81,8 @@ class RendererProgram:
             else:
                 message = render_short(source, record.channel, view, self._items, record.at)
         except RenderFailed as failure:
-            return None, _not_sent(record, failure, self._counts)
-        return None, _sent(record, pack.sender, source, message, link, self._counts)
+            return None, _unwritten(record, failure, self._counts)
+        return None, _sent(record, pack.sender, source, message, link, picks, self._counts)
 
     def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
         return None, []
@@ -103,7 +107,7 @@ def unsubscribe_token(secret: str, plan: Plan) -> str:
     return sign(secret, "unsubscribe", [plan.person_id, plan.send_id, plan.customer_id or ""])
 
 
-def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, counts: Counts) -> list[Output]:
+def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, picks: Shown, counts: Counts) -> list[Output]:
     send = Send(
         send_id=plan.send_id,
         window_id=plan.window_id,
@@ -133,7 +137,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         offer=_offer(plan),
         recommendations=list(message.recommendations),
         cause=plan.cause,
-        versions={"template": template_version(source, plan.channel), "models": {}},
+        versions={"template": template_version(source, plan.channel), "models": {} if picks.ref is None else {RECOMMENDATIONS: picks.ref}},
     )
     key = plan.person_id.encode()
     decision = _decision(plan, "sent", None, plan.values)
@@ -152,9 +156,12 @@ def _offer(plan: Plan) -> dict[str, Any] | None:
     return {**told, "code": None, "expires_at": None} if isinstance(told, dict) else None
 
 
-def _not_sent(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
-    reason = "missing_content"
+def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
     told = {"missing": failure.variable} if isinstance(failure, MissingContent) else {"failed": failure.detail}
+    return _not_sent(plan, "missing_content", told, counts)
+
+
+def _not_sent(plan: Plan, reason: str, told: dict[str, Any], counts: Counts) -> list[Output]:
     key = plan.person_id.encode()
     decision = _decision(plan, "not_sent", reason, {**plan.values, **told})
     counts.decided(decision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.agents.analyst_program import AnalystProgram
@@ -20,6 +20,8 @@ from app.engine.simulation import Simulation
 from app.policy.pack import compile_artifact
 from app.settings import Settings
 
+NO_MODELS: Mapping[str, Any] = {}
+
 
 def simulator(
     artifact: tuple[str, bytes],
@@ -29,14 +31,17 @@ def simulator(
     items: Items | None = None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
+    models: Mapping[str, Any] = NO_MODELS,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
     `items`: a catalogue that stands still; without one the simulation keeps its own of what `Simulation.change` tells. `assume`: see
-    `app.domain.person.See.assume`. `figures`: is given the figures of everybody, by ref, as they become active.
+    `app.domain.person.See.assume`. `figures`: is given the figures of everybody, by ref, as they become active. `models`: ref → compiled
+    model, for who activates one.
     """
     ref, data = artifact
-    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, items, on_line, figures)
+    packs = {ref: compile_artifact(ref, data)}.__getitem__
+    return simulation(packs, settings, on_output, assume, items, on_line, figures, models)
 
 
 def simulation(
@@ -47,12 +52,13 @@ def simulation(
     items: Items | None = None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
+    models: Mapping[str, Any] = NO_MODELS,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
 
     def artifact(ref: str) -> Any:
-        found = known.get(ref)
+        found = known.get(ref) or models.get(ref)
         return packs(ref) if found is None else found
 
     newest: deque[str] = deque()
@@ -80,7 +86,7 @@ def simulation(
         on_output(topic, output)
 
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(packs, settings.secret, settings.public_url, items or kept.get)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, items or kept.get)
     watcher = ProductWatcherProgram(pack, 1)
     made = Simulation(intake, PersonProgram(artifact, assume), renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
     return made

@@ -12,19 +12,23 @@ import click
 import orjson
 
 from app import events
+from app.agents.kinds import encode_model
 from app.agents.simulator import simulator
 from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
 from app.domain import ranks
+from app.domain.neighbours import Model, decode
 from app.domain.person import is_stub
 from app.domain.profile_view import view
+from app.domain.recommended import RECOMMENDATIONS
 from app.domain.trigger import Pack
 from app.edges.catalog_file import accepted, timed
 from app.edges.events_file import Arrival, Unreadable, arrivals
 from app.edges.people_file import people
 from app.edges.progress import Bar
 from app.edges.tally import Tally
+from app.engine.artifacts import POLICY
 from app.engine.program import Output
 from app.engine.simulation import Simulation
 from app.flow import DAY_MS
@@ -65,6 +69,7 @@ class Sinks:
 @click.option(
     "--catalog-changes", "changes_file", type=INPUT, help="Changes of products, JSON Lines as on catalog_changes, each with its timestamp."
 )
+@click.option("--recommendations", "model_file", type=INPUT, help="A model, as `kairos train recommend --out` writes it; needs --products.")
 @click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, CSV or JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
 @click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
@@ -78,6 +83,7 @@ def simulate(
     until: int | None,
     products_file: Path | None,
     changes_file: Path | None,
+    model_file: Path | None,
     people_file: Path | None,
     assume_consent: bool,
     assume_address: bool,
@@ -87,7 +93,10 @@ def simulate(
     as_json: bool,
 ) -> None:
     """What would be sent for the events of EVENTS.jsonl (.gz is read as such), in arrival order, and why."""
+    if model_file is not None and products_file is None:
+        raise click.UsageError("--recommendations goes with --products: only what the catalogue has in stock is recommended")
     settings = load(policy=policy)
+    model = None if model_file is None else _model(model_file, settings.model_mb)
     pack = artifact(settings.policy)
     tally = Tally()
     assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
@@ -99,8 +108,10 @@ def simulate(
                 tally.record(topic, output.value)
                 sinks.write(topic, output.value)
 
-            simulation = simulator(pack, settings, on_output, assume)
-            played = _play(simulation, pack[0], events_file, people_file, until, Shop(products_file, changes_file))
+            models = {} if model is None else {model[0]: model[1]}
+            simulation = simulator(pack, settings, on_output, assume, models=models)
+            active = {POLICY: pack[0]} | ({} if model is None else {RECOMMENDATIONS: model[0]})
+            played = _play(simulation, active, events_file, people_file, until, Shop(products_file, changes_file))
             known = 0
             for line in _profiles(simulation, compile_artifact(*pack)):
                 known += 1
@@ -156,14 +167,17 @@ class Shop:
             self._next = next(self._coming, None)
 
 
-def _play(simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None, shop: Shop) -> dict[str, int]:
+def _play(
+    simulation: Simulation, active: dict[str, str], path: Path, people_file: Path | None, until: int | None, shop: Shop
+) -> dict[str, int]:
     lines = left = 0
     started = False
 
     def start(at: int) -> None:
         if shop.begins is not None:
             at = min(at, shop.begins)
-        simulation.activate(at, ref)
+        for kind, ref in active.items():
+            simulation.activate(at, ref, kind)
         shop.open(simulation, at)
         for arrival in people(people_file, at) if people_file else ():
             simulation.feed(arrival.at, arrival.key, arrival.value)
@@ -188,6 +202,17 @@ def _play(simulation: Simulation, ref: str, path: Path, people_file: Path | None
         shop.pass_time(simulation, end)
         simulation.run_until(end)
     return {"lines": lines, "after_until": left, "catalog_changes": shop.changes}
+
+
+def _model(path: Path, model_mb: int) -> tuple[str, Model]:
+    """(ref, model) of a file. Raises `WrongUse`."""
+    try:
+        ref, data = encode_model(path.read_bytes(), model_mb)
+        return ref, decode(data)
+    except OSError as error:
+        raise WrongUse(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise WrongUse(f"{path}: {error}") from error
 
 
 def _feed(simulation: Simulation, arrival: Arrival) -> None:

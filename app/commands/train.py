@@ -12,6 +12,7 @@ from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
 from app.commands.policy.chosen import built, count, find, on_broker, on_the_broker
 from app.commands.policy.versions import make_active
+from app.commands.train_recommend import recommend
 from app.domain.audit import newest
 from app.edges.events_file import NO_TIME, Unreadable
 from app.edges.personas_page import html, lines, told
@@ -29,6 +30,9 @@ from app.settings import load
 @click.group()
 def train() -> None:
     """Learn from what people did; needs the extra `models`. What comes of it is a pack, and the engine needs nothing to run it."""
+
+
+train.add_command(recommend)
 
 
 @train.command()

@@ -73,6 +73,21 @@ def tracked(part: Profile, see: See) -> bool:
     return permits(part, "track", see, OPT_OUT)
 
 
+TRACK = "track"
+
+
+def on_track(event_type: str, properties: dict[str, Any]) -> bool | None:
+    """What an event says of `track`, for who keeps behaviour outside the lane; None: nothing."""
+    news = given(properties) if event_type == "consent_give" else withdrawn(properties) if event_type == "consent_withdraw" else {}
+    return news.get(TRACK)
+
+
+def silence_tracks(pack: Regimes) -> bool:
+    """Whether who has said nothing of `track` may be kept, wherever she is: outside the lane nobody knows where."""
+    rules = [pack.consent.get(TRACK, OPT_OUT), *(one[TRACK] for one in pack.consent_regions.values() if TRACK in one)]
+    return all(rule == OPT_OUT for rule in rules)
+
+
 def given(properties: dict[str, Any]) -> dict[str, bool]:
     """What a `consent_give` says: a list of purposes, or purpose → yes/no."""
     return _purposes(properties, True)

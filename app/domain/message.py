@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+_RECOMMENDS = re.compile(r"(?<![\w.])recommendations\b")
+_PRIMARY = re.compile(r"(?<![\w.])recommendations\.primary_category\b")
 _PROFILE = re.compile(r"(?<![\w.])profile\b(?:\.(\w+))?")
 
 
@@ -34,6 +36,22 @@ def speaks(source: MessageSource, channel: str) -> bool:
 @lru_cache(maxsize=1_000)
 def profile_keys(source: MessageSource) -> frozenset[str] | None:
     """Fields of `profile` that its templates name; None: any of them, since it is named as a whole or by an index."""
-    texts = (source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title)
-    found = [name for text in texts for name in _PROFILE.findall(text)]
+    found = [name for text in texts(source) for name in _PROFILE.findall(text)]
     return None if "" in found else frozenset(found)
+
+
+@lru_cache(maxsize=1_000)
+def recommends(source: MessageSource) -> bool:
+    """Whether its templates read `recommendations`: only then does anybody work them out."""
+    return any(_RECOMMENDS.search(text) for text in texts(source))
+
+
+@lru_cache(maxsize=1_000)
+def recommends_primary(source: MessageSource) -> bool:
+    """Whether they read those of her primary category (A-172)."""
+    return any(_PRIMARY.search(text) for text in texts(source))
+
+
+def texts(source: MessageSource) -> tuple[str, ...]:
+    """All of its templates."""
+    return (source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title)

@@ -27,7 +27,7 @@ MAX_DEPTH = 6
 
 
 class Shape(Struct, frozen=True):
-    """What stands at a place of the view. `keys`: a map's known keys; `open`: it may have others; `items`: a list of these."""
+    """What stands at a place of the view. `keys`: a map's known keys, or a list's; `open`: it may have others; `items`: a list of these."""
 
     keys: Mapping[str, Shape] | None = None
     open: bool = False
@@ -53,6 +53,20 @@ BOUGHT = frozenset((*PURCHASED, "purchase", "store_purchase"))
 """Openings by what she has bought."""
 _PRICES = frozenset(("price", "regular_price", "sale_price", "currency"))
 _PRODUCT = _map(*_PRODUCT_KEYS)
+_RECOMMENDED = _map(
+    *_PRODUCT_KEYS,
+    "name",
+    "brand",
+    "regular_price",
+    "sale_price",
+    "stock",
+    "image_url",
+    "text",
+    "key_benefit",
+    "rating",
+    "ratings",
+    "bought_today",
+)  # catalogue.view
 _LINE = _map(*_PRODUCT_KEYS, "quantity")
 _MONEY = _map("amount", "currency")
 _CUSTOMER = _map("id", "first_name", "last_name", "email", open=True)
@@ -69,6 +83,7 @@ SHAPE = _map(
     event=_map("event_type", *_PRODUCT_KEYS, open=True),
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
+    recommendations=Shape(keys={"primary_category": Shape(items=_RECOMMENDED)}, items=_RECOMMENDED),  # A-172
     arms=ANY,
     creative=_map("image", "cta"),
     offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
@@ -144,6 +159,12 @@ def is_link(name: str) -> bool:
     return name in ("url", "image") or name.endswith("_url")
 
 
+class Recommended(list[dict[str, Any]]):
+    """Recommended products, best first; `primary_category`: those of the category she likes most."""
+
+    primary_category: list[dict[str, Any]]
+
+
 def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> dict[str, Any]:
     """The plan's view as a template gets it at `at` (ms): plain, every root there, products filled up from the catalogue.
 
@@ -159,6 +180,9 @@ def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> dict
     plain["window"]["products"] = _products(plain["window"].get("products"), items, at, paid)
     plain["order"]["products"] = _products(plain["order"].get("products"), items, at, True)
     plain["recent"] = [one for one in _products(plain.get("recent"), items, at) if "product_name" in one]
+    recommended = Recommended(_products(plain.get("recommendations"), nothing, at))
+    recommended.primary_category = _products(plain.pop("primary_category", None), nothing, at)
+    plain["recommendations"] = recommended
     plain["event"] = _product(plain["event"], items, at, paid)
     plain["user"] = plain["customer"]
     return plain

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import facts, line, money, recent, sensitive, window
+from app.domain import facts, line, money, recent, sensitive, taste, window
 from app.domain.creative import Chosen
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer, expires_at
-from app.domain.message import profile_keys
+from app.domain.message import profile_keys, recommends
 from app.domain.product import Product
 from app.domain.profile_view import record
 from app.domain.reach import EMAIL
@@ -61,6 +61,7 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             arms=list(open_window.arms),
             models=dict(see.models),
             creative=dict(choice),
+            taste=taste.hers(see) if recommends(see.packs(open_window.ref).messages[message]) else [],
         )
     )
 

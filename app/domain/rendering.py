@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from app.domain.catalogue import Items, nothing
 from app.domain.message import MessageSource
-from app.domain.message_view import shaped
+from app.domain.message_view import Recommended, shaped
 
 MAX_OUTPUT = 200_000
 """Bytes of one part: with JSON's escapes the record stays below the engine's 512 KiB. (Gmail clips at 102 KB.)"""
@@ -67,7 +67,7 @@ class Rendered(Struct, frozen=True):
 
 
 class _Recommended(dict[str, Any]):
-    """A product of `recent` that notes when a template prints its name: what was shown is what counts as recommended."""
+    """A product that notes when a template prints its name: what was shown is what counts as recommended."""
 
     __slots__ = ("shown",)
 
@@ -77,7 +77,7 @@ class _Recommended(dict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         value = dict.__getitem__(self, name)
-        if name == "product_name" and "product_id" in self:
+        if name in ("product_name", "name") and "product_id" in self:
             self.shown[str(self["product_id"])] = None
         return value
 
@@ -87,6 +87,8 @@ class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untype
         # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
         if isinstance(obj, dict):
             return obj[key]
+        if isinstance(obj, Recommended) and key == "primary_category":
+            return obj.primary_category
         return super().get_item(obj, key)
 
     def assign(self, key: str, val: Any) -> None:
@@ -226,7 +228,7 @@ def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothin
         raise MissingContent("subject")
     values["preheader"] = _line(_write(preheader, values))
     plain_text = _paragraphs(_write(text, values))
-    values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
+    _noting(values, shown)
     body = _write(html, values)
     return Rendered(values["subject"], values["preheader"], body, plain_text, tuple(shown))
 
@@ -245,7 +247,7 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
     title, text = _short(source, channel)
     values = shaped(view, items, at)
     shown: dict[str, None] = {}
-    values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
+    _noting(values, shown)
     subject = values["subject"] = _line(_write(title, values))
     if channel == "push" and not subject:
         raise MissingContent("subject")
@@ -256,6 +258,15 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
     if len(body) > most:
         raise RenderFailed(f"{len(body)} characters; {channel} carries at most {most}")
     return Rendered(subject, "", "", body, tuple(shown))
+
+
+def _noting(values: dict[str, Any], shown: dict[str, None]) -> None:
+    """From here on products that are printed are noted."""
+    values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
+    picks: Recommended = values["recommendations"]
+    noted = Recommended(_Recommended(one, shown) for one in picks)
+    noted.primary_category = [_Recommended(one, shown) for one in picks.primary_category]
+    values["recommendations"] = noted
 
 
 def _write(template: Any, values: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ from app.domain.trigger import Trigger
 from app.events import Plan
 
 
-def over(plan: Plan, row: Trigger, items: Items) -> tuple[str, dict[str, Any]] | None:
+def over(plan: Plan, row: Trigger | None, items: Items) -> tuple[str, dict[str, Any]] | None:
     """(reason, what was seen) if it must not go out any more; None: it may. What the catalogue does not know is taken as told."""
-    if not row.stock:
+    if row is None or not row.stock:
         return None
     known = [items(name) for name in _products(plan)]
     there = [one for one in known if one is None or in_stock(one)]

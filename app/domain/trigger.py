@@ -13,6 +13,7 @@ from msgspec import Struct
 from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
+from app.domain.recommendation import Recommendations
 from app.domain.scope import Subject
 from app.domain.scoring import Scoring
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
@@ -342,6 +343,8 @@ class Pack(Struct, frozen=True):
     """Message → its variants."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
+    recommendations: Recommendations = Recommendations()
+    """Which products messages recommend, and how the model of it is learned."""
 
     def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
         """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""

@@ -17,6 +17,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from app import __version__
+from app.domain.neighbours import Model
+from app.domain.recommended import RECOMMENDATIONS
 from app.edges.disk import taken
 from app.engine.artifacts import POPULATION
 from app.engine.clock import wall_ms
@@ -138,6 +140,7 @@ class Metrics(Collector):
         if (as_of := self._figures()) is not None:
             told = "Age of the figures of everybody by which tiers and fifths are told; a day and a little where people order daily."
             yield _gauge("kairos_population_age_seconds", told, (now - as_of) / 1000)
+        yield from self._model(now)
         yield _total("kairos_ticks", "Ticks this worker's clock wrote.", worker.clock.ticks)
         yield _gauge("kairos_clock_owner", "1 where the cluster's clock runs.", worker.owns_control())
         if worker.clock.skew_ms is not None:
@@ -180,6 +183,19 @@ class Metrics(Collector):
             return None if ref is None else int(artifacts.packs(ref).as_of)
         except (KeyError, ValueError):
             return None  # its lanes say so, and wait
+
+    def _model(self, now: int) -> Iterator[Metric]:
+        """Of the active model of recommendations: whether it is used here, and how old what it knows is."""
+        artifacts = self._worker.artifacts
+        ref = artifacts.active.get(RECOMMENDATIONS)
+        model = None if ref is None else artifacts.at_hand(ref)
+        if model is None:
+            return
+        used = "0 where the active model is not used: above KAIROS_MODEL_MB, or damaged; messages go out without recommendations."
+        yield _gauge("kairos_recommendations_usable", used, isinstance(model, Model))
+        if isinstance(model, Model):
+            age = "Age of the newest interaction that the active model of recommendations knows."
+            yield _gauge("kairos_recommendations_age_seconds", age, (now - model.as_of) / 1000)
 
     def _name(self, topic: str) -> str:
         """A topic as the map calls it."""

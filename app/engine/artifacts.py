@@ -34,7 +34,9 @@ WAIT_S = 60.0
 """A lane that waits longer for an activated artifact exits: without it nothing may be decided."""
 
 POLICY, POPULATION = "policy", "population"
-"""The kinds there are."""
+"""The kinds that lanes decide by; any other only says what goes into a message."""
+MODEL_WAIT_S = 5.0
+"""How long a lane waits for one of the others: it may have been taken off the topic since, and decides nothing."""
 COMPILED = 4
 """Figures of everybody that are kept compiled: lanes rank by the newest. Of packs every one, since windows may be open under any."""
 Compilers = Mapping[str, Callable[[str, bytes], Any]]
@@ -54,6 +56,11 @@ def chunk_key(ref: str, number: int) -> bytes:
     return f"{ref}/{number}".encode()
 
 
+def taken_off(ref: str, chunks: int) -> list[Output]:
+    """The records that take an artifact off the topic."""
+    return [Output("artifacts", chunk_key(ref, number), b"", partition=0) for number in range(chunks)]
+
+
 async def publish(producer: Producer, kind: str, ref: str, data: bytes) -> None:
     """Puts an artifact on the topic, in chunks; returns when all are acked."""
     for chunk in chunks(kind, ref, data):
@@ -66,11 +73,14 @@ class Artifacts:
     def __init__(self, topic: str, client_options: dict[str, Any], compilers: Compilers) -> None:
         self._place = TopicPartition(topic, 0)
         self._options, self._compilers = client_options, compilers
+        self._optional = frozenset(compilers) - {POLICY, POPULATION}
         self._chunks: dict[str, dict[int, bytes]] = {}
         self._data: dict[str, bytes] = {}
         self._kinds: dict[str, str] = {}
         self._compiled: dict[str, Any] = {}
         self._newest: dict[str, Any] = {}
+        self._given_up: set[str] = set()
+        """Refs that lanes go on without: restored marks name them at each turn."""
         self.active: dict[str, str] = {}
         """Kind → ref of the pointer; what a lane decides by is the activation in its journal, not this."""
         self.caught_up = False
@@ -88,6 +98,22 @@ class Artifacts:
         if ref is not None and ref in self._compiled:
             self._newest[kind] = self._compiled[ref]
         return self._newest.get(kind)
+
+    def at_hand(self, ref: str) -> Any | None:
+        """The compiled artifact, if it is compiled already."""
+        return self._compiled.get(ref)
+
+    def of(self, kind: str) -> list[str]:
+        """Refs of the artifacts of a kind that are there whole, in the order in which they were published."""
+        return [ref for ref, one in self._kinds.items() if one == kind and ref in self._data]
+
+    def data(self, ref: str) -> bytes | None:
+        """Its bytes, as far as they are there."""
+        return self._data.get(ref)
+
+    def chunks(self, ref: str) -> int:
+        """In how many records it stands on the topic."""
+        return len(chunks(self._kinds[ref], ref, self._data[ref]))
 
     def _keep(self, ref: str, compiled: Any) -> None:
         self._compiled[ref] = compiled
@@ -129,10 +155,20 @@ class Artifacts:
         return True
 
     async def wait(self, ref: str) -> None:
-        """Returns once `ref` is loaded, checked and compiled. Raises RuntimeError after WAIT_S or if it is damaged."""
+        """Returns once `ref` is loaded, checked and compiled. Raises RuntimeError after WAIT_S or if it is damaged.
+
+        One of a kind that lanes do not decide by is given up after MODEL_WAIT_S: messages go out without it.
+        """
         if ref in self._compiled:
             return
-        if not await self.known(ref, WAIT_S):
+        if ref.partition("@")[0] in self._optional and ref not in self._data:
+            if ref in self._given_up:
+                return
+            if not await self.known(ref, MODEL_WAIT_S):
+                self._given_up.add(ref)
+                log.warning("%s was activated but is not on %s: messages go out without it", ref, self._place.topic)
+                return
+        elif not await self.known(ref, WAIT_S):
             raise RuntimeError(f"artifact {ref} was activated but is not on {self._place.topic} after {WAIT_S:.0f} s")
         compiler = self._compilers.get(self._kinds[ref])
         if compiler is None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import struct
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ LEFT_MS = 12 * 3_600_000
 """Half of Kafka's delete.retention.ms: left alone for longer, it may have missed that something is gone."""
 STAMP_MS = 60_000
 """How often is written that it still follows, though nothing came."""
+PAGE = 2_000
+"""Values that are read at once; writes wait meanwhile."""
 FETCH_BYTES = 4 * 1024 * 1024
 VALUE, OFFSET, STAMP = b"v", b"o", b"t"
 _big = struct.Struct(">q")
@@ -74,6 +77,29 @@ class Follower:
     def get(self, key: bytes) -> bytes | None:
         """The newest value of a key, as far as was read; None too while nothing is open."""
         return None if self._store is None else self._get(VALUE + key)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every key and its newest value, by key, a page at a time: what changes meanwhile may be there or not. For threads.
+
+        Raises RuntimeError once it was stopped.
+        """
+        begin = VALUE
+        while True:
+            page: list[tuple[bytes, bytes]] = []
+            with self._writes:
+                if self._store is None:
+                    raise RuntimeError(f"{self._folder.name} is followed no longer")
+                scan = self._store.db.iter()
+                scan.seek(begin)
+                while len(page) < PAGE and scan.valid() and (key := scan.key())[:1] == VALUE:
+                    page.append((key[1:], scan.value()))
+                    scan.next()
+                scan.status()
+                del scan
+            yield from page
+            if len(page) < PAGE:
+                return
+            begin = VALUE + page[-1][0] + b"\0"
 
     async def follow(self) -> None:
         """Reads the topic from where it was left, and on."""

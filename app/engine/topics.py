@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
-from app.flow import AGENTS, DAY_MS, TABLES, TOPICS, Table
+from app.flow import AGENTS, CHANGELOGS, DAY_MS, TABLES, TOPICS, Table
 from app.settings import Settings
 
 CHANGELOG = {
@@ -39,7 +39,9 @@ class Wanted(Struct, frozen=True):
 
 
 def partitions_of(settings: Settings, topic: str) -> int:
-    """Partition count of a topic of the map, by its name without prefix."""
+    """Partition count of a topic of the map, or of a table's changelog, by its name without prefix."""
+    if topic in CHANGELOGS:
+        return changelog_partitions(settings, CHANGELOGS[topic])
     return TOPICS[topic].partitions or settings.partitions
 
 

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from app.domain.contact_policy import Cap, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
+from app.domain.liking import Weights
 from app.domain.message import MessageSource
+from app.domain.recommendation import Recommendations, Use
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Predicate, Segment
 from app.domain.sensitive import Inference, Sensitive
@@ -35,7 +37,7 @@ from app.domain.trigger import (
     Trigger,
     Variant,
 )
-from app.policy import contact_phrases
+from app.policy import contact_phrases, recommendation_phrases
 from app.policy.phrase import Phrase
 from app.policy.phrases import PHRASES, duration, events, offer, value
 
@@ -230,6 +232,10 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"what must not be inferred as {one.name}"
         case Scoring() | Behaviours() | Parts() | EmailPart() | WebsitePart() | PurchasePart() | PriceSensitivity():
             return key.replace("scoring", "scores", 1)
+        case Use():
+            return one.message
+        case Recommendations() | Weights():
+            return "recommendations"
         case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
             return f"{KINDS[type(one)]} {one.name}"
         case Stage() | Tier() | Band():
@@ -284,6 +290,8 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{told.name}, {'above' if told.above else 'from'} {told.least:g}"
         case Inference():
             return f"{told.name} ({', '.join((*told.names, *told.words))})"
+        case Use():
+            return recommendation_phrases.use(told)
         case Sender():
             return told.email
         case MessageSource():

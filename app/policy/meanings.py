@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import contact_policy, lifecycle, scoring, segments, sensitive, tiers, treatments, trigger, watching
+from app.domain import (
+    contact_policy,
+    lifecycle,
+    liking,
+    recommendation,
+    scoring,
+    segments,
+    sensitive,
+    tiers,
+    treatments,
+    trigger,
+    watching,
+)
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
+from app.domain.liking import Weights
 from app.domain.points import COUNTED
+from app.domain.recommendation import Recommendations, Use
 from app.domain.scope import PERSON
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Segment
@@ -79,6 +93,9 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("scores", "website"): ("[scores.website]", WebsitePart),
     ("scores", "purchase"): ("[scores.purchase]", PurchasePart),
     ("scores", "price_sensitivity"): ("[scores.price_sensitivity]", PriceSensitivity),
+    ("recommendations",): ("[recommendations]", Recommendations),
+    ("recommendations", "weights"): ("[recommendations.weights]", Weights),
+    ("recommendations", "use"): ("[[recommendations.use]]", Use),
 }
 """Every table of a pack, in the order of the reference, and the type it becomes."""
 AS_ABOVE = {
@@ -211,6 +228,8 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
     (("experiment", "arm"), "send"): "The first message, instead of the trigger's.",
+    ((), "recommendations"): (Pack, "recommendations"),
+    (("recommendations",), "use"): (Recommendations, "uses"),
     (("scores",), "interest"): (Behaviours, ""),
     (("scores",), "engagement"): (Parts, ""),
     (("scores",), "email"): (EmailPart, ""),
@@ -219,7 +238,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, watching, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (trigger, watching, scoring, recommendation, liking, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
@@ -249,6 +268,7 @@ DEFAULTS = {
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",
     (("trigger", "open"), "scope"): PERSON,
     (("trigger", "cancel"), "scope"): PERSON,
+    (("recommendations", "use"), "n"): "as above",
     (("scores",), "mandatory"): ", ".join(Scoring().mandatory),
     (("scores",), "points"): ", ".join(f"{kind} = {worth:g}" for kind, worth in Scoring().points),
     (("scores",), "elements"): ", ".join(f"{part} = {worth:g}" for part, worth in Scoring().elements),

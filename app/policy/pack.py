@@ -207,6 +207,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         variants=source.variants,
         variants_of={name: tuple([one for one in source.variants.values() if one.message == name]) for name in built.messages},
         scoring=source.scoring,
+        recommendations=source.recommendations,
         heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),
         looks=tuple(
             sorted({key for one in triggers for rule in one.cancels if rule.when is not None for key in rule.when.event_keys or ()})

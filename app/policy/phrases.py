@@ -11,6 +11,7 @@ from msgspec import Struct
 from app.domain.contact_policy import Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
+from app.domain.recommendation import Recommendations, Use
 from app.domain.scope import PURCHASED
 from app.domain.segments import Band, BandScheme, Predicate, Segment
 from app.domain.sensitive import Inference, Sensitive
@@ -35,7 +36,7 @@ from app.domain.trigger import (
     Variant,
 )
 from app.domain.watching import Watching
-from app.policy import contact_phrases
+from app.policy import contact_phrases, recommendation_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
 
@@ -81,6 +82,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Variant, "when"): Phrase(
         "{who} is now for whom {new} instead of {old}", "{who} is now only for whom {new}", "{who} no longer asks whether {old}"
     ),
+    (Pack, "recommendations"): Phrase(""),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Pack, "stage_schemes"): named("stage scheme"),
     (Pack, "tier_schemes"): named("tier scheme"),
@@ -279,6 +281,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
     **contact_phrases.PHRASES,
+    **recommendation_phrases.PHRASES,
 }
 
 DURATIONS = {
@@ -296,9 +299,18 @@ DURATIONS = {
     (StageScheme, "hold"),
     (Treatment, "every"),
     (Cap, "per"),
+    (Recommendations, "refresh"),
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount"), (Trigger, "converts"), (Watching, "price_drop")}
+SHARES = {
+    (Arm, "weight"),
+    (Pack, "holdout"),
+    (Offer, "discount"),
+    (Trigger, "converts"),
+    (Watching, "price_drop"),
+    (Recommendations, "collaborative"),
+    (Recommendations, "content"),
+}
 TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 """Minutes of a day."""
 PERCENT = {(Tier, "share")}
@@ -317,6 +329,10 @@ NUMBERS = {
     (Cap, "most"),
     (Level, "most"),
     (Level, "least"),
+    (Recommendations, "n"),
+    (Recommendations, "k"),
+    (Use, "n"),
+    *recommendation_phrases.WEIGHTS,
 }
 """Fields that are plain numbers; a test asks of every number which of these it is."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.domain.bounces import MAX_BOUNCES
 from app.domain.contact_policy import ContactPolicy
+from app.domain.recommendation import Recommendations
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
 from app.domain.scoring import Scoring
@@ -22,6 +23,7 @@ from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.place import Path
 from app.policy.problem import Problem, meant
+from app.policy.recommendations import Recommended
 from app.policy.scores import Scores
 from app.policy.standing_rows import Rows
 from app.policy.standings import TABLES, Standings
@@ -33,7 +35,7 @@ __all__ = ["REACHABLE", "Source"]
 
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "variant", "contact_policy", "suppression", "send_time", "catalogue", "sensitive",
+    "scores", "variant", "contact_policy", "suppression", "send_time", "catalogue", "sensitive", "recommendations",
     *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
@@ -79,6 +81,7 @@ class Source:
         self.holdout = 0.0
         self.scoring = Scoring()
         self.contact = ContactPolicy()
+        self.recommendations = Recommendations()
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
@@ -145,7 +148,7 @@ class Source:
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
         self.scoring, self.contact = base.scoring, base.contact
         self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
-        self.catalogue, self.sensitive = base.catalogue, base.sensitive
+        self.catalogue, self.sensitive, self.recommendations = base.catalogue, base.sensitive, base.recommendations
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows, self.variants = base.rows, dict(base.variants)
 
@@ -201,6 +204,8 @@ class Source:
         self._experiments(told)
         self._contact(told)
         self._variants(told)
+        if "recommendations" in told:
+            self._recommendations(read.table(told, (), "recommendations"))
         for what in ("trigger", "churn_level", "group", "experiment"):
             read.twice([one.get("name") for one in read.list(told, (), what, dict)], what)
         if sum(one.once for one in self.triggers) > MAX_ONCE:
@@ -219,6 +224,13 @@ class Source:
         declared = [one.get("name") for one in self.read.list(told, (), "cap", dict)]
         for name, why in contact_policy.unfounded(self.contact, self.rows.goes_by, self.rows.treatments, depths):
             self.read.wrong(("cap", declared.index(name)) if name in declared else ("extends",), f"cap {name!r}: {why}")
+
+    def _recommendations(self, told: dict[str, Any]) -> None:
+        rows = Recommended(self.read)
+        self.recommendations = rows.read(told, self.recommendations)
+        for message, at in rows.named:
+            if message not in self.messages:
+                self.read.wrong(at, f"use: nothing here sends {message!r}")
 
     def _experiments(self, told: dict[str, Any]) -> None:
         rows = Experiments(

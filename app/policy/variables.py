@@ -78,7 +78,9 @@ def _resolve(variable: Any, scope: dict[str, Shape], guarded: bool) -> tuple[Sha
     for segment in segments[1:]:
         if not isinstance(segment, str | int):
             return ANY, None  # a key that is itself a variable
-        if shape.items is not None:
+        if shape.items is not None and segment in (shape.keys or {}):
+            shape = (shape.keys or {})[str(segment)]
+        elif shape.items is not None:
             shape = VALUE if segment == "size" else shape.items
         elif shape.keys is None:
             return ANY, f"unknown variable {variable}: {walked} has no fields" if segment not in ("size", "first", "last") else None
