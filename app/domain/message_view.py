@@ -45,10 +45,16 @@ def _map(*names: str, open: bool = False, **inner: Shape) -> Shape:
 
 
 _PRODUCT_KEYS = ("product_id", "product_name", "price", "currency", "image", "url", "category")
-_PRODUCT = _map(*_PRODUCT_KEYS)
-_LINE = _map(*_PRODUCT_KEYS, "quantity")
+_PRICES = ("regular_price", "sale_price")
+_CATALOGUE_KEYS = (
+    *(*_PRODUCT_KEYS, *_PRICES, "name", "image_url", "brand", "stock", "rating", "ratings", "bought_today", "key_benefit", "review"),
+)
+"""What the catalogue tells besides (app/domain/catalogue.py)."""
+_AMOUNTS = ("price", *_PRICES, "old_price")
+_PRODUCT = _map(*_CATALOGUE_KEYS)
+_LINE = _map(*_CATALOGUE_KEYS, "quantity")
 _MONEY = _map("amount", "currency")
-_CUSTOMER = _map("id", "first_name", "last_name", "email", open=True)
+_CUSTOMER = _map("id", "first_name", "last_name", "email", "last_purchase_days_ago", "last_product", "segment", "region_offer", open=True)
 
 SHAPE = _map(
     "trigger",
@@ -59,12 +65,13 @@ SHAPE = _map(
     shop=_map("name"),
     customer=_CUSTOMER,
     user=_CUSTOMER,  # X-25: the guides say both
-    event=_map("event_type", *_PRODUCT_KEYS, open=True),
+    event=_map("event_type", *_CATALOGUE_KEYS, "old_price", open=True),
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
+    recommendations=Shape(items=_PRODUCT),
     arms=ANY,
-    offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
-    order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
+    offer=_map("kind", "discount", "code", "expires_at", "minimum", "currency", benefits=Shape(items=VALUE)),  # interface.md section 4; a message without one has none
+    order=_map("order_id", products=Shape(items=_map(*_CATALOGUE_KEYS, "quantity", "item_group_id"))),
     profile=_map(
         "person_id",
         "customer_id",
@@ -144,7 +151,8 @@ def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[st
             plain[root] = {}
     for holder in (plain["window"], plain["order"]):
         holder["products"] = _products(holder.get("products"), product)
-    plain["recent"] = [one for one in _products(plain.get("recent"), product) if "product_name" in one]
+    for name in ("recent", "recommendations"):
+        plain[name] = [one for one in _products(plain.get(name), product) if "product_name" in one]
     plain["event"] = _product(plain["event"], product)
     plain["user"] = plain["customer"]
     return plain
@@ -160,14 +168,17 @@ def _product(told: dict[str, Any], product: Catalogue | None) -> dict[str, Any]:
     if known is not None:
         known = _plain(dict(known), 1)
         if "price" in told:
+            if money.units(told["price"]) != money.units(known.get("price")):
+                known = {name: one for name, one in known.items() if name not in _PRICES}  # reduced from what, is another price's story
             known.pop("currency", None)  # the price is the event's; the catalogue's currency may not be
-        told = {**{name: known[name] for name in _PRODUCT_KEYS if name in known}, **told}
+        told = {**{name: known[name] for name in _CATALOGUE_KEYS if name in known}, **told}
     if "product_name" not in told and isinstance(told.get("name"), str):
         told["product_name"] = told["name"]
-    if "price" in told:
-        amount = money.units(told.pop("price"))
-        if amount is not None and amount > 0:
-            told["price"] = money.text(amount)
+    for name in _AMOUNTS:
+        if name in told:
+            amount = money.units(told.pop(name))
+            if amount is not None and amount > 0:
+                told[name] = money.text(amount)
     return told
 
 

@@ -33,7 +33,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy import contact_phrases
+from app.policy import brand_phrases, contact_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
 
@@ -50,6 +50,10 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "in region {key} consent is now {new} instead of {old}",
         "in region {key} consent is now {new}",
         "region {key} has no consent rules of its own any more ({old})",
+    ),
+    (Pack, "brand"): Phrase(""),
+    (Pack, "region_offers"): Phrase(
+        "people in {key} are now told {new} instead of {old}", "people in {key} are now told {new}", "people in {key} are no longer told {old}"
     ),
     (Pack, "soft_bounces"): Phrase(
         "{new} soft bounces in a row instead of {old} now suppress an address",
@@ -264,6 +268,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
+    **brand_phrases.PHRASES,
     **contact_phrases.PHRASES,
 }
 
