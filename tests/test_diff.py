@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import trigger
+from app.domain.brand import Brand
 from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
@@ -43,7 +44,7 @@ from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (
-    Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
+    Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource, Brand,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
     Sensitive, Inference, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
@@ -213,6 +214,8 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             return replace(pack, sensitive=changed(pack.sensitive, field))
         case "Inference":
             return replace(pack, sensitive=Sensitive((changed(pack.sensitive.inferences[0], field),)))
+        case "Brand":
+            return replace(pack, brand=changed(pack.brand, field))
         case "By":
             return replace(pack, goes_by=changed(pack.goes_by, field))
         case "MessageSource":

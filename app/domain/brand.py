@@ -46,7 +46,7 @@ class Brand(Struct, frozen=True, omit_defaults=True):
     accent_ink: str = "#ffffff"
     """Of text on the accent."""
     ink: str = "#20262a"
-    """Of text."""
+    """Of the text itself."""
     dim: str = "#5d666c"
     """Of what is said by the way."""
     sale: str = "#a3341f"

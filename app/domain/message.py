@@ -31,9 +31,13 @@ def speaks(source: MessageSource, channel: str) -> bool:
     return bool({"email": source.html, "sms": source.sms, "push": source.push}[channel])
 
 
+def texts(source: MessageSource) -> tuple[str, ...]:
+    """All of its templates."""
+    return source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title
+
+
 @lru_cache(maxsize=1_000)
 def profile_keys(source: MessageSource) -> frozenset[str] | None:
     """Fields of `profile` that its templates name; None: any of them, since it is named as a whole or by an index."""
-    texts = (source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title)
-    found = [name for text in texts for name in _PROFILE.findall(text)]
+    found = [name for text in texts(source) for name in _PROFILE.findall(text)]
     return None if "" in found else frozenset(found)

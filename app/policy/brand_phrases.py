@@ -16,3 +16,4 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     )
     for one in msgspec.structs.fields(Brand)
 }
+NUMBERS = {(Brand, one.name) for one in msgspec.structs.fields(Brand) if one.type is int}

@@ -295,6 +295,7 @@ TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 PERCENT = {(Tier, "share")}
 """Shares that are told in per cent already."""
 NUMBERS = {
+    *brand_phrases.NUMBERS,
     (Band, "least"),
     (Trigger, "priority"),
     (Pack, "soft_bounces"),
