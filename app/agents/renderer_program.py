@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app import events
+from app.domain import open_time
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
@@ -67,6 +68,7 @@ class RendererProgram:
         source = pack.messages[record.message]
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        view |= open_time.told(source, record.view, self._products, self._secret, self._public_url)
         try:
             if record.channel == EMAIL:
                 message = render(source, view, self._products)

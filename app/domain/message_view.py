@@ -62,6 +62,7 @@ SHAPE = _map(
     "subject",
     "preheader",
     "unsubscribe_url",
+    "picture_url",
     shop=_map("name"),
     customer=_CUSTOMER,
     user=_CUSTOMER,  # the guides say both

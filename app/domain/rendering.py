@@ -39,7 +39,7 @@ _NO_TAGS = ("include", "render", "increment", "decrement", "tablerow")
 
 _SHOWN = ("recent", "recommendations")
 """Lists whose products count as recommended once a message shows them."""
-_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 
 class RenderFailed(Exception):
@@ -153,7 +153,7 @@ def _money(amount: Any, currency: Any = None) -> str:
     if is_undefined(amount):
         return str(amount)  # raises, naming the variable
     code = "" if currency is None or is_undefined(currency) else str(currency).upper()
-    return f"{_SIGNS[code]}{amount}" if code in _SIGNS else f"{amount} {code}".rstrip()
+    return f"{SIGNS[code]}{amount}" if code in SIGNS else f"{amount} {code}".rstrip()
 
 
 def _date(value: Any, form: Any = "%-d %B %Y") -> str:
