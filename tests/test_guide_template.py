@@ -40,7 +40,9 @@ def messages() -> dict[str, MessageSource]:
     return compile_artifact(*build(PACK)).messages
 
 
-def written(name: str = "guide-s0", customer: dict[str, Any] | None = None, picks: list[dict[str, Any]] | None = None, **flags: bool) -> Rendered:
+def written(
+    name: str = "guide-s0", customer: dict[str, Any] | None = None, picks: list[dict[str, Any]] | None = None, **flags: bool
+) -> Rendered:
     view = {
         "customer": ADA if customer is None else customer,
         "profile": {"flags": flags},
@@ -67,7 +69,7 @@ def text(html: str) -> str:
         ({"customer": {"first_name": "Ada"}}, "We miss you!", "Thanks for"),
         ({"price_sensitive": True}, '<p class="price-highlight">$89.00 <span class="original-price">$119.00</span>', "feature-highlight"),
         ({"price_sensitive": False}, '<p class="feature-highlight">Grips on wet rock</p>', "price-highlight"),
-        ({"mobile_preferred": True}, '<a href="https://shop.example/app" class="cta-button"> Shop Now in App', "https://shop.example/\""),
+        ({"mobile_preferred": True}, '<a href="https://shop.example/app" class="cta-button"> Shop Now in App', 'https://shop.example/"'),
         ({"mobile_preferred": False}, '<a href="https://shop.example/" class="cta-button"> Shop Now', "in App"),
         ({"picks": []}, '<div class="personalized-recommendations">', "product-card"),
     ],

@@ -53,7 +53,9 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (Pack, "brand"): Phrase(""),
     (Pack, "region_offers"): Phrase(
-        "people in {key} are now told {new} instead of {old}", "people in {key} are now told {new}", "people in {key} are no longer told {old}"
+        "people in {key} are now told {new} instead of {old}",
+        "people in {key} are now told {new}",
+        "people in {key} are no longer told {old}",
     ),
     (Pack, "soft_bounces"): Phrase(
         "{new} soft bounces in a row instead of {old} now suppress an address",
