@@ -1,4 +1,4 @@
-"""`kairos templates check|gallery`, and what the shipped messages say to whom (A-082–A-101, A-108, A-126, A-182–A-188)."""
+"""`kairos templates check|gallery`, and what the shipped messages say to whom (A-182, A-185, A-187, A-188, A-248)."""
 
 from __future__ import annotations
 
