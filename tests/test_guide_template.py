@@ -16,7 +16,7 @@ from app.__main__ import main
 from app.domain import aliases
 from app.domain.aliases import region_offer
 from app.domain.message import MessageSource, profile_keys
-from app.domain.primary_category import primary_category
+from app.domain.recommended import primary_category
 from app.domain.rendering import MissingContent, Rendered, render
 from app.edges.events_file import encode_lines, milliseconds
 from app.policy.pack import build, compile_artifact
