@@ -91,12 +91,14 @@ def test_a_message_gets_the_address_only_if_it_asks_for_it() -> None:
         "event": {"product_id": "17", "product_name": "Trail shoe", "price": "89.00", "currency": "EUR"},
         "offer": {"expires_at": "2026-03-09T12:00:00Z"},
     }
-    known = {"regular_price": "119.00", "stock": 4, "price": "95.00"}
-    found = told(WITH, view, lambda one: known, SECRET, "https://k.example")
+    known = Item("17", price=119 * EURO, sale_price=89 * EURO, currency="EUR", stock=4)
+    found = told(WITH, view, lambda one: known, AT, SECRET, "https://k.example")
     offered = read([SECRET], found["picture_url"].removeprefix("https://k.example/r/").removesuffix(".png"))
     assert offered == Offered("17", "Trail shoe", 89 * EURO, 119 * EURO, "EUR", 4, AT + 7 * 24 * HOUR)
     assert (
-        told(PLAIN, view, lambda one: known, SECRET, "https://k.example") == {} == told(WITH, {"event": {}}, lambda one: None, SECRET, "x")
+        told(PLAIN, view, lambda one: known, AT, SECRET, "https://k.example")
+        == {}
+        == told(WITH, {"event": {}}, lambda one: None, AT, SECRET, "x")
     )
 
 

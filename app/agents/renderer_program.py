@@ -5,12 +5,13 @@ Reads message_plans; keeps origin marks only; writes message_sends, decisions, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from app import events
-from app.domain import open_time
+from app.domain import creative, open_time
+from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
@@ -30,7 +31,7 @@ TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 
 
 class RendererProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `products(product_id)`: what the catalogue knows, or None.
+    """`packs(ref)`: the compiled pack of an artifact already loaded. `items`: the catalogue as this worker knows it.
 
     `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
     pack and the catalogue, so a plan read twice gives the same bytes.
@@ -45,10 +46,10 @@ class RendererProgram:
         packs: Callable[[str], Pack],
         secret: str,
         public_url: str,
-        products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
+        items: Items = nothing,
         counts: Counts | None = None,
     ) -> None:
-        self._packs, self._secret, self._products, self._counts = packs, secret, products, counts or Counts()
+        self._packs, self._secret, self._items, self._counts = packs, secret, items, counts or Counts()
         self._public_url = public_url.rstrip("/")
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
@@ -68,12 +69,14 @@ class RendererProgram:
         source = pack.messages[record.message]
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
-        view |= open_time.told(source, record.view, self._products, self._secret, self._public_url)
+        view |= open_time.told(source, record.view, self._items, record.at, self._secret, self._public_url)
+        if record.creative:
+            source, view["creative"] = creative.written(source, pack.variants_of[record.message], record.creative)
         try:
             if record.channel == EMAIL:
-                message = render(source, view, self._products)
+                message = render(source, view, self._items, record.at)
             else:
-                message = render_short(source, record.channel, view, self._products)
+                message = render_short(source, record.channel, view, self._items, record.at)
         except RenderFailed as failure:
             return None, _not_sent(record, failure, self._counts)
         return None, _sent(record, pack.sender, source, message, link, self._counts)
@@ -124,7 +127,10 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         html=message.html,
         text=message.text,
         headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if plan.channel == EMAIL else {},
-        arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
+        arms=[
+            *({"experiment": name, "arm": arm} for name, arm in plan.arms),
+            *({"experiment": f"creative/{plan.message}/{factor}", "arm": variant} for factor, variant in plan.creative.items()),
+        ],
         offer=_offer(plan),
         recommendations=list(message.recommendations),
         cause=plan.cause,

@@ -5,15 +5,15 @@ Its address carries what was true when the mail was written, signed: whatever th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
-from app.domain import money
-from app.domain.catalogue import Item, price_now
+from app.domain import catalogue, money
+from app.domain.catalogue import Item, Items, price_now
 from app.domain.message import MessageSource, texts
 from app.domain.signing import sign, verify
 
@@ -42,9 +42,7 @@ def wanted(source: MessageSource) -> bool:
     return any("picture_url" in text for text in texts(source))
 
 
-def told(
-    source: MessageSource, view: Mapping[str, Any], product: Callable[[str], Mapping[str, Any] | None], secret: str, base: str
-) -> dict[str, str]:
+def told(source: MessageSource, view: Mapping[str, Any], items: Items, at: int, secret: str, base: str) -> dict[str, str]:
     """`picture_url` for the product a message is about; nothing where no template names it or there is no product. `base`: our address."""
     if not wanted(source):
         return {}
@@ -52,7 +50,8 @@ def told(
     product_id = event.get("product_id")
     if not product_id:
         return {}
-    known = {**(product(str(product_id)) or {}), **{name: value for name, value in event.items() if value is not None}}
+    item = items(str(product_id))
+    known = {**event, **({} if item is None else catalogue.view(item, at))}
     return {"picture_url": f"{base}/r/{token(secret, _offered(str(product_id), known, view.get('offer') or {}))}.png"}
 
 
