@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain import trigger
+from app.domain.brand import Brand
 from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
@@ -36,6 +37,7 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
 from app.domain.watching import Watching
 from app.policy import conditions, predicate
@@ -46,7 +48,7 @@ from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (
-    Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
+    Pack, Variant, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource, Brand,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
     Recommendations, Use, Weights, Sensitive, Inference, Watching, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
@@ -91,6 +93,7 @@ def full() -> Pack:
         churn_levels=(ChurnLevel("watch", 0.65, 30),),
         groups={"views": Group("views", "person")},
         experiments={"first": (experiment,)},
+        variants={"referral/subject/warm": Variant("warm", "referral", "subject", "A word", asks("profile.orders > 1"))},
         holdout=0.05,
         stage_schemes={"s": StageScheme("s", "one", (Stage("a", "one", judged("profile.orders > 1")), Stage("b", "one")), DAY)},
         tier_schemes={"s": TierScheme("s", "one", (Tier("a", 40), Tier("b", 60)))},
@@ -162,6 +165,9 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
     match kind.__name__:
         case "Pack":
             return changed(pack, field)
+        case "Variant":
+            ((name, one),) = pack.variants.items()
+            return replace(pack, variants={name: changed(one, field)})
         case "Sender":
             return replace(pack, sender=changed(pack.sender, field))
         case "ChurnLevel":
@@ -227,6 +233,8 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             return replace(pack, catalogue=changed(pack.catalogue, field))
         case "Inference":
             return replace(pack, sensitive=Sensitive((changed(pack.sensitive.inferences[0], field),)))
+        case "Brand":
+            return replace(pack, brand=changed(pack.brand, field))
         case "By":
             return replace(pack, goes_by=changed(pack.goes_by, field))
         case "MessageSource":

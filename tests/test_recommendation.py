@@ -56,7 +56,10 @@ MODEL = decode(bytes_of())
 
 
 def stock(**pieces: int | None) -> dict[str, Product]:
-    found = {name: Product(name, name.title(), category=CATEGORY[n], price=10_000 * (n + 1)) for n, name in enumerate(IDS)}
+    found = {
+        name: Product(name, name.title(), category=CATEGORY[n], price=10_000 * (n + 1), image=f"https://s/{name}")
+        for n, name in enumerate(IDS)
+    }
     return found | {name: replace(found[name], stock=left) for name, left in pieces.items()}
 
 

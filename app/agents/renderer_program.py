@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app import events
-from app.domain import creative, still
+from app.domain import creative, open_time, still
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
@@ -73,6 +73,7 @@ class RendererProgram:
             return None, _not_sent(record, *gone, self._counts)
         picks = recommended(record, source, pack, self._packs, self._items)
         view = {**record.view, **picks.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        view |= open_time.told(source, record.view, self._items, record.at, self._secret, self._public_url)
         if record.creative:
             source, view["creative"] = creative.written(source, pack.variants_of[record.message], record.creative)
         try:

@@ -95,6 +95,7 @@ def view(item: Item, at: int = 0) -> dict[str, Any]:
         "url": item.url,
         "text": item.text,
         "key_benefit": item.attributes.get("key_benefit"),
+        "review": item.attributes.get("review"),
         "rating": item.rating,
         "ratings": item.ratings or None,
         "bought_today": item.bought_today or None if item.bought_day == at // DAY_MS else None,

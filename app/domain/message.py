@@ -33,6 +33,11 @@ def speaks(source: MessageSource, channel: str) -> bool:
     return bool({"email": source.html, "sms": source.sms, "push": source.push}[channel])
 
 
+def texts(source: MessageSource) -> tuple[str, ...]:
+    """All of its templates."""
+    return source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title
+
+
 @lru_cache(maxsize=1_000)
 def profile_keys(source: MessageSource) -> frozenset[str] | None:
     """Fields of `profile` that its templates name; None: any of them, since it is named as a whole or by an index."""
@@ -50,8 +55,3 @@ def recommends(source: MessageSource) -> bool:
 def recommends_primary(source: MessageSource) -> bool:
     """Whether they read those of her primary category (A-172)."""
     return any(_PRIMARY.search(text) for text in texts(source))
-
-
-def texts(source: MessageSource) -> tuple[str, ...]:
-    """All of its templates."""
-    return (source.subject, source.preheader, source.html, source.text, source.sms, source.push, source.push_title)

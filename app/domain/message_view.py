@@ -45,31 +45,18 @@ def _map(*names: str, open: bool = False, **inner: Shape) -> Shape:
 
 _PRODUCT_KEYS = (
     "product_id", "product_name", "price", "currency", "image", "url", "category",
-    "brand", "text", "regular_price", "sale_price", "stock", "key_benefit", "rating", "ratings", "bought_today",
+    "brand", "text", "regular_price", "sale_price", "stock", "key_benefit", "review", "rating", "ratings", "bought_today",
 )  # fmt: skip
 _OF_NOW = frozenset(("price", "regular_price", "sale_price", "currency", "stock", "rating", "ratings", "bought_today"))
 """Of these the catalogue knows better than an event of yesterday."""
 BOUGHT = frozenset((*PURCHASED, "purchase", "store_purchase"))
 """Openings by what she has bought."""
 _PRICES = frozenset(("price", "regular_price", "sale_price", "currency"))
-_PRODUCT = _map(*_PRODUCT_KEYS)
-_RECOMMENDED = _map(
-    *_PRODUCT_KEYS,
-    "name",
-    "brand",
-    "regular_price",
-    "sale_price",
-    "stock",
-    "image_url",
-    "text",
-    "key_benefit",
-    "rating",
-    "ratings",
-    "bought_today",
-)  # catalogue.view
+_AMOUNTS = ("price", "regular_price", "sale_price", "old_price")
+_PRODUCT = _map(*_PRODUCT_KEYS, "name", "image_url")
 _LINE = _map(*_PRODUCT_KEYS, "quantity")
 _MONEY = _map("amount", "currency")
-_CUSTOMER = _map("id", "first_name", "last_name", "email", open=True)
+_CUSTOMER = _map("id", "first_name", "last_name", "email", "last_purchase_days_ago", "last_product", "segment", "region_offer", open=True)
 
 SHAPE = _map(
     "trigger",
@@ -77,16 +64,18 @@ SHAPE = _map(
     "subject",
     "preheader",
     "unsubscribe_url",
+    "picture_url",
     shop=_map("name"),
     customer=_CUSTOMER,
     user=_CUSTOMER,  # X-25: the guides say both
-    event=_map("event_type", *_PRODUCT_KEYS, open=True),
+    event=_map("event_type", *_PRODUCT_KEYS, "old_price", open=True),
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
-    recommendations=Shape(keys={"primary_category": Shape(items=_RECOMMENDED)}, items=_RECOMMENDED),  # A-172
+    recommendations=Shape(keys={"primary_category": Shape(items=_PRODUCT)}, items=_PRODUCT),  # A-172
     arms=ANY,
     creative=_map("image", "cta"),
-    offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
+    # interface.md section 4; a message without one has none
+    offer=_map("kind", "discount", "code", "expires_at", "minimum", "currency", benefits=Shape(items=VALUE)),
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
         "person_id",
@@ -149,7 +138,12 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u
 
 def web_address(value: object) -> str | None:
     """An http or https address that may stand in a mail, or None: no other scheme, no user part, no blanks or quotes."""
-    text = value.strip() if isinstance(value, str) else ""
+    return _address(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4_096)  # the same few products stand in many a view
+def _address(value: str) -> str | None:
+    text = value.strip()
     return text if len(text) <= MAX_TEXT and _WEB.fullmatch(text) else None
 
 
@@ -180,7 +174,7 @@ def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> dict
     plain["window"]["products"] = _products(plain["window"].get("products"), items, at, paid)
     plain["order"]["products"] = _products(plain["order"].get("products"), items, at, True)
     plain["recent"] = [one for one in _products(plain.get("recent"), items, at) if "product_name" in one]
-    recommended = Recommended(_products(plain.get("recommendations"), nothing, at))
+    recommended = Recommended([one for one in _products(plain.get("recommendations"), nothing, at) if "product_name" in one])
     recommended.primary_category = _products(plain.pop("primary_category", None), nothing, at)
     plain["recommendations"] = recommended
     plain["event"] = _product(plain["event"], items, at, paid)
@@ -206,10 +200,11 @@ def _product(told: dict[str, Any], items: Items, at: int, paid: bool = False) ->
         told = {**{name: known[name] for name in _PRODUCT_KEYS if name in known}, **own}
     if "product_name" not in told and isinstance(told.get("name"), str):
         told["product_name"] = told["name"]
-    if "price" in told:
-        amount = money.units(told.pop("price"))
-        if amount is not None and amount > 0:
-            told["price"] = money.text(amount)
+    for name in _AMOUNTS:
+        if name in told:
+            amount = money.units(told.pop(name))
+            if amount is not None and amount > 0:
+                told[name] = money.text(amount)
     return told
 
 
@@ -228,7 +223,16 @@ def _plain(value: Any, depth: int) -> Any:
         for name, one in value.items():
             if len(found) >= MAX_KEYS:
                 break
-            if isinstance(name, str) and (one := web_address(one) if is_link(name) else _plain(one, depth - 1)) is not None:
+            if not isinstance(name, str):
+                continue
+            kind = type(one)
+            if is_link(name):
+                one = web_address(one)
+            elif kind is str and one.isprintable() and len(one) <= MAX_TEXT:  # nearly all there is: not worth a call
+                one = one.strip() or None
+            elif kind is not int:
+                one = _plain(one, depth - 1)
+            if one is not None:
                 found[name] = one
         return found
     if isinstance(value, list | tuple):

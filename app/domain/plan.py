@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.domain import facts, line, money, recent, sensitive, taste, window
+from app.domain import aliases, facts, line, money, recent, sensitive, taste, window
 from app.domain.creative import Chosen
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer, expires_at
 from app.domain.message import profile_keys, recommends
 from app.domain.product import Product
-from app.domain.profile_view import record
+from app.domain.profile_view import some
 from app.domain.reach import EMAIL
 from app.domain.recent import RecentProduct
 from app.domain.scope import ORDER, PURCHASED
@@ -72,21 +72,23 @@ def view(open_window: Window, email: str | None, see: See, message: str) -> dict
     Of the profile what the message's templates read: most read nothing of it, and all of it is a third of the plan.
     """
     her = see.person.profile
-    reads = profile_keys(see.packs(open_window.ref).messages[message])
-    profile = record(facts.of(see)) if reads is None or reads else {}
+    pack = see.packs(open_window.ref)
+    source = pack.messages[message]
+    reads = profile_keys(source)
     orders = see.orders if open_window.scope == ORDER else None
     gathered = window.facts(open_window, orders)
     lines = gathered["products"]
     traits = {name: told for name, told in her.traits.items() if isinstance(told, str | int | float)}
     return {
         "customer": {
+            **aliases.told(aliases.named(source), see, pack.region_offers),
             **traits,
             "id": her.customer_id,
             "first_name": traits.get("first_name") or traits.get("firstName"),
             "last_name": traits.get("last_name") or traits.get("lastName"),
             "email": email if email is not None else see.person.profile.email,
         },
-        "profile": profile if reads is None else {name: told for name, told in profile.items() if name in reads},
+        "profile": {} if reads is not None and not reads else some(facts.of(see), reads),
         "event": _event(open_window, lines),
         "window": {
             "views": open_window.views,

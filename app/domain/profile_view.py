@@ -6,7 +6,7 @@ they are, money as a number, and only those that it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,29 @@ def record(facts: Facts) -> dict[str, Any]:
         "unseen_orders": part.contacts.unseen_orders,
         "bot": part.bot,
     }
+
+
+def some(facts: Facts, names: Collection[str] | None) -> dict[str, Any]:
+    """Of the record the keys of these names; None: all of them. Those that most messages read are made without the rest."""
+    if names is None or not _APART.keys() >= set(names):
+        whole = record(facts)
+        return whole if names is None else {name: told for name, told in whole.items() if name in names}
+    return {name: _APART[name](facts) for name in sorted(names)}
+
+
+def _treatment(facts: Facts) -> dict[str, Any]:
+    standing, pack = facts.person.standing, facts.pack
+    return {of: treatments.view(standing, pack, of) or None for of in (treatments.STAGE, treatments.TIER)}
+
+
+_APART: dict[str, Callable[[Facts], Any]] = {
+    "treatment": _treatment,
+    "flags": lambda facts: facts.get("profile.flags"),
+    "orders": lambda facts: facts.person.profile.orders,
+    "last_purchase_at": lambda facts: _instant(facts.person.profile.last_order_at),
+    "primary_interest": lambda facts: interest.primary(interest.decayed(facts.person.profile.interest, facts.now)),
+}
+"""Keys of the record that cost little by themselves."""
 
 
 def _buying(facts: Facts) -> dict[str, Any]:

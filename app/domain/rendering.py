@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from app.domain.catalogue import Items, nothing
 from app.domain.message import MessageSource
-from app.domain.message_view import Recommended, shaped
+from app.domain.message_view import shaped
+from app.domain.shown import noting, primary_category
 
 MAX_OUTPUT = 200_000
 """Bytes of one part: with JSON's escapes the record stays below the engine's 512 KiB. (Gmail clips at 102 KB.)"""
@@ -37,7 +38,7 @@ COMPILED = 500
 _NO_FILTERS = ("safe", "escapejs", "base64_decode", "base64_url_safe_decode", "date")
 _NO_TAGS = ("include", "render", "increment", "decrement", "tablerow")
 
-_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 
 class RenderFailed(Exception):
@@ -66,29 +67,13 @@ class Rendered(Struct, frozen=True):
     recommendations: tuple[str, ...] = ()
 
 
-class _Recommended(dict[str, Any]):
-    """A product that notes when a template prints its name: what was shown is what counts as recommended."""
-
-    __slots__ = ("shown",)
-
-    def __init__(self, product: Mapping[str, Any], shown: dict[str, None]) -> None:
-        super().__init__(product)
-        self.shown = shown
-
-    def __getitem__(self, name: str) -> Any:
-        value = dict.__getitem__(self, name)
-        if name in ("product_name", "name") and "product_id" in self:
-            self.shown[str(self["product_id"])] = None
-        return value
-
-
 class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
     def get_item(self, obj: Any, key: Any) -> Any:
         # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
         if isinstance(obj, dict):
             return obj[key]
-        if isinstance(obj, Recommended) and key == "primary_category":
-            return obj.primary_category
+        if key == "primary_category" and isinstance(obj, list):
+            return primary_category(getattr(obj, "primary_category", None) or obj)
         return super().get_item(obj, key)
 
     def assign(self, key: str, val: Any) -> None:
@@ -116,13 +101,17 @@ class _Path(Path):  # type: ignore[misc]  # Liquid is read as untyped
 
 
 class _Output(LimitedStringIO):  # type: ignore[misc]  # Liquid is read as untyped
-    """Liquid's own, but it encodes every piece to count its bytes, which took 8 % of a message's time."""
+    """Liquid's own, but it encodes every piece to count its bytes, which took 8 % of a message's time: here characters are counted, of
+    which there are no more than bytes, and `_write` counts these once."""
 
     def write(self, piece: str) -> int:
-        self.size += len(piece) if piece.isascii() else len(piece.encode())
+        self.size += len(piece)
         if self.size > self.limit:
             raise OutputStreamLimitError("output stream limit reached", token=None)
-        return StringIO.write(self, piece)
+        return _append(self, piece)
+
+
+_append = StringIO.write
 
 
 class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
@@ -150,7 +139,7 @@ def _money(amount: Any, currency: Any = None) -> str:
     if is_undefined(amount):
         return str(amount)  # raises, naming the variable
     code = "" if currency is None or is_undefined(currency) else str(currency).upper()
-    return f"{_SIGNS[code]}{amount}" if code in _SIGNS else f"{amount} {code}".rstrip()
+    return f"{SIGNS[code]}{amount}" if code in SIGNS else f"{amount} {code}".rstrip()
 
 
 def _date(value: Any, form: Any = "%-d %B %Y") -> str:
@@ -228,7 +217,7 @@ def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothin
         raise MissingContent("subject")
     values["preheader"] = _line(_write(preheader, values))
     plain_text = _paragraphs(_write(text, values))
-    _noting(values, shown)
+    values |= noting(values, shown)
     body = _write(html, values)
     return Rendered(values["subject"], values["preheader"], body, plain_text, tuple(shown))
 
@@ -247,7 +236,7 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
     title, text = _short(source, channel)
     values = shaped(view, items, at)
     shown: dict[str, None] = {}
-    _noting(values, shown)
+    values |= noting(values, shown)
     subject = values["subject"] = _line(_write(title, values))
     if channel == "push" and not subject:
         raise MissingContent("subject")
@@ -260,21 +249,15 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
     return Rendered(subject, "", "", body, tuple(shown))
 
 
-def _noting(values: dict[str, Any], shown: dict[str, None]) -> None:
-    """From here on products that are printed are noted."""
-    values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
-    picks: Recommended = values["recommendations"]
-    noted = Recommended(_Recommended(one, shown) for one in picks)
-    noted.primary_category = [_Recommended(one, shown) for one in picks.primary_category]
-    values["recommendations"] = noted
-
-
 def _write(template: Any, values: Mapping[str, Any]) -> str:
     output = _Output(MAX_OUTPUT)
     try:
         # As the template's own `render`, but for its copy of the values and a chain of three maps to look them up in.
         template.render_with_context(_Context(template, globals=values), output)
-        return str(output.getvalue())
+        text = str(output.getvalue())
+        if len(text) > MAX_OUTPUT // 4 and len(text.encode()) > MAX_OUTPUT:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        return text
     except UndefinedError as error:
         raise MissingContent(str(error.message).removesuffix(" is undefined").strip("'")) from error
     except LiquidError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.brand import Brand
 from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
@@ -345,6 +346,11 @@ class Pack(Struct, frozen=True):
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
     recommendations: Recommendations = Recommendations()
     """Which products messages recommend, and how the model of it is learned."""
+
+    brand: Brand = Brand()
+    """What its messages look like, and whom and where they say they come from."""
+    region_offers: dict[str, str] = {}
+    """Country's code, `EU` or `all` → what people there are told: `user.region_offer` in templates; the narrowest that fits (A-186)."""
 
     def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
         """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""

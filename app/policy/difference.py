@@ -304,7 +304,7 @@ def _offering(told: Offer | None) -> str:
 
 
 def _absent(told: Any) -> bool:
-    return told is None or told is False or told == () or (told == 0 and not isinstance(told, float))
+    return told is None or told is False or told in ((), "") or (told == 0 and not isinstance(told, float))
 
 
 def _lines(old: str, new: str) -> str:

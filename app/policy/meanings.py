@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from app.domain import (
+    brand,
     contact_policy,
     lifecycle,
     liking,
@@ -17,6 +18,7 @@ from app.domain import (
     trigger,
     watching,
 )
+from app.domain.brand import Brand
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
@@ -56,6 +58,8 @@ Table = tuple[str, ...]
 HEADS: dict[Table, tuple[str, type[Struct]]] = {
     (): ("The pack", Pack),
     ("sender",): ("[sender]", Sender),
+    ("brand",): ("[brand]", Brand),
+    ("region_offer",): ("[[region_offer]]", Pack),
     ("holdout",): ("[holdout]", Pack),
     ("suppression",): ("[suppression]", Pack),
     ("send_time",): ("[send_time]", Pack),
@@ -111,6 +115,10 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "extends"): "A shipped pack that this one has all of, but for the rows of the same name and the tables that it states anew.",
     ((), "event_types"): "The shop's own event types, which triggers may then name.",
     ((), "sender"): "Whom mails come from.",
+    ((), "brand"): (Brand, ""),
+    ((), "region_offer"): (Pack, "region_offers"),
+    (("region_offer",), "region"): "A country's code, `EU`, or `all` for whoever is in none of the others.",
+    (("region_offer",), "text"): "What people there are told, in a sentence or less.",
     ((), "churn_level"): (Pack, "churn_levels"),
     ((), "group"): "Suppression groups.",
     (
@@ -238,7 +246,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, watching, scoring, recommendation, liking, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (trigger, brand, watching, scoring, recommendation, liking, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"

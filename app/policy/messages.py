@@ -15,15 +15,18 @@ from typing import Any
 from liquid.exceptions import LiquidError
 from msgspec.structs import replace
 
+from app.domain.brand import Brand
 from app.domain.message import MessageSource
 from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, render, render_short, straight
 from app.domain.sensitive import Inference, Sensitive
 from app.policy import mjml, variables
+from app.policy.brand import settled
 from app.policy.mjml import Source
 from app.policy.problem import Problem
 from app.policy.sensitive import prints
+from app.policy.tried_on import KNOWN
 
-NOTHING_LISTED = Sensitive()
+NOTHING_LISTED, PLAIN = Sensitive(), Brand()
 SHIPPED = Path(__file__).parent / "messages"
 """Messages and layout parts (`_NAME.mjml`) that every pack may use, and put its own in the place of."""
 
@@ -32,6 +35,7 @@ MAX_SOURCE = 200_000
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BLOCK = re.compile(r"\{%-?\s*(end)?(if|unless|case|for|capture|comment|raw|ifchanged|doc)\b")
 _FIELDS = ("subject", "preheader")
+_FEED = re.compile(r"\{\{-?\s*recommendations\s*-?\}\}")
 ENDS = (".mjml", ".sms.txt", ".push.txt")
 """Any of which makes a message."""
 _OPT_OUT = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}|\bSTOP\b")
@@ -40,15 +44,15 @@ LONG_LINK = "https://shop.example/u/" + "t" * 160
 
 
 def build_messages(
-    names: Iterable[str], folders: Sequence[Path], sensitive: Sensitive = NOTHING_LISTED
+    names: Iterable[str], folders: Sequence[Path], sensitive: Sensitive = NOTHING_LISTED, brand: Brand = PLAIN
 ) -> tuple[dict[str, MessageSource], list[Problem]]:
     """Sources by name, in the order of the names, and everything that is wrong. The first folder that has a file wins. `sensitive`: what no
-    template may read."""
+    template may read. `brand`: what they look like."""
     built: dict[str, MessageSource] = {}
     problems: list[Problem] = []
     stamp = tuple([_stamp(folder) for folder in folders])
     for name in sorted(set(names)):
-        message, faults = _built(name, tuple(folders), stamp, sensitive.inferences)
+        message, faults = _built(name, tuple(folders), stamp, sensitive.inferences, brand)
         problems += faults
         if message is not None and not faults:
             built[name] = message
@@ -65,10 +69,10 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 @lru_cache(maxsize=1_000)  # packs share most of their messages, and commands that compare packs build several
 def _built(
-    name: str, folders: tuple[Path, ...], stamp: tuple[Any, ...], inferences: tuple[Inference, ...]
+    name: str, folders: tuple[Path, ...], stamp: tuple[Any, ...], inferences: tuple[Inference, ...], brand: Brand
 ) -> tuple[MessageSource | None, tuple[Problem, ...]]:
     """`stamp`: of the folders; what is in them makes it another message."""
-    message, faults = _Building(name, folders, _listed(inferences)).build()
+    message, faults = _Building(name, folders, _listed(inferences), brand).build()
     return message, tuple(faults)
 
 
@@ -83,8 +87,8 @@ NO_FIELD: Field = (("", 0), "")
 class _Building:
     """One message on its way from files to sources."""
 
-    def __init__(self, name: str, folders: Sequence[Path], sensitive: Sensitive) -> None:
-        self._name, self._folders, self._sensitive = name, folders, sensitive
+    def __init__(self, name: str, folders: Sequence[Path], sensitive: Sensitive, brand: Brand) -> None:
+        self._name, self._folders, self._sensitive, self._brand = name, folders, sensitive, brand
         self._problems: list[Problem] = []
 
     def build(self) -> tuple[MessageSource | None, list[Problem]]:
@@ -122,6 +126,7 @@ class _Building:
         fields, body = self._read(text, _FIELDS)
         source, more = mjml.read(markup, self._find)
         self._problems += more
+        source = self._settle(self._fed(source, "_feed.mjml"), html=True)
         self._check(body, html=False)
         self._check(source, html=True)
         html, more = mjml.build(source)
@@ -134,7 +139,7 @@ class _Building:
     def _sms(self, file: Path) -> str:
         """No subject: all of the file is the text."""
         lines = file.read_text("utf-8").split("\n")
-        body = Source("\n".join(lines), tuple((str(file), n) for n in range(1, len(lines) + 1)))
+        body = self._settle(Source("\n".join(lines), tuple((str(file), n) for n in range(1, len(lines) + 1))), html=False)
         self._check(body, html=False)
         if not body.text.strip():
             self._problems.append(Problem(str(file), 1, "no text"))
@@ -149,11 +154,28 @@ class _Building:
 
     def _read(self, file: Path, known: Sequence[str]) -> tuple[dict[str, Field], Source]:
         """Front matter, each field checked, and the text below it."""
-        fields, body, problems = _read_text(file, known, self._find)
+        told, body, problems = _read_text(file, known, self._find)
         self._problems += problems
-        for place, one in fields.values():
-            self._check(Source(one, (place,)), html=False)
-        return fields, body
+        fields: dict[str, Field] = {}
+        for name, (place, one) in told.items():
+            line = self._settle(Source(one, (place,)), html=False)
+            self._check(line, html=False)
+            fields[name] = (place, line.text)
+        return fields, self._settle(self._fed(body, "_feed.txt"), html=False)
+
+    def _settle(self, source: Source, html: bool) -> Source:
+        found, problems = settled(source, self._brand, html)
+        self._problems += problems
+        return found
+
+    def _fed(self, source: Source, part: str) -> Source:
+        """`{{ recommendations }}` by itself (A-175) is a list of products as the part `_feed` shows one."""
+        if not _FEED.search(source.text) or (file := self._find(part)) is None:
+            return source
+        shown = file.read_text("utf-8").strip("\n")
+        lines = [(_FEED.sub(lambda tag: shown, line), place) for line, place in zip(source.text.split("\n"), source.places, strict=True)]
+        places = [place for line, place in lines for _ in line.split("\n")]
+        return Source("\n".join(line for line, _ in lines), tuple(places))
 
     def _check(self, source: Source, html: bool) -> None:
         self._problems += _check(source, html, self._sensitive)
@@ -220,8 +242,8 @@ def _unclosed(text: str) -> int:
 
 
 def _try(message: MessageSource, file: str) -> list[Problem]:
-    """Two trial runs, a person we know much of and one we know nothing of: limits and filters fail here, not on a customer's mail."""
-    for view in (FULL, {}):
+    """Trial runs, people we know much of and one we know nothing of: limits and filters fail here, not on a customer's mail."""
+    for view in (FULL, KNOWN, {}):
         try:
             found = render(message, {**view, "unsubscribe_url": "https://shop.example/u/token"})
         except MissingContent:

@@ -63,7 +63,9 @@ _NEVER = frozenset(("script", "iframe", "object", "embed", "form", "input", "bas
 _LINKS = frozenset(("href", "src", "background-url", "background", "action", "formaction", "poster"))
 _SCHEMES = ("http:", "https:", "mailto:", "tel:")
 _MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_INCLUDE = re.compile(r"<mj-include\b[^>]*\bpath=\"([^\"]+)\"[^>]*/>")
+_INCLUDE = re.compile(r"<mj-include((?:\s+[a-z]+=\"[^\"]*\")+)\s*/>")
+_GIVEN = re.compile(r"([a-z]+)=\"([^\"]*)\"")
+_ASKED = re.compile(r"\[\[([a-z]+)(?:\|([^\]]*))?\]\]")
 _LINK_PATH = re.compile(r"\{\{-?\s*[A-Za-z_][\w.\[\]]*\s*-?\}\}")
 # Liquid waits outside while MJML runs: `<`, quotes and `&` in it are not XML. ASCII, since mrml writes attributes inside mj-text as Rust
 # writes debug strings: anything unprintable comes out as \u{…}.
@@ -88,33 +90,52 @@ class Source(Struct, frozen=True):
 
 
 def read(file: Path, find: Callable[[str], Path | None]) -> tuple[Source, list[Problem]]:
-    """The file with every `<mj-include path="…"/>` replaced by that file's text; `find` knows where includes lie."""
+    """The file with every `<mj-include path="…"/>` replaced by that file's text; `find` knows where includes lie.
+
+    A part asks for what differs from one place to another as `[[title]]`, or `[[title|Else this]]`, and is given it as `title="…"`.
+    """
     lines: list[str] = []
     places: list[tuple[str, int]] = []
     problems: list[Problem] = []
     included = 0
 
-    def take(path: Path, inside: tuple[Path, ...]) -> None:
+    def take(path: Path, inside: tuple[Path, ...], given: dict[str, str]) -> set[str]:
         nonlocal included
+        wanted: set[str] = set()
+
+        def fill(asked: re.Match[str]) -> str:
+            wanted.add(asked[1])
+            if asked[1] not in given and asked[2] is None:
+                problems.append(
+                    Problem(str(path), number, f'[[{asked[1]}]] is not given: <mj-include path="./{path.name}" {asked[1]}="…" />')
+                )
+            return given.get(asked[1], asked[2] or "")
+
         for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+            if inside:
+                line = _ASKED.sub(fill, line)
             match = _INCLUDE.search(line)
-            if match is None:
+            told = dict(_GIVEN.findall(match[1])) if match is not None else {}
+            if match is None or "path" not in told:
                 if "<mj-include" in line:
                     problems.append(Problem(str(path), number, 'an include stands on one line: <mj-include path="./_name.mjml" />'))
                 lines.append(line)
                 places.append((str(path), number))
                 continue
-            target = find(Path(match.group(1)).name)
+            name = told.pop("path")
+            target = find(Path(name).name)
             included += 1
             if target is None or target in (*inside, path) or included > MAX_INCLUDES:
                 why = "not found" if target is None else "includes itself" if included <= MAX_INCLUDES else f"more than {MAX_INCLUDES}"
-                problems.append(Problem(str(path), number, f"include {match.group(1)}: {why}"))
+                problems.append(Problem(str(path), number, f"include {name}: {why}"))
                 lines.append("")
                 places.append((str(path), number))
                 continue
-            take(target, (*inside, path))
+            asks = take(target, (*inside, path), told)
+            problems.extend(Problem(str(path), number, f"{target.name} does not ask for {one!r}") for one in told if one not in asks)
+        return wanted
 
-    take(file, ())
+    take(file, (), {})
     return Source("\n".join(lines), tuple(places)), problems
 
 

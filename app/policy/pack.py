@@ -97,7 +97,7 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
         for name, file, line in named
         if name not in there
     ]
-    messages, faults = build_messages(there, folders, source.sensitive)
+    messages, faults = build_messages(there, folders, source.sensitive, source.brand)
     if not problems:
         problems = _sensitive(source) + _unspoken(source, messages) + _subjects(source, messages)
     return source, text, messages, problems + faults
@@ -208,6 +208,8 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         variants_of={name: tuple([one for one in source.variants.values() if one.message == name]) for name in built.messages},
         scoring=source.scoring,
         recommendations=source.recommendations,
+        brand=source.brand,
+        region_offers=source.region_offers,
         heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),
         looks=tuple(
             sorted({key for one in triggers for rule in one.cancels if rule.when is not None for key in rule.when.event_keys or ()})

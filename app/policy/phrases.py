@@ -36,7 +36,7 @@ from app.domain.trigger import (
     Variant,
 )
 from app.domain.watching import Watching
-from app.policy import contact_phrases, recommendation_phrases
+from app.policy import brand_phrases, contact_phrases, recommendation_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
 
@@ -53,6 +53,12 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "in region {key} consent is now {new} instead of {old}",
         "in region {key} consent is now {new}",
         "region {key} has no consent rules of its own any more ({old})",
+    ),
+    (Pack, "brand"): Phrase(""),
+    (Pack, "region_offers"): Phrase(
+        "people in {key} are now told {new} instead of {old}",
+        "people in {key} are now told {new}",
+        "people in {key} are no longer told {old}",
     ),
     (Pack, "soft_bounces"): Phrase(
         "{new} soft bounces in a row instead of {old} now suppress an address",
@@ -280,6 +286,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
+    **brand_phrases.PHRASES,
     **contact_phrases.PHRASES,
     **recommendation_phrases.PHRASES,
 }
@@ -316,6 +323,7 @@ TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 PERCENT = {(Tier, "share")}
 """Shares that are told in per cent already."""
 NUMBERS = {
+    *brand_phrases.NUMBERS,
     (Band, "least"),
     (Trigger, "priority"),
     (Pack, "soft_bounces"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.bounces import MAX_BOUNCES
+from app.domain.brand import Brand
 from app.domain.contact_policy import ContactPolicy
 from app.domain.recommendation import Recommendations
 from app.domain.scheduler import MAX_ONCE
@@ -16,7 +17,7 @@ from app.domain.scoring import Scoring
 from app.domain.sensitive import Sensitive
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger, Variant
 from app.domain.watching import Watching
-from app.policy import contact_policy, sensitive
+from app.policy import brand, contact_policy, sensitive
 from app.policy.consents import Consents
 from app.policy.contact_policy import Contact
 from app.policy.experiments import Experiments
@@ -35,7 +36,7 @@ __all__ = ["REACHABLE", "Source"]
 
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "variant", "contact_policy", "suppression", "send_time", "catalogue", "sensitive", "recommendations",
+    "brand", "region_offer", "scores", "variant", "contact_policy", "suppression", "send_time", "catalogue", "sensitive", "recommendations",
     *contact_policy.TABLES,
     *TABLES,
 )  # fmt: skip
@@ -82,6 +83,8 @@ class Source:
         self.scoring = Scoring()
         self.contact = ContactPolicy()
         self.recommendations = Recommendations()
+        self.brand = Brand()
+        self.region_offers: dict[str, str] = {}
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
@@ -146,7 +149,7 @@ class Source:
         if base.problems:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
-        self.scoring, self.contact = base.scoring, base.contact
+        self.scoring, self.contact, self.brand, self.region_offers = base.scoring, base.contact, base.brand, dict(base.region_offers)
         self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
         self.catalogue, self.sensitive, self.recommendations = base.catalogue, base.sensitive, base.recommendations
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
@@ -189,6 +192,7 @@ class Source:
             self.catalogue = self._catalogue(read.table(told, (), "catalogue"))
         if "sensitive" in told:
             self.sensitive = sensitive.extended(self.sensitive, read, read.table(told, (), "sensitive"))
+        self._brand(told)
         if "holdout" in told:
             self.holdout = self._holdout(read.table(told, (), "holdout"))
         if "scores" in told:
@@ -208,8 +212,17 @@ class Source:
             self._recommendations(read.table(told, (), "recommendations"))
         for what in ("trigger", "churn_level", "group", "experiment"):
             read.twice([one.get("name") for one in read.list(told, (), what, dict)], what)
+        read.twice([one.get("region") for one in read.list(told, (), "region_offer", dict)], "region_offer")
         if sum(one.once for one in self.triggers) > MAX_ONCE:
             read.wrong((), f"more than {MAX_ONCE} triggers with once")
+
+    def _brand(self, told: dict[str, Any]) -> None:
+        if "brand" in told:
+            self.brand = brand.brand(self.read, self.read.table(told, (), "brand"), self.brand)
+        rows = [
+            brand.region_offer(self.read, one, ("region_offer", n)) for n, one in enumerate(self.read.list(told, (), "region_offer", dict))
+        ]
+        self.region_offers |= {region: text for region, text in filter(None, rows)}
 
     def _triggers(self, told: dict[str, Any], own: frozenset[str]) -> None:
         rows = Triggers(self.read, own, self.consent, self.groups, self.tables)
