@@ -405,6 +405,7 @@ AGENTS: dict[str, Agent] = {
 
 FOLLOWED: tuple[Followed, ...] = (
     Followed("profiles", "insight", "the reader answers with the whole of a person, whosever partition she is in"),
+    Followed("products", "insight", "recommendations are learned of what the shop has"),
     Followed("products", "core", "a message shows products as they stand when it is written, whosever partition they are in", True),
     Followed("tastes-changelog", "insight", "recommendations are learned from everybody's tastes, whosever partition they are in"),
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -16,7 +14,7 @@ from app.agents import refresh
 from app.agents.insight import Insight
 from app.agents.refresh import KEPT
 from app.agents.roles import Roles
-from app.domain.catalogue import Item
+from app.domain.catalogue import Item, encode
 from app.domain.fingerprint import fingerprint
 from app.domain.neighbours import COLLABORATIVE, Model
 from app.domain.recommended import RECOMMENDATIONS
@@ -31,23 +29,6 @@ from app.settings import Settings
 
 pytestmark = pytest.mark.kafka
 NAMES = ("shoe", "socks", "tent", "mat")
-
-
-class Shelf:
-    """A catalogue where a worker follows one."""
-
-    caught_up = True
-
-    def __init__(self, items: dict[str, Item]) -> None:
-        self.known = items
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        return iter([(name.encode(), msgspec.json.encode(one)) for name, one in self.known.items()])
-
-    def get(self, key: bytes) -> bytes | None:
-        return None
-
-    async def stop(self) -> None: ...
 
 
 def view(number: int, who: str, product: str) -> tuple[bytes, bytes]:
@@ -81,8 +62,11 @@ async def test_what_people_do_becomes_the_model_of_every_lane(cluster: Settings,
         kept = insight.followers["tastes-changelog"]
         await until(lambda: True if sum(key[:1] == b"p" for key, _ in kept.items()) == 12 else None)
         assert RECOMMENDATIONS not in core.artifacts.active  # there is no catalogue yet
+        for name in NAMES:
+            await producer.send_and_wait(cluster.topic("products"), encode(Item(name, name.title())), name.encode())
+        shelf = insight.followers["products"]
+        await until(lambda: True if sum(1 for _ in shelf.items()) == len(NAMES) else None)
         insight.refresh.learned_at = 0
-        insight.followers["products"] = Shelf({name: Item(name, name.title()) for name in NAMES})  # type: ignore[assignment]
         ref = await until(lambda: core.artifacts.active.get(RECOMMENDATIONS))
         await core.artifacts.wait(ref)
         model = core.artifacts.packs(ref)

@@ -21,7 +21,7 @@ from app.agents.kinds import encode_model
 from app.agents.recommender_program import Tastes, likings
 from app.agents.table import Log, NothingToLearn, NotInstalled
 from app.domain import consent
-from app.domain.catalogue import Item
+from app.domain.catalogue import Item, decode
 from app.domain.neighbours import Model
 from app.domain.recommended import RECOMMENDATIONS
 from app.domain.trigger import Pack
@@ -41,7 +41,6 @@ Hourly models of a large shop would fill every worker's memory."""
 LOOK_S = 5.0
 """How often is looked whether it is time."""
 ROW = b"p"
-_item = msgspec.json.Decoder(Item).decode
 _tastes = msgspec.msgpack.Decoder(Tastes).decode
 
 
@@ -149,7 +148,7 @@ class Refresh:
 
     def _catalogue(self) -> dict[str, Item]:
         follower = self._worker.followers.get("products")
-        return {} if follower is None else {item.product_id: item for _, value in follower.items() for item in (_item(value),)}
+        return {} if follower is None else {item.product_id: item for _, value in follower.items() for item in (decode(value),)}
 
 
 async def _in_thread(work: Callable[[Pack], bytes], pack: Pack) -> bytes:

@@ -93,7 +93,7 @@ def simulate(
     as_json: bool,
 ) -> None:
     """What would be sent for the events of EVENTS.jsonl (.gz is read as such), in arrival order, and why."""
-    if model_file is not None and products_file is None:
+    if model_file is not None and products_file is None and changes_file is None:
         raise click.UsageError("--recommendations goes with --products: only what the catalogue has in stock is recommended")
     settings = load(policy=policy)
     model = None if model_file is None else _model(model_file, settings.model_mb)

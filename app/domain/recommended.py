@@ -56,9 +56,9 @@ def recommended(plan: Plan, source: MessageSource, pack: Pack, artifacts: Callab
         return bool(category) and sensitive.category(pack.sensitive, category) is not None
 
     chosen = picked(plan.taste, about, model, items, said, use, private)
-    told: dict[str, Any] = {"recommendations": [view(one) for one in chosen]}
+    told: dict[str, Any] = {"recommendations": [view(one, plan.at) for one in chosen]}
     if recommends_primary(source):
-        told["primary_category"] = [view(one) for one in in_primary_category(plan.taste, about, model, items, said, use, private)]
+        told["primary_category"] = [view(one, plan.at) for one in in_primary_category(plan.taste, about, model, items, said, use, private)]
     return Shown(told, ref)
 
 

@@ -16,7 +16,7 @@ from app.edges.feed import Liker, liked
 from app.edges.likings_file import Likings, keep
 from app.edges.topic_scan import Scanner
 from app.engine.rows import HEADER_SIZE, MARKS
-from app.flow import TABLES, TOPICS
+from app.flow import TABLES
 
 PERSONALISE = "personalise"
 _tastes = msgspec.msgpack.Decoder(Tastes).decode
@@ -37,9 +37,8 @@ def of_file(found: Likings) -> Iterator[Liker]:
 async def catalogue(scan: Scanner) -> dict[str, Item]:
     """As it stands; empty where the cluster has none. Raises `ScanFailed`."""
     found: dict[str, Item] = {}
-    if "products" in TOPICS:
-        async for record in scan.read("products"):
-            keep(found, record.key, record.value)
+    async for record in scan.read("products"):
+        keep(found, record.key, record.value)
     return found
 
 

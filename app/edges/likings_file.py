@@ -17,7 +17,6 @@ from app.domain.interest import categories
 from app.edges.events_file import arrivals, milliseconds
 from app.edges.topic_scan import scanner
 from app.events import Event, MergeOut, Undecodable, Unlink
-from app.flow import TOPICS
 from app.settings import Settings
 
 Progress = Callable[[int], None]
@@ -97,9 +96,8 @@ async def from_journal(settings: Settings, on_progress: Callable[[int, int], Non
     """As long as the journal is kept (35 days); who has become one person counts as one. Raises `ScanFailed`."""
     async with scanner(settings) as scan:
         catalogue: dict[str, Item] = {}
-        if "products" in TOPICS:
-            async for record in scan.read("products"):
-                keep(catalogue, record.key, record.value)
+        async for record in scan.read("products"):
+            keep(catalogue, record.key, record.value)
         found = Likings(catalogue)
         async for record in scan.read("journal", on_progress=on_progress):
             try:
