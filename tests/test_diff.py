@@ -48,8 +48,8 @@ from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (
-    Pack, Variant, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource, Brand,
-    StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
+    Pack, Variant, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
+    Brand,    StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
     Recommendations, Use, Weights, Sensitive, Inference, Watching, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
 PARTS = {"Use", "Weights", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
