@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.population import Population
 from app.domain.trigger import Pack
 from app.engine.artifacts import POLICY, POPULATION, Compilers
 from app.policy.pack import compile_artifact, ref_of
 
+_budgets = msgspec.json.Decoder(Budgets).decode
 _population = msgspec.json.Decoder(Population).decode
 
 
@@ -41,6 +43,18 @@ def compile_population(ref: str, data: bytes) -> Population:
     return population
 
 
+def encode_budgets(budgets: Budgets) -> tuple[str, bytes]:
+    """(ref, artifact) of what campaigns may give away."""
+    data = msgspec.json.encode(replace(budgets, campaigns=_sorted(budgets.campaigns)))
+    return ref_of(BUDGETS, data), data
+
+
+def compile_budgets(ref: str, data: bytes) -> Budgets:
+    """The budgets of an artifact. Raises ValueError."""
+    _checked(ref, data)
+    return _budgets(data)
+
+
 def compile_pack(ref: str, data: bytes) -> Pack:
     """The pack of an artifact. Raises ValueError, which BadPack is."""
     _checked(ref, data)
@@ -52,4 +66,4 @@ def _checked(ref: str, data: bytes) -> None:
         raise ValueError("the bytes on the topic are not those of this hash")
 
 
-COMPILERS: Compilers = {POLICY: compile_pack, POPULATION: compile_population}
+COMPILERS: Compilers = {POLICY: compile_pack, POPULATION: compile_population, BUDGETS: compile_budgets}

@@ -103,9 +103,9 @@ class PersonProgram:
         ref, figures = moment.active.get(POLICY), moment.active.get(POPULATION)
         pack = None if ref is None else self._packs(ref)
         population = None if figures is None else self._packs(figures)
-        models = moment.active if len(moment.active) > len(DECIDED_BY) else NO_MODELS
-        if models:
-            models = {kind: one for kind, one in models.items() if kind not in DECIDED_BY}
+        models = NO_MODELS
+        if len(moment.active) > (ref is not None) + (figures is not None):
+            models = {kind: one for kind, one in moment.active.items() if kind not in DECIDED_BY}
         return See(
             group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume, population, self._publishes, models
         )

@@ -1,6 +1,6 @@
 """The renderer's program: a plan becomes a finished message, or the recorded reason why it could not.
 
-Reads message_plans; keeps origin marks only; writes message_sends, decisions, its answers on the journal, dead_letters.
+Reads message_plans; keeps what campaigns gave away; writes message_sends, decisions, its answers on the journal, dead_letters.
 """
 
 from __future__ import annotations
@@ -9,8 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from app import events
+from app.domain import granting
+from app.domain.budgets import BUDGETS, Spent
+from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
+from app.domain.granting import Grant
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render, render_short
@@ -26,6 +32,9 @@ from app.flow import Stage
 
 TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 """Channel → what its address is called in a send."""
+ACCOUNT = b"b"
+"""Kind of the row of a campaign: what its messages of this partition may cost."""
+_encode, _spent = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Spent).decode
 
 
 class RendererProgram:
@@ -36,7 +45,7 @@ class RendererProgram:
     """
 
     stage = Stage.RENDERER
-    row_kinds: tuple[bytes, ...] = ()
+    row_kinds = (ACCOUNT,)
     checks_origin = True
 
     def __init__(
@@ -46,25 +55,34 @@ class RendererProgram:
         public_url: str,
         products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
         counts: Counts | None = None,
+        items: Items = nothing,
     ) -> None:
+        self._items = items
         self._packs, self._secret, self._products, self._counts = packs, secret, products, counts or Counts()
         self._public_url = public_url.rstrip("/")
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
         try:
-            return None, events.plans.decode(incoming.value)
+            plan: Plan = events.plans.decode(incoming.value)
         except Undecodable as error:
             raise Refused("undecodable", [{"path": "", "message": str(error)}]) from error
+        campaign = granting.campaign(plan)
+        return None if campaign is None else campaign.encode(), plan
 
     def now(self, record: Plan, marks: Marks) -> int:
         return record.at
 
-    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> None:
-        return None
+    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Spent:
+        return _spent(bodies[0]) if bodies and bodies[0] is not None else Spent()
 
-    def step(self, group: None, record: Plan, moment: Moment) -> tuple[None, list[Output]]:
+    def step(self, group: Spent | None, record: Plan, moment: Moment) -> tuple[Spent | None, list[Output]]:
         pack = self._packs(record.policy)
         source = pack.messages[record.message]
+        grant = self._grant(group, record, pack, moment)
+        if grant is not None:
+            record = granting.told_in(record, grant)
+            if grant.refused:
+                return group, _not_sent(record, "budget", {}, self._counts)
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         try:
@@ -73,25 +91,31 @@ class RendererProgram:
             else:
                 message = render_short(source, record.channel, view, self._products)
         except RenderFailed as failure:
-            return None, _not_sent(record, failure, self._counts)
-        return None, _sent(record, pack.sender, source, message, link, self._counts)
+            return group, _unwritten(record, failure, self._counts)
+        spent = group if grant is None or grant.spent is None else grant.spent
+        return spent, _sent(record, pack.sender, source, message, link, self._counts, grant)
 
-    def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
-        return None, []
+    def _grant(self, group: Spent | None, plan: Plan, pack: Pack, moment: Moment) -> Grant | None:
+        ref = plan.models.get(BUDGETS) if group is not None else None
+        budgets: Any = None if ref is None else self._packs(ref)
+        return granting.granted(plan, pack.offers, self._items, self._secret, budgets, group, moment.partition)
 
-    def due(self, group: None) -> int:
+    def wake(self, group: Spent | None, moment: Moment) -> tuple[Spent | None, list[Output]]:
+        return group, []
+
+    def due(self, group: Spent | None) -> int:
         return NEVER
 
-    def dump(self, group: None, loaded: None) -> list[tuple[bytes, bytes]]:
-        return []
+    def dump(self, group: Spent | None, loaded: Spent | None) -> list[tuple[bytes, bytes]]:
+        return [] if group is None or group == loaded else [(ACCOUNT, _encode(group))]
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
         self._counts.buried("renderer", reason)
         letter_id = derived_id("dead", "message_plans", str(moment.partition), str(incoming.offset))
         return dead_letter(letter_id, "renderer", "message_plans", moment.partition, incoming, reason, detail, moment.now)
 
-    def fault(self, group: None, incoming: Incoming) -> None:
-        return None
+    def fault(self, group: Spent | None, incoming: Incoming) -> Spent | None:
+        return group
 
 
 def unsubscribe_token(secret: str, plan: Plan) -> str:
@@ -99,7 +123,9 @@ def unsubscribe_token(secret: str, plan: Plan) -> str:
     return sign(secret, "unsubscribe", [plan.person_id, plan.send_id, plan.customer_id or ""])
 
 
-def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, counts: Counts) -> list[Output]:
+def _sent(
+    plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, counts: Counts, grant: Grant | None
+) -> list[Output]:
     send = Send(
         send_id=plan.send_id,
         window_id=plan.window_id,
@@ -123,7 +149,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
         text=message.text,
         headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if plan.channel == EMAIL else {},
         arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
-        offer=_offer(plan),
+        offer=None if grant is None else grant.offer,
         recommendations=list(message.recommendations),
         cause=plan.cause,
         versions={"template": template_version(source, plan.channel), "models": {}},
@@ -131,7 +157,9 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
     key = plan.person_id.encode()
     decision = _decision(plan, "sent", None, plan.values)
     counts.decided(decision)
-    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message, plan.channel)
+    offer = (grant.offer or {}) if grant is not None and grant.new else {}
+    ids = plan.person_id, plan.send_id, plan.window_id
+    answer = events.Rendered(plan.at, *ids, plan.trigger, plan.step, plan.message, plan.channel, offer)
     return [
         Output("message_sends", key, events.encode_json(send)),
         Output("decisions", key, events.encode_json(decision)),
@@ -139,15 +167,12 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
     ]
 
 
-def _offer(plan: Plan) -> dict[str, Any] | None:
-    """What the message offers, as its row says; without a code: whoever redeems it decides."""
-    told = plan.values.get("offer")
-    return {**told, "code": None, "expires_at": None} if isinstance(told, dict) else None
-
-
-def _not_sent(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
-    reason = "missing_content"
+def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
     told = {"missing": failure.variable} if isinstance(failure, MissingContent) else {"failed": failure.detail}
+    return _not_sent(plan, "missing_content", told, counts)
+
+
+def _not_sent(plan: Plan, reason: str, told: dict[str, Any], counts: Counts) -> list[Output]:
     key = plan.person_id.encode()
     decision = _decision(plan, "not_sent", reason, {**plan.values, **told})
     counts.decided(decision)

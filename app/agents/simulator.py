@@ -11,6 +11,7 @@ from app.agents.intake_program import IntakeProgram
 from app.agents.kinds import compile_population
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.catalogue import Items, nothing
 from app.domain.trigger import Pack
 from app.engine.artifacts import COMPILED
 from app.engine.program import Incoming, Output
@@ -27,14 +28,16 @@ def simulator(
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
+    items: Items = nothing,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
     `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`. `figures`: is given the
-    figures of everybody, by ref, as they become active.
+    figures of everybody, by ref, as they become active; what it holds
+    beside them, such as budgets, the plans may name. `items`: the catalogue's prices and margins, for offers.
     """
     ref, data = artifact
-    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures)
+    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures, items)
 
 
 def simulation(
@@ -45,6 +48,7 @@ def simulation(
     products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
+    items: Items = nothing,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
@@ -65,5 +69,5 @@ def simulation(
         return f"line/{incoming.offset + 1}"
 
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(packs, settings.secret, settings.public_url, products)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, products, items=items)
     return Simulation(intake, PersonProgram(artifact, assume), renderer, on_output, on_line, AnalystProgram(), on_figures)

@@ -63,7 +63,9 @@ SHAPE = _map(
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
     arms=ANY,
-    offer=_map("kind", "discount", "code", "expires_at"),  # interface.md section 4; a message without one has none
+    offer=_map(
+        "kind", "discount", "code", "expires_at", benefits=Shape(items=VALUE), up_to=_MONEY, minimum_order=_MONEY
+    ),  # interface.md section 4; a message without one has none
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
         "person_id",

@@ -13,6 +13,7 @@ from msgspec import Struct
 from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
+from app.domain.offers import NOBODYS, Offer, Offering
 from app.domain.scope import Subject
 from app.domain.scoring import Scoring
 from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
@@ -79,15 +80,6 @@ class Cancel(Struct, frozen=True):
     when: Condition | None = None
     before: bool = False
     """One that happened before the opening counts, too: a click stays a click, though the open is told later."""
-
-
-class Offer(Struct, frozen=True):
-    """What a message offers: `discount` as a share of the price, 0.25 is 25 % (A-132). Templates read it as `offer`."""
-
-    kind: str
-    """Of the offer, in snake_case: what reports call it."""
-    discount: float
-    """The share of the price that it takes off, above 0 and below 1."""
 
 
 class Choice(Struct, frozen=True):
@@ -321,6 +313,8 @@ class Pack(Struct, frozen=True):
     """Properties that the condition of some cancel reads: the look-back keeps them."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
+    offers: Offering = NOBODYS
+    """Figures that every offer goes by: caps, budgets, what tiers are offered, how people take discounts."""
 
     def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
         """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""

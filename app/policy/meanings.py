@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import contact_policy, lifecycle, scoring, segments, sensitive, tiers, treatments, trigger
+from app.domain import contact_policy, lifecycle, offers, scoring, segments, sensitive, tiers, treatments, trigger
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
+from app.domain.offers import DiscountPersona, Offer, Offering, Strategy
 from app.domain.points import COUNTED
 from app.domain.scope import PERSON
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
@@ -22,7 +23,6 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
-    Offer,
     Opening,
     Pack,
     Sender,
@@ -58,6 +58,10 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "follow_up"): ("follow_up = [ { … } ]", Step),
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
+    ("offers",): ("[offers]", Offering),
+    ("offer",): ("[[offer]]", Offer),
+    ("offer_tier",): ("[[offer_tier]]", Strategy),
+    ("offer_persona",): ("[[offer_persona]]", DiscountPersona),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
     ("goes_by",): ("[goes_by]", By),
     ("stage_scheme",): ("[[stage_scheme]]", StageScheme),
@@ -108,6 +112,16 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("cap", "steps"), "most"): "How many she gets of whom it is the first step that holds.",
     (("cap", "steps"), "above"): "Of whose `profile.engagement.score` is above it; or",
     (("cap", "steps"), "least"): "of whose score is at least it.",
+    ((), "offers"): (Pack, "offers"),
+    ((), "offer"): "Offers that triggers name.",
+    ((), "offer_tier"): (Offering, "strategies"),
+    ((), "offer_persona"): "How people take discounts; of several the first whose condition holds.",
+    (("offers",), "up_to"): (Offering, "up_to"),
+    (("offer",), "name"): 'Of the offer: `offer = "NAME"` of a trigger, a follow-up or a choice.',
+    (("offer",), "minimum_order"): "The order it is good for comes to at least so much.",
+    (("offer",), "up_to"): "The most that it takes off an order; without it as [offers] says.",
+    (("offer_tier",), "tier"): "The tier, such as `s0.gold`.",
+    (("offer_persona",), "name"): "Of the persona, in snake_case.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
     ((), "scores"): (Pack, "scoring"),
@@ -210,7 +224,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (trigger, offers, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
@@ -228,6 +242,9 @@ KINDS = {
     (("treatment",), "mails"): "list of two numbers",
     (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
     (("scores",), "elements"): "table: part of a mail → weight",
+    (("trigger",), "offer"): "an offer's name, or a table",
+    (("trigger", "choose"), "offer"): "an offer's name, or a table",
+    (("trigger", "follow_up"), "offer"): "an offer's name, or a table",
     (("trigger",), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "open"), "scope"): SCOPES,
@@ -235,6 +252,7 @@ KINDS = {
 }
 """Kinds of what the parser takes apart itself; `DEFAULTS`: likewise."""
 DEFAULTS = {
+    (("offer",), "by"): "",
     (("trigger",), "needs"): f"{', '.join(NEEDS)}; {NEEDS[0]} alone where `transactional`",
     (("trigger",), "channels"): CHANNELS[0],
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",

@@ -189,6 +189,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         contact=source.contact,
         remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),
         scoring=source.scoring,
+        offers=source.offering,
         heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),
         looks=tuple(
             sorted({key for one in triggers for rule in one.cancels if rule.when is not None for key in rule.when.event_keys or ()})

@@ -8,9 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain import money
 from app.domain.contact_policy import Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
+from app.domain.offers import Offer
 from app.domain.scope import PURCHASED
 from app.domain.segments import Band, BandScheme, Predicate, Segment
 from app.domain.sensitive import Inference, Sensitive
@@ -25,7 +27,6 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
-    Offer,
     Opening,
     Pack,
     Programme,
@@ -33,7 +34,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
-from app.policy import contact_phrases
+from app.policy import contact_phrases, offer_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
 
@@ -68,6 +69,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
+    (Pack, "offers"): Phrase(""),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Pack, "stage_schemes"): named("stage scheme"),
     (Pack, "tier_schemes"): named("tier scheme"),
@@ -227,8 +229,6 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Step, "after"): Phrase("{who} now goes out after the one before if that was {new} instead of {old}"),
     (Step, "choices"): Phrase("", "{who} now chooses {new}", "{who} no longer chooses {old}"),
     (Step, "offer"): optional("the offer"),
-    (Offer, "kind"): Phrase("{who} now offers {new} instead of {old}"),
-    (Offer, "discount"): Phrase("{who} now takes {new} off instead of {old}"),
     (Choice, "offer"): optional("the offer"),
     (Choice, "when"): Phrase("{who} is now made if {new} instead of if {old}"),
     (Choice, "message"): Phrase("{who} now chooses {new} instead of {old}"),
@@ -265,6 +265,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
     **contact_phrases.PHRASES,
+    **offer_phrases.PHRASES,
 }
 
 DURATIONS = {
@@ -282,9 +283,10 @@ DURATIONS = {
     (StageScheme, "hold"),
     (Treatment, "every"),
     (Cap, "per"),
+    *offer_phrases.DURATIONS,
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout"), (Offer, "discount"), (Trigger, "converts")}
+SHARES = {(Arm, "weight"), (Pack, "holdout"), (Trigger, "converts"), *offer_phrases.SHARES}
 TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 """Minutes of a day."""
 PERCENT = {(Tier, "share")}
@@ -302,6 +304,7 @@ NUMBERS = {
     (Cap, "most"),
     (Level, "most"),
     (Level, "least"),
+    *offer_phrases.NUMBERS,
 }
 """Fields that are plain numbers; a test asks of every number which of these it is."""
 
@@ -321,11 +324,6 @@ def duration(ms: int) -> str:
     return f"{ms / UNITS[unit]:g}{unit}" if ms else "0s"
 
 
-def offer(told: Offer) -> str:
-    """An offer in words."""
-    return f"{told.kind} of {100 * told.discount:g} %"
-
-
 def clock(minute: int) -> str:
     """A time of day as a pack writes it: 21:00."""
     return f"{minute // 60:02d}:{minute % 60:02d}"
@@ -342,7 +340,9 @@ def value(kind: type[Struct], field: str, told: Any) -> str:
     if (kind, field) == (Programme, "every") and not told:
         return "interval that her stage's treatment says"
     if isinstance(told, Offer):
-        return offer(told)
+        return offer_phrases.offer(told)
+    if (kind, field) in offer_phrases.MONEY and isinstance(told, int):
+        return money.text(told)
     if (kind, field) in TIMES and isinstance(told, int):
         return clock(told)
     if (kind, field) in DURATIONS and isinstance(told, int):
