@@ -7,12 +7,11 @@ Whatever says it, the hard cap min(0.30, 0.8 × margin) has the last word.
 from __future__ import annotations
 
 from math import floor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from app.domain.trigger import Condition
+from app.domain.condition import Condition
 
 DAY_MS = 86_400_000
 TIER, FORMULA = "tier", "formula"

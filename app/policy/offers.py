@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.domain import money
+from app.domain.condition import Condition
 from app.domain.offers import BUDGET, FORMULA, SEND, TIER, DiscountPersona, Offer, Offering, Strategy
-from app.domain.trigger import Choice, Condition, Step, Trigger
+from app.domain.trigger import Choice, Step, Trigger
 from app.policy import conditions
 from app.policy.fields import DAY, NAME, SNAKE, Fields
 from app.policy.place import Path
