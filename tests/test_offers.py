@@ -249,7 +249,10 @@ why  = "15 %, to the same person"
 kind = "nudge"
 discount = 0.15
 """
-CHAIN = 'follow_up = [{ wait = "3d", send = "reactivation-offer", offer = "second" }, { wait = "10d", send = "high-value-last", offer = "second" }]'
+CHAIN = (
+    'follow_up = [{ wait = "3d", send = "reactivation-offer", offer = "second" },'
+    + ' { wait = "10d", send = "high-value-last", offer = "second" }]'
+)
 FIGURES = '\n[offers]\nwhy = "ours"\nvalid = "7d"\nkeeps = "30d"\n'
 
 

@@ -11,6 +11,7 @@ from app.agents.intake_program import IntakeProgram
 from app.agents.kinds import compile_population
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.catalogue import Items, nothing
 from app.domain.trigger import Pack
 from app.engine.artifacts import COMPILED
@@ -29,15 +30,18 @@ def simulator(
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
     items: Items = nothing,
+    budgets: Budgets | None = None,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
     `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`. `figures`: is given the
-    figures of everybody, by ref, as they become active; what it holds
-    beside them, such as budgets, the plans may name. `items`: the catalogue's prices and margins, for offers.
+    figures of everybody, by ref, as they become active. `items`: the
+    catalogue's prices and margins, for offers. `budgets`: of campaigns, once `BUDGETS` is made active under its own name.
     """
     ref, data = artifact
-    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures, items)
+    return simulation(
+        {ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures, items, budgets
+    )
 
 
 def simulation(
@@ -49,9 +53,12 @@ def simulation(
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
     items: Items = nothing,
+    budgets: Budgets | None = None,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
+    if budgets is not None:
+        known[BUDGETS] = budgets
 
     def artifact(ref: str) -> Any:
         found = known.get(ref)

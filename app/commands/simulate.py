@@ -15,7 +15,8 @@ from app.agents.simulator import simulator
 from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
-from app.domain import ranks
+from app.domain import money, ranks
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.person import is_stub
 from app.domain.profile_view import view
 from app.domain.trigger import Pack
@@ -61,6 +62,7 @@ class Sinks:
 @click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, CSV or JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
 @click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
+@click.option("--budget", "given", metavar="CAMPAIGN=AMOUNT", multiple=True, help="What a campaign may give away; else nothing.")
 @click.option("--sends", type=FILE, help="Write message_sends here (JSON Lines; - is stdout).")
 @click.option("--decisions", type=FILE, help="Write decisions here.")
 @click.option("--profiles", type=FILE, help="Write a line per person, as of --until, here.")
@@ -73,6 +75,7 @@ def simulate(
     people_file: Path | None,
     assume_consent: bool,
     assume_address: bool,
+    given: tuple[str, ...],
     sends: Path | None,
     decisions: Path | None,
     profiles: Path | None,
@@ -82,7 +85,8 @@ def simulate(
     settings = load(policy=policy)
     pack = artifact(settings.policy)
     tally = Tally()
-    assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
+    budgets = _budgets(given, pack)
+    assume = frozenset(name for name, told in (("consent", assume_consent), ("address", assume_address)) if told)
     try:
         catalogue = products(products_file) if products_file else {}
         with contextlib.ExitStack() as stack:
@@ -92,8 +96,8 @@ def simulate(
                 tally.record(topic, output.value)
                 sinks.write(topic, output.value)
 
-            simulation = simulator(pack, settings, on_output, assume, catalogue.get)
-            played = _play(simulation, pack[0], events_file, people_file, until)
+            simulation = simulator(pack, settings, on_output, assume, catalogue.get, budgets=budgets)
+            played = _play(simulation, pack[0], events_file, people_file, until, budgets is not None)
             known = 0
             for line in _profiles(simulation, compile_artifact(*pack)):
                 known += 1
@@ -120,12 +124,28 @@ def simulate(
     print("\n".join(tally.lines()), file=out)
 
 
-def _play(simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None) -> dict[str, int]:
+def _budgets(given: tuple[str, ...], pack: tuple[str, bytes]) -> Budgets | None:
+    """What was asked for, all of it in the one partition of a simulation. Raises `WrongUse`."""
+    found: dict[str, int] = {}
+    for one in given:
+        name, _, amount = one.partition("=")
+        units = money.units(amount)
+        if not name or units is None or units < 0:
+            raise WrongUse(f"--budget: CAMPAIGN=AMOUNT such as spring=500, not {one!r}")
+        found[name] = units
+    return Budgets(1, compile_artifact(*pack).offers.currency, found) if found else None
+
+
+def _play(
+    simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None, budgeted: bool = False
+) -> dict[str, int]:
     lines = left = 0
     started = False
 
     def start(at: int) -> None:
         simulation.activate(at, ref)
+        if budgeted:
+            simulation.activate(at, BUDGETS, BUDGETS)
         for arrival in people(people_file, at) if people_file else ():
             simulation.feed(arrival.at, arrival.key, arrival.value)
 

@@ -72,7 +72,8 @@ def granted(
     elif why is None and (name := told.get("campaign")) is not None:
         cost = _units(told.get("up_to")) if rate else 0
         before = spent or Spent()
-        share = budgets.share(name, partition) if budgets is not None else 0
+        # Budgets in another currency than the pack's amounts say nothing about them.
+        share = budgets.share(name, partition) if budgets is not None and budgets.currency == of.currency else 0
         values["campaign_left"] = money.text(max(0, share - before.units))
         if before.units + cost > share:
             why = "campaign_budget"
