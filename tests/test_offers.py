@@ -13,7 +13,10 @@ from app.domain.given import Given, counted, first, union, used
 from app.domain.granting import granted
 from app.domain.offers import Offer, Offering
 from app.domain.rendering import render
-from app.policy.pack import BadPack, compile_artifact
+from app.edges import offer_words
+from app.edges.verdict import gates
+from app.policy.lint import lint
+from app.policy.pack import BadPack, compile_artifact, find
 from tests import mails
 from tests.her import DAY, HOUR, pack
 from tests.offered import HEAD, Shopper, quiz, shop
@@ -393,6 +396,53 @@ def test_a_bad_offer_is_refused_with_its_line(text: str, why: str) -> None:
     found = problems(HEAD + text)
     assert any(why in one and one.startswith("p.toml:") for one in found), found
     assert all(int(one.split(":")[1]) > HEAD.count("\n") for one in found if why in one)
+
+
+def linted(text: str) -> list[str]:
+    artifact = build_text(HEAD + text)
+    return [
+        one.message
+        for one in lint(compile_artifact("own@1", artifact), HEAD + text, "p.toml")
+        if "offer" in one.message or "%" in one.message
+    ]
+
+
+def test_what_lint_says_of_offers() -> None:
+    told = quiz(
+        "{ kind = 'k', discount = 0.4 }", 'follow_up = [{ wait = "1d", send = "cart-reminder", offer = { kind = "k", discount = 0.1 } }]'
+    )
+    assert linted(told) == [
+        "40 % is always cut: no offer takes more than 30 % off",
+        "message 'cart-reminder' never prints its offer: nobody would hear of k",
+    ]
+    unused = '[[offer]]\nname = "x"\nwhy = "y"\nkind = "k"\ndiscount = 0.1\n'
+    assert linted(unused + quiz("{ kind = 'k', discount = 0.1 }")) == ["offer 'x' is made by no trigger"]
+    thin = '[offers]\nwhy = "x"\ndefault_margin = 0.1\n'
+    assert linted(thin + quiz("{ kind = 'k', discount = 0.1 }")) == ["10 % is always cut: no offer takes more than 8 % off"]
+    persona = '[[offer_persona]]\nname = "{0}"\nwhy = "y"\nkind = "k"\n'
+    assert linted(persona.format("a") + persona.format("b") + quiz("{ kind = 'k', discount = 0.1 }")) == [
+        "unreachable: an earlier offer persona has everybody, so nobody is 'b'"
+    ]
+    for name in ("s0", "s1", "merged"):
+        text = find(name).read_text("utf-8")
+        assert not [one for one in lint(pack(name), text, name) if "offer" in one.message and "print" in one.message]
+
+
+# --- told ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_explain_says_why_this_offer() -> None:
+    her = Shopper(shop(FIGURES + RISING + quiz('"first"', CHAIN)), {"p1": Item("p1", margin=0.1)})
+    her.event("quiz_done", 0, product_id="p1")
+    her.until(20 * DAY)
+    first, later = gates(her.told[0]), gates(her.told[1])
+    code = her.mails[0].offer and her.mails[0].offer["code"]
+    assert f"offer: nudge, 8 % off, code {code}, until 2026-03-09" in first
+    assert "offer made: the trigger's row says so, which goes before tier and formula; cut to the cap (asked for was 10 %)" in first
+    assert any(line.startswith("offer by: margin 0.1, cap 0.08, sensitivity 0.5") for line in first)
+    assert any("the one she holds, with its code (asked for was 8 %)" in line or "the one she holds" in line for line in later)
+    withheld = grant(asked(["row"], 0.25), 0.0)
+    assert offer_words.lines(withheld.values)[0] == "offer: none; k was withheld: nothing is left of it"
 
 
 def test_a_pack_that_extends_another_restates_an_offer_for_all_that_name_it() -> None:

@@ -90,7 +90,16 @@ def granted(
 
 def told_in(plan: Plan, grant: Grant) -> Plan:
     """The plan with the offer as it was granted: what templates read, and what the decision says of it."""
-    return replace(plan, values={**plan.values, "offer": grant.values}, view={**plan.view, "offer": grant.offer or {}})
+    return replace(plan, values={**plan.values, "offer": grant.values}, view={**plan.view, "offer": _view(grant.offer or {})})
+
+
+def _view(offer: dict[str, Any]) -> dict[str, Any]:
+    """The offer as templates read it: amounts as plain texts, `{{ offer.up_to | money: offer.currency }}`."""
+    told = {name: value for name, value in offer.items() if name not in ("up_to", "minimum_order")}
+    for name, field in (("up_to", "up_to"), ("minimum", "minimum_order")):
+        if (one := offer.get(field)) is not None:
+            told |= {name: one["amount"], "currency": one["currency"]}
+    return told
 
 
 def _about(view: dict[str, Any]) -> Iterator[str]:

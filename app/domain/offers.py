@@ -86,14 +86,14 @@ class Offering(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True):
-    """What a message offers. Templates read it as `offer`."""
+    """What a message offers. Templates read it as `offer`. Amounts are in units, spans in ms."""
 
     kind: str
     """Of the offer, in snake_case: what reports call it. With `by` where she has no tier, or no persona says another."""
     discount: float = 0.0
     """The share of the price that it takes off, above 0 and below 1 (A-132)."""
     name: str = ""
-    """Of the offer, by which triggers name it."""
+    """Of the offer: `offer = "NAME"` of a trigger, a follow-up or a choice."""
     why: str = ""
     by: str = ""
     """Instead of a discount: `tier` (her tier's strategy, else the formula) or `formula` (A-151)."""
@@ -102,9 +102,9 @@ class Offer(Struct, frozen=True):
     valid: int = 0
     """How long it stands; 0: as [offers] says."""
     minimum_order: int = 0
-    """Units: the order it is good for comes to at least so much."""
+    """The order it is good for comes to at least so much."""
     up_to: int = 0
-    """Units: the most that it takes off an order; 0: as [offers] says."""
+    """The most that it takes off an order; 0: as [offers] says."""
     campaign: str = ""
     """Whose budget it is paid from (`kairos budgets set`); a campaign that nobody gave a budget has none to give away."""
     without: str = SEND
