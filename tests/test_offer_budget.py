@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from pathlib import Path
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,14 +22,18 @@ from app.agents.renderer_program import RendererProgram
 from app.domain import money
 from app.domain.budgets import BUDGETS, Budgets, Spent
 from app.edges.campaigns import TooMany, told, with_budget
+from app.edges.producing import producing
 from app.engine import rows, turn
+from app.engine.program import Output
+from app.engine.rows import NEVER, pack_value
 from app.events import Plan, Send
+from app.settings import Settings
 from tests import mails
 from tests.faults.cluster import Arrival, Cluster, drawn
 from tests.faults.lane import Faults, Stage
 from tests.her import DAY
 from tests.mails import SECRET
-from tests.offered import Shopper, quiz, shop
+from tests.offered import HEAD, Shopper, quiz, shop
 
 EURO = money.UNITS
 FIGURES = """
@@ -104,8 +111,6 @@ def test_a_place_that_the_renderer_gave_back_is_free() -> None:
 
 
 def _refusal(plan: Plan) -> list[Any]:
-    from app.engine.program import Output
-
     answer = events.NotRendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, "missing_content")
     return [Output("journal", plan.person_id.encode(), events.encode(answer))]
 
@@ -172,6 +177,85 @@ def test_what_was_spent_is_told_by_campaign() -> None:
         ("b", 10, 0, 0, 10),
         ("gone", 0, 5, 1, 0),
     ]
+
+
+# --- from the command line ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_simulation_has_the_budgets_it_is_given(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(HEAD + FIGURES.format(budget=0) + SPRING + quiz('"spring"'))
+    times = [f"2026-03-0{n}T12:00:00Z" for n in range(1, 6)]
+    lines = [{"event_id": f"e{n}", "event_type": "quiz_done", "customer_id": f"c{n}", "timestamp": at} for n, at in enumerate(times)]
+    (tmp_path / "events.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    for budgets, rates in (((), [None] * 5), (("--budget", "spring-sale=45"), [0.2, 0.2, None, None, None])):
+        code, out, err = call(
+            *("simulate", str(tmp_path / "events.jsonl"), "--policy", str(tmp_path / "own.toml"), "--assume-consent", "--assume-address"),
+            *("--sends", "-", *budgets),
+        )
+        assert code == 0, err
+        sends = [orjson.loads(line) for line in out.splitlines()]
+        assert [one["offer"] and one["offer"]["discount"] for one in sends] == rates
+        codes = [one["offer"]["code"] for one in sends if one["offer"]]
+        assert len(set(codes)) == len(codes)
+    assert call("simulate", str(tmp_path / "events.jsonl"), "--budget", "spring-sale")[0] == 2
+
+
+@pytest.mark.embedded
+def test_budgets_are_set_and_shown(call: Any, embedded_cluster: Settings) -> None:
+    assert call("budgets", "show")[0] == 1
+    assert call("budgets", "set", "Spring Sale", "100")[0] == 2
+    assert call("budgets", "set", "spring-sale", "-1")[0] == 2
+    assert call("budgets", "set", "spring-sale", "100")[0] == 2, "no currency is known yet"
+    code, out, err = call("budgets", "set", "spring-sale", "100", "--currency", "EUR")
+    partitions = embedded_cluster.partitions
+    assert code == 0, err
+    assert out.startswith("spring-sale may give away 100.00 EUR in all, ") and f"in each of {partitions} partitions" in out
+    assert call("budgets", "set", "autumn", "50")[0] == 0, "the currency is that of the others"
+    assert call("budgets", "set", "autumn", "50", "--currency", "SEK")[0] == 2
+    share = Budgets(partitions, "EUR", {"c": 100 * EURO}).share("c", 0)
+    _write(
+        embedded_cluster,
+        Output("renders-changelog", b"bspring-sale", pack_value(9, NEVER, msgspec.msgpack.encode(Spent(share, 3))), partition=0),
+        Output("renders-changelog", b"bspring-sale", pack_value(5, NEVER, msgspec.msgpack.encode(Spent(1, 1))), partition=0),
+        Output("renders-changelog", b"m", b"marks of the lane", partition=0),
+    )
+    told = orjson.loads(call("budgets", "show", "--json")[1])
+    spring = next(one for one in told["campaigns"] if one["name"] == "spring-sale")
+    assert (told["currency"], [one["name"] for one in told["campaigns"]]) == ("EUR", ["autumn", "spring-sale"])
+    assert (spring["budget"], spring["spent"], spring["offers"]) == ("100.00", money.text(share), 3), "the highest applied offset counts"
+    assert spring["left"] == money.text(100 * EURO - share)
+    assert "spring-sale" in call("budgets", "show")[1]
+
+
+@pytest.mark.embedded
+def test_what_became_of_a_code(call: Any, embedded_cluster: Settings) -> None:
+    her = Shopper(shop(FIGURES.format(budget=0) + quiz("{ kind = 'a', discount = 0.1 }")))
+    her.renderer._secret = embedded_cluster.secret
+    her.event("quiz_done", 0)
+    her.until(DAY)
+    (mail,), (decision,) = her.mails, her.told
+    code = str(mail.offer and mail.offer["code"])
+    key, person = mail.person_id.encode(), mail.person_id
+    assert "nothing is kept of it" in call("offer", "check", code, "--look-up")[1]
+    _write(embedded_cluster, Output("decisions", key, events.encode_json(decision)))
+    ended, out, _ = call("offer", "check", code, "--look-up")
+    assert ended == 0 and f"given to person {person} by quiz" in out and "a: 10 % off, until 2026-03-12" in out
+    for cause, kind in (("e1", "offer_redeemed"), ("e2", "offer_reused")):
+        record = events.Conclusion(her.now, person, kind, "a", her.now, cause, {"code": code, "order_id": f"o-{cause}"})
+        _write(embedded_cluster, Output("journal", key, events.encode(record)))
+    ended, out, _ = call("offer", "check", code, "--look-up")
+    assert ended == 1 and "for order o-e1" in out and "used AGAIN" in out
+    plain = orjson.loads(call("offer", "check", code, "--look-up", "--json")[1])
+    assert [(one["order_id"], one["first"]) for one in plain["uses"]] == [("o-e1", True), ("o-e2", False)]
+    assert plain["send_id"] == mail.send_id and plain["offer"]["discount"] == 0.1
+
+
+def _write(settings: Settings, *outputs: Output) -> None:
+    async def write() -> None:
+        async with producing(settings) as producer:
+            await producer.publish(list(outputs))
+
+    asyncio.run(write())
 
 
 # --- partitions and crashes ---------------------------------------------------------------------------------------------------------

@@ -116,7 +116,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     ((), "offer"): "Offers that triggers name.",
     ((), "offer_tier"): (Offering, "strategies"),
     ((), "offer_persona"): "How people take discounts; of several the first whose condition holds.",
-    (("offer",), "name"): 'Of the offer: `offer = "NAME"` of a trigger, a follow-up or a choice.',
     (("offer_tier",), "tier"): (Strategy, "name"),
     (("offer_persona",), "name"): "Of the persona, in snake_case.",
     ((), "trigger"): "One row for each reason to write.",
