@@ -229,6 +229,11 @@ def test_the_formula_goes_by_the_margin_of_the_product_and_the_values_tell_every
     assert {"margin", "cap", "asked", "sensitivity", "clv", "path"} <= values.keys()
 
 
+def test_a_plan_of_an_earlier_version_is_capped_like_any_other() -> None:
+    found = grant({"kind": "vip_retention", "discount": 0.25}, 0.25)
+    assert found.offer is not None and found.offer["discount"] == 0.20
+
+
 def test_benefits_alone_need_no_margin() -> None:
     # platinum gets exclusivity and no discount
     found = grant(asked(["tier"], 0.0, benefits=["free_shipping", "priority_support"]), 0.0)
@@ -354,12 +359,12 @@ def test_offers_survive_a_crash_and_become_one_with_somebody_elses() -> None:
     her.store_and_load()
     assert her.group.person.windows.offers == before and len(before) == 1
     (mine,) = before
-    theirs = (replace(mine, told={}), Given(mine.at + 1, 7, 8, "nudge", 0.2, mine.expires_at, 0, {"code": "X"}))
+    theirs = (replace(mine, code=""), Given(mine.at + 1, 7, 8, "nudge", 0.2, mine.expires_at, 0, "X"))
     assert union(before, theirs) == (mine, theirs[1]) == union(theirs, before)
 
 
 def test_the_ledger_is_bounded_and_counts_what_may_still_cost() -> None:
-    one = Given(1_000 * DAY, 1, 2, "k", 0.1, 1_007 * DAY, 50, {"code": "AAAA"})
+    one = Given(1_000 * DAY, 1, 2, "k", 0.1, 1_007 * DAY, 50, "AAAA")
     assert counted((one,), 1_005 * DAY) == 50
     assert counted((one,), 1_011 * DAY) == 0, "nobody used it, and nobody can"
     spent, found = used((one,), ["AAAA"], "o1")

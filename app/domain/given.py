@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.domain.contacts import mark
@@ -28,12 +29,14 @@ QUARTER_MS = 92 * DAY_MS
 """The longest of the calendar's: within any quarter she is given no more than her budget."""
 GRACE_MS = 3 * DAY_MS
 """An order may be told so long after its offer ran out."""
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(dict[str, Any]).decode
+NOTHING = Raw(_encode({}))
 REDEEMED, REUSED = "offer_redeemed", "offer_reused"
 """Conclusions: an order named a code of hers, for the first time; once more."""
 
 
 class Given(Struct, frozen=True, array_like=True):
-    """One offer, reserved when its message is planned. `told` empty: the renderer has not answered yet."""
+    """One offer, reserved when its message is planned. `code` empty: the renderer has not answered yet."""
 
     at: int
     """When it was planned (ms, journal time)."""
@@ -46,10 +49,17 @@ class Given(Struct, frozen=True, array_like=True):
     expires_at: int
     cost: int
     """Units: the most that it may cost."""
-    told: dict[str, Any] = {}
-    """What the message says: `Send.offer`, with its code."""
+    code: str = ""
+    """Of the offer, once the renderer has made it."""
+    told: Raw = NOTHING
+    """What the message says, `Send.offer`; it stays encoded: it is read seldom, and every record rewrites the row."""
     order: int = 0
     """Fingerprint of the order it was used for; 0: of none yet."""
+
+
+def said(one: Given) -> dict[str, Any]:
+    """What its message told of it."""
+    return _decode(one.told)
 
 
 Offers = tuple[Given, ...]
@@ -58,7 +68,7 @@ Offers = tuple[Given, ...]
 
 def held(given: Offers, now: int) -> Given | None:
     """The best offer that stands, with its code, and is not used; of equals the one that stands longest."""
-    open_now = [one for one in given if one.told and not one.order and one.expires_at > now]
+    open_now = [one for one in given if one.code and not one.order and one.expires_at > now]
     return max(open_now, key=lambda one: (one.discount, one.expires_at, one.send), default=None)
 
 
@@ -86,12 +96,12 @@ def answered(given: Offers, send_id: str, told: dict[str, Any]) -> Offers:
     The same tuple if it is not among them.
     """
     send = mark(send_id)
-    place = next((n for n, one in enumerate(given) if one.send == send and not one.told), None)
+    place = next((n for n, one in enumerate(given) if one.send == send and not one.code), None)
     if place is None:
         return given
     middle: Offers = ()
     if told:
-        middle = (replace(given[place], told=told, discount=told.get("discount", 0.0)),)
+        middle = (replace(given[place], code=told["code"], told=Raw(_encode(told)), discount=told["discount"]),)
     return (*given[:place], *middle, *given[place + 1 :])
 
 
@@ -113,7 +123,7 @@ def used(given: Offers, codes: Iterable[str], order_id: str) -> tuple[Offers, li
     wanted = set(codes)
     after = list(given)
     for n, one in enumerate(given):
-        if not one.told or normal(str(one.told.get("code") or "")) not in wanted:
+        if not one.code or normal(one.code) not in wanted:
             continue
         if not one.order:
             after[n] = replace(one, order=order)
@@ -130,6 +140,6 @@ def union(mine: Offers, theirs: Offers) -> Offers:
     both: dict[int, Given] = {}
     for one in (*theirs, *mine):
         before = both.get(one.send)
-        if before is None or (bool(one.order), bool(one.told)) > (bool(before.order), bool(before.told)):
+        if before is None or (bool(one.order), bool(one.code)) > (bool(before.order), bool(before.code)):
             both[one.send] = one
     return tuple(sorted(both.values(), key=lambda one: (one.at, one.send))[-MAX_GIVEN:])

@@ -48,6 +48,7 @@ def granted(
     told = plan.values.get("offer")
     if not told:
         return None
+    told = {"path": ["row"], "sensitivity": 0.5, "clv": 0.0, "conversion": of.conversion, **told}  # planned by an earlier version
     about = [(product_id, items(product_id)) for product_id in _about(plan.view)]
     margin, assumed = _margin(of, [item for _, item in about])
     cap = offers.most(of, margin)

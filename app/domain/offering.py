@@ -127,7 +127,7 @@ def _again(told: dict[str, Any], mine: Given) -> None:
     told |= {"asked": told["discount"], "path": [*told["path"], "held"], "held": True}
     for name in ("benefits", "up_to", "minimum_order", "expires_at"):
         told.pop(name, None)
-    told |= mine.told
+    told |= given.said(mine)
 
 
 def _persona(of: Offering, one: Window, see: See) -> DiscountPersona | None:

@@ -285,7 +285,7 @@ class Scheduler:
         """An order names codes: those of hers are used now, or were used before."""
         self.offers, found = given.used(self.offers, codes, order_id)
         for kind, one in found:
-            values = {"code": one.told["code"], "discount": one.discount, "order_id": order_id}
+            values = {"code": one.code, "discount": one.discount, "order_id": order_id}
             self.effects.append(Conclude(Conclusion(self.see.now, self.see.person_id, kind, one.kind, ts, cause, values)))
 
     def end(
