@@ -89,7 +89,7 @@ def test_expected_revenue_and_conversion() -> None:
 def test_the_discount_framework_by_persona() -> None:
     # price-sensitive, status-conscious, convenience, value-focused
     for of in (S0, S1, MERGED):
-        assert [(one.name, one.kind, one.benefits) for one in of.personas] == [
+        assert [(one.name, one.kind, one.emphasis) for one in of.personas] == [
             ("price_sensitive", "targeted_discount", ("price_comparison",)),
             ("status_conscious", "exclusive_access", ("exclusive_access", "limited_edition")),
             ("convenience_seeker", "free_shipping", ("free_shipping", "fast_delivery")),
@@ -311,6 +311,21 @@ def test_more_of_another_kind_may_come_on_top() -> None:
     her.event("search", DAY, query="boots")
     her.until(3 * DAY)
     assert her.rates == [0.10, 0.15]
+
+
+def test_what_she_goes_by_is_told_to_the_template_and_promised_to_nobody() -> None:
+    # the kind and what comes first by persona; only benefits that a row or her tier names are printed
+    persona = '[[offer_persona]]\nname = "keen"\nwhy = "y"\nkind = "bundle"\nemphasis = ["price_comparison"]\nelasticity = 3.0\n'
+    her = Shopper(shop(FIGURES + persona + '[[offer]]\nname = "f"\nwhy = "y"\nkind = "k"\nby = "formula"\n' + quiz('"f"')))
+    her.event("quiz_done", 0)
+    her.until(DAY)
+    (mail,) = her.mails
+    assert mail.offer is not None and (mail.offer["kind"], mail.offer["discount"], mail.offer["emphasis"]) == (
+        "bundle",
+        0.15,
+        ["price_comparison"],
+    )
+    assert "rice comparison" not in mail.text and "benefits" not in mail.offer
 
 
 def test_the_same_kind_keeps_its_rate_for_as_long_as_the_pack_says() -> None:

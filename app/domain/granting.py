@@ -18,7 +18,7 @@ from app.domain.offers import BUDGET, FORMULA, Offering
 from app.events import Plan
 
 PLACES = 4
-SHOWN = ("kind", "discount", "code", "expires_at", "benefits", "up_to", "minimum_order")
+SHOWN = ("kind", "discount", "code", "expires_at", "benefits", "emphasis", "up_to", "minimum_order")
 """What of an offer the outside sees."""
 MAX_PRODUCTS = 50
 

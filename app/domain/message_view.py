@@ -64,7 +64,7 @@ SHAPE = _map(
     recent=Shape(items=_PRODUCT),
     arms=ANY,
     offer=_map(
-        "kind", "discount", "code", "expires_at", "up_to", "minimum", "currency", benefits=Shape(items=VALUE)
+        "kind", "discount", "code", "expires_at", "up_to", "minimum", "currency", benefits=Shape(items=VALUE), emphasis=Shape(items=VALUE)
     ),  # interface.md section 4; a message without one has none
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(

@@ -58,7 +58,7 @@ def offered(turn: Scheduler, one: Window, row: Trigger, offer: Offer, values: di
         told["name"] = offer.name
     told |= {"sensitivity": round(sensitivity, PLACES), "clv": round(clv, 2), "tier": tier}
     if persona is not None:
-        told |= {"persona": persona.name, "elasticity": persona.elasticity}
+        told |= {"persona": persona.name, "elasticity": persona.elasticity, "emphasis": list(persona.emphasis)}
     told["conversion"] = row.converts or of.conversion
     told["order_value"] = _order_value(of, one, hers)
     if (strategy := offers.strategy(of, tier)) is not None:
@@ -113,8 +113,7 @@ def choose(offer: Offer, of: Offering, tier: str | None, persona: DiscountPerson
         path.append("no_tier")
     rate = offers.optimal_discount(of, sensitivity, of.default_margin, clv)
     kind = persona.kind if persona is not None else offer.kind
-    more = persona.benefits if persona is not None else ()
-    return Chosen(kind, rate, (*offer.benefits, *(one for one in more if one not in offer.benefits)), [*path, FORMULA])
+    return Chosen(kind, rate, offer.benefits, [*path, FORMULA])
 
 
 def amount(units: int, of: Offering) -> dict[str, str]:

@@ -47,8 +47,8 @@ class DiscountPersona(Struct, frozen=True):
     """Of the offer that the formula makes her, in snake_case (`offer_type` of A-150)."""
     when: Condition | None = None
     """Over `profile`, `intent`, `churn`; without one it is everybody's who is left."""
-    benefits: tuple[str, ...] = ()
-    """What is put first in her offers, such as `price_comparison`."""
+    emphasis: tuple[str, ...] = ()
+    """What her offers put first, such as `price_comparison`: a template's to show, and no promise."""
     elasticity: float = 1.0
     """By which share of itself her conversion rises with the whole price off: conversion = base × (1 + elasticity × discount)."""
 

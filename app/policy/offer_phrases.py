@@ -85,7 +85,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (DiscountPersona, "when"): Phrase(
         "{who} is now whoever {new} instead of whoever {old}", "{who} is now whoever {new}", "{who} is now anybody, not who {old}"
     ),
-    (DiscountPersona, "benefits"): Phrase("{who} now gets {new} instead of {old}", "{who} now gets {new}", "{who} no longer gets {old}"),
+    (DiscountPersona, "emphasis"): Phrase("{who} now gets {new} instead of {old}", "{who} now gets {new}", "{who} no longer gets {old}"),
     (DiscountPersona, "elasticity"): Phrase("{who} now has an elasticity of {new} instead of {old}"),
 }
 DURATIONS = {(Offer, "valid"), (Offering, "valid"), (Offering, "keeps")}

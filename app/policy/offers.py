@@ -27,7 +27,7 @@ OFFER = (
     "name", "why", "kind", "discount", "by", "benefits", "valid", "minimum_order", "up_to", "campaign", "without", "rises",
 )  # fmt: skip
 OFFER_TIER = ("tier", "why", "kind", "discount", "benefits", "target_increase", "investment_ratio")
-PERSONA = ("name", "why", "kind", "when", "benefits", "elasticity")
+PERSONA = ("name", "why", "kind", "when", "emphasis", "elasticity")
 BY = (TIER, FORMULA)
 WITHOUT = (SEND, BUDGET)
 ROOTS = ("profile", "intent", "churn")
@@ -126,8 +126,8 @@ class Offers:
         name, why = read.text(told, at, "name", SNAKE, "snake_case"), read.text(told, at, "why")
         kind = read.text(told, at, "kind", SNAKE, "snake_case")
         when = self._condition(told, at)
-        benefits, elasticity = self._benefits(told, at), read.number(told, at, "elasticity", 0, MOST_ELASTICITY, 1.0)
-        return DiscountPersona(name, why, kind, when, benefits, elasticity) if name and why and kind else None
+        emphasis, elasticity = self._benefits(told, at, "emphasis"), read.number(told, at, "elasticity", 0, MOST_ELASTICITY, 1.0)
+        return DiscountPersona(name, why, kind, when, emphasis, elasticity) if name and why and kind else None
 
     def _condition(self, told: dict[str, Any], at: Path) -> Condition | None:
         text = self._fields.text(told, at, "when")
@@ -173,15 +173,15 @@ class Offers:
             self._fields.wrong((*at, field), f"{field}: at least 1d: a code needs a day to be used")
         return ms
 
-    def _benefits(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
+    def _benefits(self, told: dict[str, Any], at: Path, field: str = "benefits") -> tuple[str, ...]:
         read = self._fields
-        listed = read.list(told, at, "benefits", str)
+        listed = read.list(told, at, field, str)
         for one in listed:
             if not isinstance(one, str) or not SNAKE.fullmatch(one):
-                read.wrong((*at, "benefits"), f"benefits: snake_case such as free_shipping, not {one!r}")
+                read.wrong((*at, field), f"{field}: snake_case such as free_shipping, not {one!r}")
                 return ()
         if len(listed) > MAX_BENEFITS:
-            read.wrong((*at, "benefits"), f"benefits: at most {MAX_BENEFITS}")
+            read.wrong((*at, field), f"{field}: at most {MAX_BENEFITS}")
         return tuple(listed)
 
 
