@@ -25,6 +25,7 @@ COMMANDS = {
     "digest": "A week: what was held back, by which gate, what it cost; how many messages people bear.",
     "preview": "The exact message a person would get of a trigger, as of any time.",
     "people": "Load people in bulk; part an identifier from the person it was linked to.",
+    "catalog": "Load a shop's products: a table, JSON Lines, a Google product feed.",
     "audit": "What is known of people, audited: decay, gaps, contradictions, one person as two.",
     "train": "Learn from what people did: personas.",
     "budgets": "What campaigns may give away, and what they have.",

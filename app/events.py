@@ -231,6 +231,8 @@ class Plan(Record, frozen=True, array_like=True, tag="plan", gc=False):
     """(experiment, arm) as drawn at the opening."""
     models: dict[str, str] = {}
     """Kind of artifact → the one that was active when it was planned, of those that say what goes into a message."""
+    creative: dict[str, str] = {}
+    """Factor → the variant chosen for this message."""
 
 
 # --- outside topics (JSON) ------------------------------------------------------------------------------------------------------

@@ -21,6 +21,13 @@ LANE_AGENTS = ("profile_updater", "intent_scorer", "churn_watcher", "segmenter",
 """The person lane, in the order in which it steps its agents at each record."""
 
 
+AWAITS_POLICY = ("intake", "product_watcher")
+"""Agents that do nothing before a policy is active: what people did, and what became of products, before it would be decided by none."""
+
+NOTICED = ("purchase", "store_purchase", "review_write")
+"""Events of which the lane tells the product watcher: social proof."""
+
+
 class Stage(IntEnum):
     """Who derived a record: the first byte of its origin header. Numbers are on disk and on the wire: never reuse one."""
 
@@ -36,6 +43,7 @@ class Stage(IntEnum):
     """Intake, or an operator, telling the partition that owns an identifier whose it is."""
     ANALYST = 8
     READER = 9
+    WATCHER = 10
 
 
 class Topic(Struct, frozen=True):
@@ -53,7 +61,8 @@ class Topic(Struct, frozen=True):
 class Table(Struct, frozen=True):
     """Rows of one agent group, kept in the partition's RocksDB and in one changelog. `rows`: row kind byte → what it holds.
 
-    `kept_days` 0: rows stay. Else group keys begin with a day (engine/rows.py), and rows go that many days before the newest.
+    `kept_days` 0: rows stay. Else group keys begin with a day (engine/rows.py), and rows go that many days before the newest. `index`: the
+    row kind that holds tags; its group is found by each of them.
     """
 
     name: str
@@ -62,6 +71,7 @@ class Table(Struct, frozen=True):
     rows: dict[str, str]
     writers: tuple[str, ...]
     kept_days: int = 0
+    index: str = ""
 
     @property
     def changelog(self) -> str:
@@ -85,6 +95,8 @@ class Followed(Struct, frozen=True):
     topic: str
     role: str
     why: str
+    first: bool = False
+    """A worker does nothing before it has read it to its end: what it makes depends on it."""
 
 
 class Role(Struct, frozen=True):
@@ -139,7 +151,7 @@ TOPICS: dict[str, Topic] = {
             "journal",
             "person id",
             "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
-            ("intake", "clock", *LANE_AGENTS, "renderer", "replay"),
+            ("intake", "clock", *LANE_AGENTS, "renderer", "product_watcher", "replay"),
             (*LANE_AGENTS, "explain", "preview", "digest"),
             _kept(35),
         ),
@@ -195,10 +207,37 @@ TOPICS: dict[str, Topic] = {
             _compacted(),
         ),
         Topic(
+            "catalog_changes",
+            "product id",
+            "a product, or what changes of it: price, stock, margin, attributes; that somebody bought or rated it",
+            (INTAKE_EDGE, "catalog import", "profile_updater"),
+            ("product_watcher",),
+            # The broker's stamp is the time of a change, and of its broadcast on the journal.
+            _kept(7, message_timestamp_type="LogAppendTime"),
+        ),
+        Topic(
+            "products",
+            "product id",
+            "a product as it stands; nothing for one that was taken off",
+            ("product_watcher",),
+            ("renderer", "catalog import", "any downstream consumer"),
+            _compacted(),
+        ),
+        Topic(
             "dead_letters",
             "as received",
             "what could not be accepted: bytes, every reason, stage, origin",
-            ("intake", "profile_updater", "renderer", "clock", "analyst", "decision_reader", "send_reader", "replay"),
+            (
+                "intake",
+                "profile_updater",
+                "renderer",
+                "clock",
+                "product_watcher",
+                "analyst",
+                "decision_reader",
+                "send_reader",
+                "replay",
+            ),
             ("replay",),
             _kept(14),
         ),
@@ -219,8 +258,21 @@ TABLES: dict[str, Table] = {
             "people",
             "one row per person, a part per agent, written by that agent alone",
             b"l",
-            {"p": "profile, intent, churn, standing, windows", "h": "big and seldom changing: orders, look-back"},
+            {
+                "d": "when to wake her, what of her is not published yet",
+                "p": "profile, intent, churn, standing, windows",
+                "h": "big and seldom changing: orders, look-back",
+                "w": "tags of the products she looks at or wants",
+            },
             LANE_AGENTS,
+            index="w",
+        ),
+        Table(
+            "catalogue",
+            "what the shop says of a product and what people made of it, a row each",
+            b"c",
+            {"p": "the product as it stands; its ratings; ids of what was counted last"},
+            ("product_watcher",),
         ),
         Table(
             "renders",
@@ -280,7 +332,7 @@ AGENTS: dict[str, Agent] = {
             "journal",
             "profile",
             (),
-            ("journal", "dead_letters", "profiles"),
+            ("journal", "dead_letters", "profiles", "catalog_changes"),
         ),
         Agent("intent_scorer", "how close she is to buying", "journal", "intent", ("profile",), ("journal",)),
         Agent("churn_watcher", "whether she is overdue by her own rhythm", "journal", "churn", ("profile",), ("journal",)),
@@ -317,6 +369,14 @@ AGENTS: dict[str, Agent] = {
             ("journal", "facts", "artifacts", "dead_letters"),
         ),
         Agent(
+            "product_watcher",
+            "what the catalogue has of each product, and which of its changes people are to be told of",
+            "catalog_changes",
+            "catalogue",
+            (),
+            ("products", "journal", "dead_letters"),
+        ),
+        Agent(
             "analyst",
             "how everybody compares: counts the facts, and once a day publishes their sums for the lanes to rank by",
             "facts",
@@ -331,12 +391,13 @@ AGENTS: dict[str, Agent] = {
 
 FOLLOWED: tuple[Followed, ...] = (
     Followed("profiles", "insight", "the reader answers with the whole of a person, whosever partition she is in"),
+    Followed("products", "core", "a message shows products as they stand when it is written, whosever partition they are in", True),
 )
 
 ROLES: dict[str, Role] = {
     role.name: role
     for role in (
-        Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock")),
+        Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock", "product_watcher")),
         Role("insight", "what all of it adds up to, and what became of whom", ("analyst", "decision_reader", "send_reader")),
     )
 }
@@ -360,6 +421,8 @@ def walk(event_type: str) -> list[str]:
     for name in LANE_AGENTS:
         lines += _hop(name)
     lines += _hop("renderer")
+    if event_type in NOTICED:
+        lines += _hop("product_watcher")
     return lines
 
 

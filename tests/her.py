@@ -9,6 +9,7 @@ from typing import Any
 from app.domain import person
 from app.domain.effects import Conclude, Decide, Effect, PlanMessage
 from app.domain.person import NEVER, Group, Person, See
+from app.domain.population import Population
 from app.domain.trigger import Pack
 from app.events import Conclusion, Decision, Event, JournalRecord, NotRendered, Plan, Rendered
 from app.policy.pack import build, compile_artifact
@@ -40,6 +41,8 @@ class Her:
         self.plans: list[Plan] = []
         self.decided: list[Decision] = []
         self.concluded: list[Conclusion] = []
+        self.effects: list[Effect] = []
+        self.population: Population | None = None
         self._count = 0
 
     def event(
@@ -105,9 +108,10 @@ class Her:
         self._take(effects)
 
     def _see(self) -> See:
-        return See(self.group, self.now, self.low_water, SECOND, self.pack, self.packs.__getitem__, self.assume)
+        return See(self.group, self.now, self.low_water, SECOND, self.pack, self.packs.__getitem__, self.assume, self.population)
 
     def _take(self, effects: list[Effect]) -> None:
+        self.effects += effects
         for effect in effects:
             if isinstance(effect, Conclude):
                 self.concluded.append(effect.conclusion)

@@ -35,6 +35,7 @@ from app.domain.trigger import (
     Step,
     Trigger,
 )
+from app.domain.watching import Watching
 from app.policy import conditions, predicate
 from app.policy.difference import DERIVED, Change, difference
 from app.policy.offer_phrases import MONEY
@@ -46,7 +47,7 @@ from tests.test_packs import DAY, GOOD, HOUR, build_text
 KINDS = (
     Pack, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
     StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
-    Offering, Strategy, DiscountPersona, Sensitive, Inference, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
+    Offering, Strategy, DiscountPersona, Sensitive, Inference, Watching, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
 PARTS = {"Strategy", "DiscountPersona", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
 """Kinds that stand within others alone."""
@@ -218,6 +219,8 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             return replace(pack, contact=replace(pack.contact, caps=(replace(cap, steps=steps) if kind is Level else changed(cap, field),)))
         case "Sensitive":
             return replace(pack, sensitive=changed(pack.sensitive, field))
+        case "Watching":
+            return replace(pack, catalogue=changed(pack.catalogue, field))
         case "Inference":
             return replace(pack, sensitive=Sensitive((changed(pack.sensitive.inferences[0], field),)))
         case "Offering":

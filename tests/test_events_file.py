@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import events
-from app.edges.events_file import NO_TIME, Unreadable, arrivals, milliseconds, products
+from app.edges.events_file import NO_TIME, Unreadable, arrivals, milliseconds
 from app.edges.people_file import people
 
 NOON = milliseconds("2026-03-02T12:00:00Z") or 0
@@ -144,16 +144,3 @@ def test_people_become_identify_and_consent_events_before_the_first_line(tmp_pat
 def test_a_wrong_line_of_people_is_named(tmp_path: Path, line: dict[str, Any] | bytes) -> None:
     with pytest.raises(Unreadable, match=r"people\.jsonl:2: "):
         list(people(write(tmp_path / "people.jsonl", {"customer_id": "c"}, line), NOON))
-
-
-def test_products_come_from_json_lines_or_csv(tmp_path: Path) -> None:
-    lines = write(tmp_path / "products.jsonl", {"product_id": "p1", "name": "Mug", "price": 9.5, "image": None}, {"product_id": 2})
-    assert products(lines) == {"p1": {"product_id": "p1", "product_name": "Mug", "price": 9.5}, "2": {"product_id": "2"}}
-    table = tmp_path / "products.csv"
-    table.write_text('\ufeffproduct_id,name,price,currency,url\np1,"Mug, large",9.50,EUR,https://shop.example/p1\np2,,,,\n', "utf-8")
-    assert products(table) == {
-        "p1": {"product_id": "p1", "product_name": "Mug, large", "price": "9.50", "currency": "EUR", "url": "https://shop.example/p1"},
-        "p2": {"product_id": "p2"},
-    }
-    with pytest.raises(Unreadable, match="needs a product_id"):
-        products(write(tmp_path / "bad.jsonl", {"name": "Mug"}))

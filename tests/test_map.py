@@ -126,6 +126,7 @@ def test_stage_numbers_never_change() -> None:
         "LINK": 7,
         "ANALYST": 8,
         "READER": 9,
+        "WATCHER": 10,
     }
 
 

@@ -65,7 +65,7 @@ def test_publishing_a_profile_rewrites_the_smallest_row_alone() -> None:
     lane = Lane(publishes=True)
     lane.put(view(1))
     before = dict(lane.store.rows)
-    assert {key[:1] for key in before if key[1:] == b"p"} == {b"d", b"p"}
+    assert {key[:1] for key in before if key[1:] == b"p"} == {b"d", b"p", b"w"}
     assert lane.program.load(b"p", lane.store.bodies(b"p", lane.program.row_kinds)).untold == MONDAY
     lane.put(Tick(MONDAY + EVERY_MS, MONDAY + EVERY_MS, 500))
     assert [one.topic for one in lane.outputs if one.topic == "profiles"] == ["profiles"]

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from app import events
 from app.agents.renderer_program import RendererProgram, mailbox
+from app.domain.catalogue import Item
+from app.domain.days import DAY_MS
 from app.domain.message import MessageSource
 from app.domain.message_view import MAX_ITEMS, MAX_TEXT, shaped, web_address
 from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, render, straight
@@ -290,14 +292,33 @@ def test_a_missing_value_is_a_recorded_non_send() -> None:
     assert isinstance(told, events.NotRendered) and told.reason == "missing_content" and told.at == AT
 
 
-def test_the_catalogue_fills_what_the_event_did_not_tell() -> None:
-    rows = {"p9": {"product_name": "Mug", "price": "7.50", "currency": "EUR", "url": "https://shop.example/mug", "image": "javascript:x"}}
-    program = RendererProgram(lambda ref: pack(), SECRET, "https://kairos.example", rows.get)
-    one = plan("product-details", {"event": {"product_id": "p9", "price": "8.00"}, "recent": []})
+def test_the_catalogue_fills_what_the_event_did_not_tell_and_says_what_it_costs_now() -> None:
+    #
+    mug = Item("p9", name="Mug", price=75_000, currency="EUR", url="https://shop.example/mug", image="javascript:x")
+    program = RendererProgram(lambda ref: pack(), SECRET, "https://kairos.example", {"p9": mug}.get)
+    one = plan("product-details", {"event": {"product_id": "p9", "price": "8.00", "currency": "USD"}, "recent": []})
     send = msgspec.json.decode(outputs(one, program)[0].value)
     assert send["subject"] == "Mug: a second look" and "https://shop.example/mug" in send["html"]
-    assert "8.00" in send["text"] and "€8.00" not in send["text"]  # the event's price; the catalogue's currency may not be its
+    assert "€7.50" in send["text"] and "8.00" not in send["text"]  # what it cost when she looked is not what she would pay
     assert "javascript" not in send["html"]
+
+
+def test_a_catalogue_without_a_price_leaves_the_events_own_and_its_currency() -> None:
+    program = RendererProgram(lambda ref: pack(), SECRET, "https://kairos.example", {"p9": Item("p9", name="Mug", currency="EUR")}.get)
+    one = plan("product-details", {"event": {"product_id": "p9", "price": "8.00"}, "recent": []})
+    text = msgspec.json.decode(outputs(one, program)[0].value)["text"]
+    assert "8.00" in text and "€" not in text
+
+
+def test_what_she_bought_keeps_the_price_she_paid_and_yesterdays_sales_are_not_todays() -> None:
+    #
+    mug = Item("p9", name="Mug", price=75_000, currency="EUR", stock=3, bought_today=7, bought_day=AT // DAY_MS)
+    paid = {"product_id": "p9", "price": "8.00", "currency": "USD"}
+    shown = shaped({"event": {"event_type": "order_placed", **paid}, "order": {"products": [paid]}}, {"p9": mug}.get, AT)
+    assert [(one["price"], one["currency"]) for one in (shown["event"], *shown["order"]["products"])] == [("8.00", "USD")] * 2
+    looked = shaped({"event": {"event_type": "product_view", **paid}}, {"p9": mug}.get, AT)["event"]
+    assert (looked["price"], looked["currency"], looked["stock"], looked["bought_today"]) == ("7.50", "EUR", 3, 7)
+    assert "bought_today" not in shaped({"event": paid}, {"p9": mug}.get, AT + DAY_MS)["event"]
 
 
 def test_bytes_that_are_no_plan_are_refused_and_buried() -> None:

@@ -134,6 +134,23 @@ def test_people_and_products_are_known_before_the_first_line(run: Run, tmp_path:
     assert (profile["customer_id"], profile["consent"]) == ("c1", {"email": True, "personalise": True})
 
 
+def test_a_message_shows_the_price_of_when_it_is_written(run: Run, tmp_path: Path) -> None:
+    # the mail of a view at noon goes out two hours later
+    products, changes = tmp_path / "products.jsonl", tmp_path / "changes.jsonl"
+    products.write_bytes(b'{"id":"p1","title":"Enamel <b>Mug</b>","price":"12.50 EUR","link":"https://shop.example/mug"}\n')
+    stamp = events.iso(NOON + HOUR)
+    changes.write_bytes(orjson.dumps({"product_id": "p1", "sale_price": "9.90", "timestamp": stamp}) + b"\n")
+    lines = [event("product_view", NOON, product_id="p1", price=12.5, dwell_seconds=42)]
+    more = ("--products", str(products), "--catalog-changes", str(changes))
+    outcome = run(lines, *more)
+    text = outcome.lines("sends")[0]["text"]
+    assert "Enamel Mug" in text and "9.90" in text and "12.50" not in text
+    assert outcome.summary["catalog_changes"] == 1
+    assert run(lines, *more, name="again").lines("sends") == outcome.lines("sends")
+    before = run(lines, "--products", str(products), name="before").lines("sends")[0]["text"]
+    assert "12.50" in before and "9.90" not in before
+
+
 def test_profiles_have_a_line_for_everybody_anonymous_people_too(run: Run) -> None:
     device = {**event("page_view", NOON + 1), "customer_id": None, "anonymous_id": "dev-1"}
     found = run([event("page_view", NOON), device]).lines("profiles")

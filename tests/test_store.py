@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.engine import store as module
 from app.engine.memory import MemoryStore
 from app.engine.origin import Marks
-from app.engine.rows import NEVER, pack_value
+from app.engine.rows import NEVER, Row, pack_value
 from app.engine.store import OPENED, PartitionStore, TableStore, Unreadable
 
 CLUSTER = "cluster-1 2"
@@ -81,6 +81,29 @@ def test_due_order_is_that_of_the_plain_model(
         model.keep(rows, Marks(), 0)
         waiting = sorted((at, str(who).encode()) for who, at in due.items() if at != NEVER and at <= upto)
         assert table.due(upto, limit) == [key for _, key in waiting][:limit] == model.due(upto, limit)
+    store.close()
+
+
+def tags(who: str, *told: bytes) -> Row:
+    return Row(b"w" + who.encode(), pack_value(1, NEVER, b"".join(told)), NEVER, NEVER)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.sets(st.sampled_from([b"shoe....", b"sock....", b"hat....."]))), max_size=8))
+def test_tags_find_whoever_has_them_now(tmp_path_factory: pytest.TempPathFactory, turns: list[dict[str, set[bytes]]]) -> None:
+    store = PartitionStore.open(tmp_path_factory.mktemp("tags") / "p", CLUSTER)
+    table, model, plain = store.table("people", b"l", index=b"w"), MemoryStore(), dict[str, set[bytes]]()
+    for turn in turns:
+        plain |= turn
+        for one in (table, model):
+            one.keep([tags(who, *sorted(told)) for who, told in turn.items()], Marks(), 0)  # type: ignore[attr-defined]
+        for tag in (b"shoe....", b"sock....", b"hat....."):
+            found = sorted(who.encode() for who, told in plain.items() if tag in told)
+            for after, limit in ((b"", 9), (b"", 1), (b"a", 9), (b"b", 1)):
+                wanted = [who for who in found if who > after][:limit]
+                assert table.tagged(tag, after, limit) == wanted == model.tagged(tag, after, limit)
+    assert [key for key, _ in table.rows() if key[:1] == b"w"] == sorted(b"w" + who.encode() for who in plain), "the index is no row"
+    assert table.due(10**15, 9) == [], "nor is it due"
     store.close()
 
 

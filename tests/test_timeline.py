@@ -116,7 +116,7 @@ def test_steps_that_end_together_are_one_entry_and_say_by_what() -> None:
 def test_every_reason_of_the_contract_has_words() -> None:
     named = """merging merged fault no_consent unsubscribed suppressed no_address frequency_cap quiet_hours send_time condition_false
         cancelled_by_event lost_to_trigger suppression_group expired late_event bot window_limit holdout control_arm missing_content
-        out_of_stock not_approved erased budget"""
+        out_of_stock price_changed not_approved erased budget"""
     assert set(named.split()) == REASONS.keys()
 
 

@@ -299,9 +299,13 @@ def test_only_the_order_counts(name: str, size: int) -> None:
                 made += outputs(other.turn(records[at : at + step]))
             at += step
         assert made == expected and len(made) > 50
-        assert other.store.rows.keys() == one.store.rows.keys()
-        assert {key: value[17:] for key, value in other.store.rows.items()} == {key: value[17:] for key, value in one.store.rows.items()}
+        # Who had tags between two segments has an empty row of them; who had some and lost them within one has none.
+        mine, theirs = ({key: value[17:] for key, value in store.rows.items()} for store in (other.store, one.store))
+        for empty in [key for key in mine.keys() ^ theirs.keys() if key[:1] == b"w"]:
+            assert mine.pop(empty, theirs.pop(empty, None)) == b""
+        assert mine == theirs
         assert list(other.store.waiting()) == list(one.store.waiting())
+        assert other.store.tags() == one.store.tags()
 
 
 def test_rows_of_a_person_stand_in_one_batch_marks_last() -> None:

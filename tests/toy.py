@@ -1,7 +1,9 @@
-"""The smallest programs that use everything a turn offers: two rows, timers, conclusions, plans and answers, defects, dead letters.
+"""The smallest programs that use everything a turn offers: rows, an index of tags, timers, conclusions, broadcasts, plans and answers,
+defects, dead letters.
 
 Intake accepts JSON `{"id", "who", "kind"}` once per id; the lane counts, `start` begins a wait that `stop` ends and that plans a message
-when it is over, `long` grows the second row, `raise` raises; the renderer answers each plan. Every output names the state it was made from,
+when it is over, `long` grows the second row, `raise` raises, `see` makes `who` like a thing; `news` of a thing goes to every partition and
+concerns who likes it; the renderer answers each plan. Every output names the state it was made from,
 so that an output decided on a wrong history differs.
 """
 
@@ -17,7 +19,7 @@ from msgspec import Struct
 from app import events
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused, journal_now
-from app.events import Activation, Conclusion, Event, Plan, Rendered, Tick, derived_id
+from app.events import Activation, Broadcast, Conclusion, Event, Plan, Rendered, Tick, derived_id
 from app.flow import Stage
 
 NEVER = -1
@@ -25,6 +27,9 @@ WAIT = 20 * 60_000
 TOGETHER = 16 * 60_000
 """Waits end on multiples of it, so that many people are due at one tick."""
 MAX_IDS = 1000
+THINGS = 4
+PARTITIONS = 3
+"""Of the journal, in the fault simulation."""
 
 _encode = msgspec.msgpack.encode
 
@@ -60,8 +65,12 @@ class ToyIntake:
         body, at = record
         if body["id"] in group.ids:
             return group, []
+        ids = Ids((*group.ids, body["id"])[-MAX_IDS:])
+        if body["kind"] == "news":
+            news = events.encode(Broadcast(at, thing(body["id"]), "news", {"id": body["id"]}))
+            return ids, [Output("journal", None, news, partition=number) for number in range(PARTITIONS)]
         event = Event(at, body["id"], body["kind"], at, body["who"])
-        return Ids((*group.ids, body["id"])[-MAX_IDS:]), [Output("journal", event.person_id.encode(), events.encode(event))]
+        return ids, [Output("journal", event.person_id.encode(), events.encode(event))]
 
     def wake(self, group: Ids, moment: Moment) -> tuple[Ids, list[Output]]:
         raise AssertionError("intake waits for nothing")
@@ -79,6 +88,14 @@ class ToyIntake:
         return group
 
 
+def tag(text: str) -> bytes:
+    return text.encode().ljust(8, b".")[:8]
+
+
+def thing(event_id: str) -> str:
+    return f"q{sum(map(ord, event_id)) % THINGS}"
+
+
 class Tally(Struct, frozen=True, array_like=True):
     """The lane's main row. `waits`: (due, event id)."""
 
@@ -88,6 +105,8 @@ class Tally(Struct, frozen=True, array_like=True):
     waits: tuple[tuple[int, str], ...] = ()
     answered: int = 0
     fault: bool = False
+    likes: str = ""
+    heard: int = 0
 
 
 class ToyGroup(Struct, frozen=True):
@@ -105,7 +124,10 @@ class ToyLane:
             record = events.journal.decode(incoming.value)
         except events.Undecodable as error:
             raise Refused("undecodable", []) from error
-        return (None if isinstance(record, Tick | Activation) else record.person_id.encode()), record
+        return (None if isinstance(record, Tick | Activation | Broadcast) else record.person_id.encode()), record
+
+    def asked(self, record: Broadcast, moment: Moment) -> Sequence[bytes]:
+        return [tag(record.product_id), tag("everything")]
 
     def now(self, record: Any, marks: Marks) -> int:
         return journal_now(record.at, marks)
@@ -127,6 +149,8 @@ class ToyLane:
         rows = [] if loaded is not None and group.tally is loaded.tally else [(b"p", _encode(group.tally))]
         if group.long is not loaded.long if loaded is not None else bool(group.long):
             rows.append((b"h", _encode(group.long)))
+        if group.tally.likes != (loaded.tally.likes if loaded is not None else ""):
+            rows.append((b"w", toy_tags(group)))
         return rows
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
@@ -134,6 +158,12 @@ class ToyLane:
 
     def fault(self, group: ToyGroup, incoming: Incoming) -> ToyGroup:
         return faulted(group)
+
+
+def toy_tags(group: ToyGroup) -> bytes:
+    """Half of everybody has a second tag that every news asks for, too."""
+    tags = [tag(group.tally.likes), *([tag("everything")] if len(group.tally.who) % 2 else [])]
+    return b"".join(sorted(tags)) if group.tally.likes else b""
 
 
 def faulted(group: ToyGroup) -> ToyGroup:
@@ -145,6 +175,12 @@ def toy_step(group: ToyGroup, record: Any, now: int, low_water: int) -> tuple[To
     tally, long = group.tally, group.long
     if isinstance(record, Rendered):
         return ToyGroup(msgspec.structs.replace(tally, answered=tally.answered + 1, last=now), long), []
+    if isinstance(record, Broadcast):
+        if tally.likes != record.product_id:
+            return group, []
+        heard = msgspec.structs.replace(tally, heard=tally.heard + 1)
+        told = json.dumps(["news", record.values["id"], tally.who, heard.heard, tally.count, len(tally.waits)]).encode()
+        return ToyGroup(heard, long), [Output("decisions", tally.who.encode(), told)]
     if not isinstance(record, Event):
         return group, []
     if record.event_type == "raise":
@@ -160,6 +196,8 @@ def toy_step(group: ToyGroup, record: Any, now: int, low_water: int) -> tuple[To
         waits = ()
     elif record.event_type == "long":
         long = (*long, record.event_id)[-50:]
+    elif record.event_type == "see":
+        tally = msgspec.structs.replace(tally, likes=thing(record.event_id))
     decision = json.dumps([record.event_id, record.event_type, count, now, len(waits), len(long)]).encode()
     outputs.append(Output("decisions", record.person_id.encode(), decision))
     return ToyGroup(msgspec.structs.replace(tally, count=count, last=now, waits=waits), long), outputs

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, segmenter, trigger_scheduler
+from app.agents import churn_watcher, clock, intake, intent_scorer, product_watcher, profile_updater, renderer, segmenter, trigger_scheduler
 from app.agents.intake_program import IntakeProgram, place_on_broker
 from app.agents.kinds import COMPILERS
 from app.agents.person_program import PersonProgram
+from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.catalogue import Item, decode
+from app.engine.artifacts import POLICY
 from app.engine.clock import RealTime, TimeMap
 from app.engine.counts import Counts
 from app.engine.partition import partition_of
 from app.engine.program import Program
-from app.engine.worker import Wiring, Worker
+from app.engine.worker import AtHand, Wiring, Worker
 from app.policy.pack import build
 from app.settings import Settings
 
-AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock)
+AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock, product_watcher)
 
 
 def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
@@ -26,14 +28,24 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
     at = time_map or RealTime(settings.tick_ms)
     counts = Counts()
 
-    def programs(packs: Callable[[str], Any]) -> dict[str, Program]:
+    def programs(known: AtHand) -> dict[str, Program]:
+        packs = known.packs
+
+        def item(product_id: str) -> Item | None:
+            value = known.followed("products", product_id.encode("utf-8", "surrogatepass"))
+            return None if value is None else decode(value)
+
+        def pack() -> Any:
+            return known.newest(POLICY)
+
         def home(key: bytes) -> int:
             return partition_of(key, settings.partitions)
 
         return {
             "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts),
             "journal": PersonProgram(packs, counts=counts, publishes=True),
-            "message_plans": RendererProgram(packs, settings.secret, settings.public_url, counts=counts),
+            "message_plans": RendererProgram(packs, settings.secret, settings.public_url, item, counts),
+            "catalog_changes": ProductWatcherProgram(pack, settings.partitions, at, home, counts),
         }
 
     return Wiring(programs, [one.attach for one in AGENTS], COMPILERS, lambda: build(settings.policy), counts)

@@ -22,7 +22,7 @@ def wiring() -> Wiring:
         "decisions": decision_program(counts),
         "message_sends": send_program(counts),
     }
-    return Wiring(lambda packs: dict(programs), [one.attach for one in AGENTS], {}, counts=counts)
+    return Wiring(lambda known: dict(programs), [one.attach for one in AGENTS], {}, counts=counts)
 
 
 class Insight(Worker):

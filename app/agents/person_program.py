@@ -1,7 +1,7 @@
 """The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
 Reads journal; keeps the rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
-dead_letters.
+catalog_changes (what people bought and rated), dead_letters.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app import events
-from app.domain import facts, person
-from app.domain.effects import Conclude, Decide, Effect, PassOn, PlanMessage, PublishProfile, Tell, Unopened
+from app.domain import facts, news, person
+from app.domain.catalog_change import notice
+from app.domain.effects import Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
 from app.domain.person_row import NO_MODELS
 from app.domain.profile_view import record
@@ -66,7 +67,7 @@ class PersonProgram:
 
     def step(self, group: Group | None, record: Any, moment: Moment) -> tuple[Group | None, list[Output]]:
         if group is None:
-            return None, []  # a broadcast concerns people through an index of interest, which no pack asks for yet
+            return None, []
         if isinstance(record, Retry) and not person.is_stub(group.person):
             if record.letter_id not in group.person.faults:
                 return group, []  # fed back before: a letter counts once however often it is replayed
@@ -77,6 +78,11 @@ class PersonProgram:
         see = self._see(group, moment)
         group, effects = person.step(group, record, see)
         return group, self._outputs(group, effects, see)
+
+    def asked(self, record: Broadcast, moment: Moment) -> Sequence[bytes]:
+        """Whom something new of a product may concern; nobody, where no row of the active pack opens on it."""
+        ref = moment.active.get(POLICY)
+        return news.asked(record) if ref is not None and record.change in self._packs(ref).opens else ()
 
     def wake(self, group: Group, moment: Moment) -> tuple[Group, list[Output]]:
         see = self._see(group, moment)
@@ -125,6 +131,9 @@ class PersonProgram:
                 outputs.append(Output("journal", effect.record.person_id.encode(), events.encode(effect.record)))
             elif isinstance(effect, Unopened):
                 self._counts.unopened(effect.trigger, effect.reason)
+            elif isinstance(effect, Notice):
+                told = notice(effect.product_id, effect.happened, effect.at)
+                outputs.append(Output("catalog_changes", effect.product_id.encode("utf-8", "surrogatepass"), told))
             elif isinstance(effect, Tell):
                 outputs.append(Output("facts", None, events.encode(effect.counted), partition=0))
             elif isinstance(effect, PublishProfile) and self._publishes:

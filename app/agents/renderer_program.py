@@ -5,14 +5,14 @@ Reads message_plans; keeps what campaigns gave away; writes message_sends, decis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from app import events
-from app.domain import granting
+from app.domain import creative, granting
 from app.domain.budgets import BUDGETS, Spent
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
@@ -38,7 +38,7 @@ _encode, _spent = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Spen
 
 
 class RendererProgram:
-    """`packs(ref)`: the compiled pack of an artifact already loaded. `products(product_id)`: what the catalogue knows, or None.
+    """`packs(ref)`: the compiled pack of an artifact already loaded. `items`: the catalogue as this worker knows it.
 
     `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
     pack and the catalogue, so a plan read twice gives the same bytes.
@@ -53,12 +53,10 @@ class RendererProgram:
         packs: Callable[[str], Pack],
         secret: str,
         public_url: str,
-        products: Callable[[str], Mapping[str, Any] | None] = lambda product_id: None,
-        counts: Counts | None = None,
         items: Items = nothing,
+        counts: Counts | None = None,
     ) -> None:
-        self._items = items
-        self._packs, self._secret, self._products, self._counts = packs, secret, products, counts or Counts()
+        self._packs, self._secret, self._items, self._counts = packs, secret, items, counts or Counts()
         self._public_url = public_url.rstrip("/")
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
@@ -85,11 +83,13 @@ class RendererProgram:
                 return group, _not_sent(record, "budget", {}, self._counts)
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
+        if record.creative:
+            source, view["creative"] = creative.written(source, pack.variants_of[record.message], record.creative)
         try:
             if record.channel == EMAIL:
-                message = render(source, view, self._products)
+                message = render(source, view, self._items, record.at)
             else:
-                message = render_short(source, record.channel, view, self._products)
+                message = render_short(source, record.channel, view, self._items, record.at)
         except RenderFailed as failure:
             return group, _unwritten(record, failure, self._counts)
         spent = group if grant is None or grant.spent is None else grant.spent
@@ -148,7 +148,10 @@ def _sent(
         html=message.html,
         text=message.text,
         headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if plan.channel == EMAIL else {},
-        arms=[{"experiment": name, "arm": arm} for name, arm in plan.arms],
+        arms=[
+            *({"experiment": name, "arm": arm} for name, arm in plan.arms),
+            *({"experiment": f"creative/{plan.message}/{factor}", "arm": variant} for factor, variant in plan.creative.items()),
+        ],
         offer=None if grant is None else grant.offer,
         recommendations=list(message.recommendations),
         cause=plan.cause,

@@ -1,4 +1,4 @@
-"""The four programs wired for simulation: constants instead of settings, artifacts at hand, no broker."""
+"""The five programs wired for simulation: constants instead of settings, artifacts at hand, no broker."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from app.agents.analyst_program import AnalystProgram
 from app.agents.intake_program import IntakeProgram
 from app.agents.kinds import compile_population
 from app.agents.person_program import PersonProgram
+from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.budgets import BUDGETS, Budgets
-from app.domain.catalogue import Items, nothing
+from app.domain.catalogue import Item, Items, decode
 from app.domain.trigger import Pack
-from app.engine.artifacts import COMPILED
+from app.engine.artifacts import COMPILED, POLICY
 from app.engine.program import Incoming, Output
 from app.engine.simulation import Simulation
 from app.policy.pack import compile_artifact
@@ -26,22 +27,19 @@ def simulator(
     settings: Settings,
     on_output: Callable[[str, Output], None],
     assume: frozenset[str] = frozenset(),
-    products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
+    items: Items | None = None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
-    items: Items = nothing,
     budgets: Budgets | None = None,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
-    `products(product_id)`: what a catalogue knows of a product. `assume`: see `app.domain.person.See.assume`. `figures`: is given the
-    figures of everybody, by ref, as they become active. `items`: the
-    catalogue's prices and margins, for offers. `budgets`: of campaigns, once `BUDGETS` is made active under its own name.
+    `items`: a catalogue that stands still; without one the simulation keeps its own of what `Simulation.change` tells. `assume`: see
+    `app.domain.person.See.assume`. `figures`: is given the figures of everybody, by ref, as they become active. `budgets`: of campaigns,
+    once `BUDGETS` is made active under its own name.
     """
     ref, data = artifact
-    return simulation(
-        {ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, products, on_line, figures, items, budgets
-    )
+    return simulation({ref: compile_artifact(ref, data)}.__getitem__, settings, on_output, assume, items, on_line, figures, budgets)
 
 
 def simulation(
@@ -49,10 +47,9 @@ def simulation(
     settings: Settings,
     on_output: Callable[[str, Output], None],
     assume: frozenset[str] = frozenset(),
-    products: Callable[[str], dict[str, Any] | None] = lambda product_id: None,
+    items: Items | None = None,
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
-    items: Items = nothing,
     budgets: Budgets | None = None,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
@@ -75,6 +72,21 @@ def simulation(
     def place(partition: int, incoming: Incoming) -> str:
         return f"line/{incoming.offset + 1}"
 
+    def pack() -> Pack | None:
+        return packs(made.active[POLICY]) if POLICY in made.active else None
+
+    kept: dict[str, Item] = {}
+
+    def follow(topic: str, output: Output) -> None:
+        if topic == "products" and output.key is not None:
+            if output.value:
+                kept[output.key.decode()] = decode(output.value)
+            else:
+                kept.pop(output.key.decode(), None)
+        on_output(topic, output)
+
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(artifact, settings.secret, settings.public_url, products, items=items)
-    return Simulation(intake, PersonProgram(artifact, assume), renderer, on_output, on_line, AnalystProgram(), on_figures)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, items or kept.get)
+    watcher = ProductWatcherProgram(pack, 1)
+    made = Simulation(intake, PersonProgram(artifact, assume), renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
+    return made

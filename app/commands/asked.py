@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from app.commands.built import artifact
 from app.commands.outcome import No, Outage, WrongUse
+from app.domain.catalogue import Items, nothing
+from app.edges.catalog_file import items
 from app.edges.dossier import Dossier, Film, candidates, of_file, of_topics
-from app.edges.events_file import Unreadable, products
+from app.edges.events_file import Unreadable
 from app.edges.reader_client import with_readers
 from app.edges.topic_scan import ScanFailed, scanner
 from app.settings import Settings
@@ -31,10 +33,10 @@ class FromFile(Struct, frozen=True):
     products: Path | None = None
     assume: frozenset[str] = frozenset()
 
-    def catalogue(self) -> dict[str, Any]:
-        """Raises `WrongUse`."""
+    def items(self) -> Items:
+        """The catalogue. Raises `WrongUse`."""
         try:
-            return products(self.products) if self.products else {}
+            return items(self.products).get if self.products else nothing
         except Unreadable as error:
             raise WrongUse(str(error)) from error
 
@@ -44,7 +46,7 @@ def file_options(command: _Command) -> _Command:
     for option in (
         click.option("--assume-address", is_flag=True, help="With --events: everybody has <id>@example.invalid unless one is known."),
         click.option("--assume-consent", is_flag=True, help="With --events: every purpose is consented to, unless withdrawn."),
-        click.option("--products", "products_file", type=INPUT, help="With --events: a catalogue, JSON Lines or CSV."),
+        click.option("--products", "products_file", type=INPUT, help="With --events: a catalogue, as `catalog import` takes it."),
         click.option("--people", "people_file", type=INPUT, help="With --events: what is known of people before the first line."),
         click.option("--events", "events_file", type=INPUT, help="Ask a file of events instead of a cluster; it is simulated."),
     ):
@@ -71,8 +73,7 @@ def from_options(
 
 def film(settings: Settings, source: FromFile, until: int | None = None, after: int = 0) -> Film:
     """The file, ready to be simulated. Raises `WrongUse`."""
-    catalogue = source.catalogue()
-    return Film(source.events, source.people, artifact(settings.policy), settings, until, source.assume, catalogue.get, after)
+    return Film(source.events, source.people, artifact(settings.policy), settings, until, source.assume, source.items(), after)
 
 
 def dossier(

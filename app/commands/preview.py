@@ -19,6 +19,7 @@ from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
 from app.domain import chain, contract, occasion
+from app.domain.catalogue import Items
 from app.domain.contract import Broken
 from app.domain.examples import examples
 from app.domain.occasion import Occasion
@@ -65,7 +66,7 @@ def preview(
     file = from_options(**source)
     settings = load(policy=policy)
     found = dossier(settings, person, file, until=at)
-    stage = _stage(found, settings, policy, at, file.assume if file else frozenset(), file.catalogue() if file else {})
+    stage = _stage(found, settings, policy, at, file.assume if file else frozenset(), file.items() if file else None)
     trigger = _trigger(stage.pack, name, step)
     entry = _given(given, found, trigger, stage.at) if given is not None else _own(found, stage, trigger)
     rehearsal = rehearse(stage, trigger, entry, step)
@@ -80,9 +81,7 @@ def preview(
     sys.exit(0 if sent else 1)
 
 
-def _stage(
-    found: Dossier, settings: Settings, policy: str | None, at: int | None, assume: frozenset[str], products: dict[str, Any]
-) -> Stage:
+def _stage(found: Dossier, settings: Settings, policy: str | None, at: int | None, assume: frozenset[str], items: Items | None) -> Stage:
     """The person as the dossier leaves her, and the pack she is judged by. Raises `No`."""
     active, earlier = found.past.active, found.packs
     packs = earlier
@@ -96,7 +95,7 @@ def _stage(
     if active is None:
         raise No("no pack was active then; --policy PACK names one")
     then = found.past.now if at is None else at
-    return Stage(settings, found.past.group, packs, active, min(found.past.now, then), then, assume, products.get, found.past.figures)
+    return Stage(settings, found.past.group, packs, active, min(found.past.now, then), then, assume, items, found.past.figures)
 
 
 def _trigger(pack: Pack, name: str, step: int) -> Trigger:

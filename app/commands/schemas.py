@@ -11,6 +11,8 @@ import orjson
 from msgspec import Struct
 
 from app.domain import schema
+from app.domain.catalog_change import TOPIC, CatalogChange, change_schema
+from app.domain.catalogue import Item
 from app.domain.person import Person
 from app.domain.profile import Profile
 from app.domain.profile_view import view
@@ -71,6 +73,25 @@ RECORDS: dict[str, tuple[type[Struct], Struct]] = {
             send_id=None,
         ),
     ),
+    "products": (
+        Item,
+        Item(
+            "0017",
+            name="Trail shoe",
+            group_id="trail",
+            category="shoes",
+            price=890_000,
+            sale_price=790_000,
+            currency="EUR",
+            stock=12,
+            image="https://shop.example/i/0017.jpg",
+            url="https://shop.example/p/0017",
+            attributes={"colour": "moss"},
+            rating=4.6,
+            ratings=31,
+            changed_at=1_772_446_500_000,
+        ),
+    ),
     "dead_letters": (
         DeadLetter,
         DeadLetter(
@@ -103,7 +124,8 @@ def documents() -> dict[str, bytes]:
     """Every file that is made from the code, by its path below `schemas/`, in the bytes it must have."""
     found = schema.schemas(RECORDS)
     found["profiles.v1.json"] = schema.view_schema("profiles", "A person as conditions and templates see her, too.", _PROFILE)
-    found[asyncapi.FILE] = asyncapi.document({topic: struct for topic, (struct, _) in RECORDS.items()})
+    found[f"{TOPIC}.v1.json"] = change_schema()
+    found[asyncapi.FILE] = asyncapi.document({TOPIC: CatalogChange, **{topic: struct for topic, (struct, _) in RECORDS.items()}})
     return {path: orjson.dumps(msgspec.to_builtins(document), option=orjson.OPT_INDENT_2) + b"\n" for path, document in found.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,8 @@ from app.domain.budgets import BUDGETS, Budgets
 from app.domain.person import is_stub
 from app.domain.profile_view import view
 from app.domain.trigger import Pack
-from app.edges.events_file import Arrival, Unreadable, arrivals, products
+from app.edges.catalog_file import accepted, timed
+from app.edges.events_file import Arrival, Unreadable, arrivals
 from app.edges.people_file import people
 from app.edges.progress import Bar
 from app.edges.tally import Tally
@@ -58,7 +60,12 @@ class Sinks:
 @click.argument("events_file", metavar="EVENTS.jsonl", type=INPUT)
 @click.option("--policy", metavar="PACK", help="A shipped pack (s1, merged) or a file; default: KAIROS_POLICY.")
 @click.option("--until", type=Instant(), help="Let time run on to here, inclusive; default: the last line + 30 days.")
-@click.option("--products", "products_file", type=INPUT, help="A catalogue, JSON Lines or CSV.")
+@click.option(
+    "--products", "products_file", type=INPUT, help="The catalogue before the first line, in any format that `catalog import` takes."
+)
+@click.option(
+    "--catalog-changes", "changes_file", type=INPUT, help="Changes of products, JSON Lines as on catalog_changes, each with its timestamp."
+)
 @click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, CSV or JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
 @click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
@@ -72,6 +79,7 @@ def simulate(
     policy: str | None,
     until: int | None,
     products_file: Path | None,
+    changes_file: Path | None,
     people_file: Path | None,
     assume_consent: bool,
     assume_address: bool,
@@ -88,7 +96,6 @@ def simulate(
     budgets = _budgets(given, pack)
     assume = frozenset(name for name, told in (("consent", assume_consent), ("address", assume_address)) if told)
     try:
-        catalogue = products(products_file) if products_file else {}
         with contextlib.ExitStack() as stack:
             sinks = Sinks({"message_sends": sends, "decisions": decisions, "profiles": profiles}, stack)
 
@@ -96,8 +103,9 @@ def simulate(
                 tally.record(topic, output.value)
                 sinks.write(topic, output.value)
 
-            simulation = simulator(pack, settings, on_output, assume, catalogue.get, budgets=budgets)
-            played = _play(simulation, pack[0], events_file, people_file, until, budgets is not None)
+            simulation = simulator(pack, settings, on_output, assume, budgets=budgets)
+            shop = Shop(products_file, changes_file)
+            played = _play(simulation, pack[0], events_file, people_file, until, shop, budgets is not None)
             known = 0
             for line in _profiles(simulation, compile_artifact(*pack)):
                 known += 1
@@ -136,16 +144,48 @@ def _budgets(given: tuple[str, ...], pack: tuple[str, bytes]) -> Budgets | None:
     return Budgets(1, compile_artifact(*pack).offers.currency, found) if found else None
 
 
+class Shop:
+    """What becomes of the catalogue meanwhile: all of it before the first line, its changes in their time. Raises `Unreadable`."""
+
+    def __init__(self, products_file: Path | None, changes_file: Path | None) -> None:
+        self._products = products_file
+        self._coming = timed(changes_file) if changes_file is not None else iter(())
+        self._next = next(self._coming, None)
+        self.changes = 0
+
+    @property
+    def begins(self) -> int | None:
+        """When the first change comes (ms), or None."""
+        return None if self._next is None else self._next[0]
+
+    def open(self, simulation: Simulation, at: int) -> None:
+        """The catalogue as it is at `at` (ms)."""
+        found = accepted(self._products, at) if self._products is not None else iter(())
+        while some := list(islice(found, 1_000)):
+            simulation.change(at, [(row.product_id.encode("utf-8", "surrogatepass"), row.value) for row in some])
+
+    def pass_time(self, simulation: Simulation, to: int) -> None:
+        """Every change up to `to` (ms), inclusive: one stamped as a line is comes before it."""
+        while self._next is not None and self._next[0] <= to:
+            at, change, value = self._next
+            simulation.change(at, [(change.product_id.encode("utf-8", "surrogatepass"), value)])
+            self.changes += 1
+            self._next = next(self._coming, None)
+
+
 def _play(
-    simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None, budgeted: bool = False
+    simulation: Simulation, ref: str, path: Path, people_file: Path | None, until: int | None, shop: Shop, budgeted: bool
 ) -> dict[str, int]:
     lines = left = 0
     started = False
 
     def start(at: int) -> None:
+        if shop.begins is not None:
+            at = min(at, shop.begins)
         simulation.activate(at, ref)
         if budgeted:
             simulation.activate(at, BUDGETS, BUDGETS)
+        shop.open(simulation, at)
         for arrival in people(people_file, at) if people_file else ():
             simulation.feed(arrival.at, arrival.key, arrival.value)
 
@@ -157,6 +197,7 @@ def _play(
             if not started:
                 start(arrival.at)
                 started = True
+            shop.pass_time(simulation, arrival.at)
             _feed(simulation, arrival)
             lines += 1
             bar.at(arrival.read, events.iso(arrival.at)[:10])
@@ -164,8 +205,10 @@ def _play(
             if until is None:
                 raise Unreadable(f"{path}: no events in it")
             start(until)
-        simulation.run_until(simulation.now + AFTER_LAST_LINE_MS if until is None else until)
-    return {"lines": lines, "after_until": left}
+        end = simulation.now + AFTER_LAST_LINE_MS if until is None else until
+        shop.pass_time(simulation, end)
+        simulation.run_until(end)
+    return {"lines": lines, "after_until": left, "catalog_changes": shop.changes}
 
 
 def _feed(simulation: Simulation, arrival: Arrival) -> None:

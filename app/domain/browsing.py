@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain import interest
+from app.domain.catalog_change import REVIEWED, Happened
 from app.domain.consent import tracked
-from app.domain.effects import NOTHING, Effects
+from app.domain.effects import NOTHING, Effects, Notice
+from app.domain.product import product
 from app.domain.recent import viewed
-from app.events import Event
+from app.events import Event, derived_id
 
 if TYPE_CHECKING:
     from app.domain.person import See
@@ -39,7 +41,16 @@ def on_cart_add(part: Profile, event: Event, see: See, changes: Changes) -> Effe
     return NOTHING
 
 
-on_review_write = on_cart_add
+def on_review_write(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
+    """Raises interest; says how the product was rated, where the review tells (A-083)."""
+    effects = on_cart_add(part, event, see, changes)
+    about, rating = product(event.properties), event.properties.get("rating")
+    if event.bot or about is None or not about.product_id or isinstance(rating, bool):
+        return effects
+    if not isinstance(rating, int | float) or not 1 <= rating <= 5:
+        return effects
+    found = Happened(REVIEWED, derived_id(REVIEWED, event.event_id, about.product_id), float(rating))
+    return (*effects, Notice(about.product_id, found, event.at))
 
 
 HANDLERS: dict[str, Handler] = {

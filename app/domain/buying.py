@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain import orders, purchases, rhythm, supplies
 from app.domain.browsing import behaved
+from app.domain.catalog_change import BOUGHT, Happened
 from app.domain.concluded import REORDER
 from app.domain.consent import tracked
 from app.domain.days import DAY_MS
-from app.domain.effects import NOTHING, Conclude, Effects, Keep
+from app.domain.effects import NOTHING, Conclude, Effects, Keep, Notice
 from app.domain.lookback import named
 from app.domain.money import LIMIT
 from app.domain.orders import TOLD, Order, Purchase, alike, key_of
+from app.domain.product import product
 from app.domain.supplies import Supply
-from app.events import Conclusion, Event, iso
+from app.events import Conclusion, Event, derived_id, iso
 
 MAX_SPENT = LIMIT * 1_000
 
@@ -63,7 +65,17 @@ def on_purchase(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         values["orders"] = part.orders + 1
         values["event"] = event.properties
     found = Conclusion(event.at, see.person_id, bought.kind, bought.order_id, event.ts, event.event_id, values)
-    return keep, Conclude(found), *needed
+    return keep, Conclude(found), *needed, *noticed(event, bought)
+
+
+def noticed(event: Event, bought: Purchase) -> list[Notice]:
+    """Says of each product of the new lines that somebody bought it today (A-108). Of an order that a shop loads from its past, or a bot's,
+    nothing: it tells no other visitor anything.
+    """
+    if event.bot or event.ts // DAY_MS != event.at // DAY_MS:
+        return []
+    ids = dict.fromkeys([one.product_id for line in bought.products if (one := product(line)) is not None and one.product_id])
+    return [Notice(one, Happened(BOUGHT, derived_id(BOUGHT, bought.order_id, one)), event.at) for one in ids]
 
 
 def _supplied(part: Profile, event: Event, bought: Purchase, see: See, changes: Changes) -> list[Conclude]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from app.domain import money
+from app.domain.days import DAY_MS
 
 
 class Item(Struct, frozen=True, omit_defaults=True):
@@ -51,6 +54,17 @@ def nothing(product_id: str) -> Item | None:
     return None
 
 
+encode = msgspec.json.Encoder(order="deterministic").encode
+"""An item as it stands on `products`: the same item is the same bytes."""
+_decode = msgspec.json.Decoder(Item).decode
+
+
+@lru_cache(maxsize=10_000)
+def decode(value: bytes) -> Item:
+    """The item of a record of `products`. Cached by its bytes: a message names one product several times, and many name a bestseller."""
+    return _decode(value)
+
+
 def price_now(item: Item) -> int | None:
     """What it costs today: the sale price where there is one below the regular one."""
     if item.sale_price is not None and (item.price is None or item.sale_price < item.price):
@@ -62,8 +76,8 @@ def in_stock(item: Item) -> bool:
     return item.stock is None or item.stock > 0
 
 
-def view(item: Item) -> dict[str, Any]:
-    """What a template may read of it; what the shop does not say is not there."""
+def view(item: Item, at: int = 0) -> dict[str, Any]:
+    """What a template may read of it; what the shop does not say is not there. `at` (ms): now; of another day's sales nothing is told."""
     now, reduced = price_now(item), item.price is not None and (price_now(item) or 0) < item.price
     told = {
         "product_id": item.product_id,
@@ -83,6 +97,6 @@ def view(item: Item) -> dict[str, Any]:
         "key_benefit": item.attributes.get("key_benefit"),
         "rating": item.rating,
         "ratings": item.ratings or None,
-        "bought_today": item.bought_today or None,
+        "bought_today": item.bought_today or None if item.bought_day == at // DAY_MS else None,
     }
     return {name: value for name, value in told.items() if value not in (None, "")}

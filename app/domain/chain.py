@@ -11,16 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import arbitration, experiments, gate, given, goals, groups, holding, merging, offering, originals, plan, scope
+from app.domain import (
+    arbitration,
+    creative,
+    experiments,
+    gate,
+    given,
+    goals,
+    groups,
+    holding,
+    merging,
+    offering,
+    originals,
+    plan,
+    scope,
+    window,
+)
 from app.domain.decision import decide
-from app.domain.effects import Conclude
+from app.domain.effects import Conclude, Tell
 from app.domain.gate import Answer
 from app.domain.message import speaks
 from app.domain.moment import LOST
 from app.domain.offers import Offer
 from app.domain.reach import EMAIL
 from app.domain.scope import SEND
-from app.domain.trigger import Step, Trigger
+from app.domain.trigger import Condition, Step, Trigger
 from app.domain.window import MAX_ASKED, Sent, Window
 from app.events import Conclusion, NotRendered, Rendered
 
@@ -95,10 +110,11 @@ def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
     if one.silent:
         _unspoken(turn, released, row, message, answer)
         return
-    planned = plan.plan(one, row, message, answer, turn.see)
+    choice = _creative(turn, one, message, answer.values)
+    planned = plan.plan(one, row, message, answer, turn.see, choice)
     turn.effects.append(planned)
     holding.reserve(turn, row, planned.plan)
-    turn.windows[turn.at(one.window_id)] = replace(released, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at)
+    turn.windows[turn.at(one.window_id)] = replace(released, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at, creative=choice)
 
 
 def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
@@ -115,7 +131,9 @@ def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
         return
     if record.channel == EMAIL and MAIL_SENT in turn.pack.opens:
         turn.effects.append(Conclude(_mailed(turn, one, record)))
-    if turn.pack.answers:
+    if one.creative:
+        turn.effects.append(Tell(creative.sent(record.at, record.message, one.creative)))
+    if turn.pack.answers or one.creative:
         turn.originals = originals.kept(turn.mails(), originals.of(one, one.send_id, record.message, row.opening.scope == SEND))
     for other in tuple(turn.windows):
         if other.held == groups.REASON and not other.closing and groups.shared(turn, other, one):
@@ -202,6 +220,21 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
         values["chosen"] = chosen.when.text
         return chosen.message, chosen.offer
     return step.message, step.offer
+
+
+def _creative(turn: Scheduler, one: Window, message: str, values: dict[str, Any]) -> creative.Chosen:
+    """Which subject line, picture and button the message gets."""
+    variants = turn.version(one).variants_of.get(message)
+    if not variants:
+        return ()
+    population = turn.see.population
+
+    def holds(when: Condition) -> bool:
+        return when.evaluate(gate.gather(when, window.properties(one), turn.see, one)).holds
+
+    choice = creative.chosen(variants, population.names if population is not None else {}, plan.send_id(one), holds)
+    values["creative"] = dict(choice)
+    return choice
 
 
 def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:

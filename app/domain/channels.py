@@ -54,6 +54,8 @@ class Contacts(Struct, frozen=True, array_like=True):
     quality: int = 0
     wishes: dict[int, int] = {}
     unseen_orders: int = 0
+    carted: dict[int, int] = {}
+    """As `wishes`, of her cart; what she buys stays: her orders tell."""
 
 
 def heard(part: Profile, event: Event, see: See, changes: Changes) -> None:
@@ -73,7 +75,9 @@ def heard(part: Profile, event: Event, see: See, changes: Changes) -> None:
     elif kind == "support_chat":
         contacts = _chat(contacts, event.properties.get("quality"))
     elif kind in ("wishlist_add", "wishlist_remove") and keeps:
-        contacts = _wish(contacts, see.about(event))
+        contacts = replace(contacts, wishes=_wanted(contacts.wishes, see.about(event), kind == "wishlist_add"))
+    elif kind in ("cart_add", "cart_remove") and keeps:
+        contacts = replace(contacts, carted=_wanted(contacts.carted, see.about(event), kind == "cart_add"))
     elif kind == "purchase" and keeps and _unseen(part, event, see):
         contacts = replace(contacts, unseen_orders=contacts.unseen_orders + 1)
     elif kind in ("survey_answer", "preference_set"):
@@ -111,14 +115,13 @@ def _chat(contacts: Contacts, quality: object) -> Contacts:
     return replace(contacts, chats=contacts.chats + 1, quality=contacts.quality + round(quality * 1000))
 
 
-def _wish(contacts: Contacts, about: Subject) -> Contacts:
+def _wanted(wanted: dict[int, int], about: Subject, added: bool) -> dict[int, int]:
     product = about.product
     if product is None:
-        return contacts
+        return wanted
     key = fingerprint(product.product_id or product.group_id or product.name)
-    at = about.ts if about.kind == "wishlist_add" else -about.ts
-    wishes = {**contacts.wishes, key: _newer(contacts.wishes.get(key, 0), at)}
-    return replace(contacts, wishes=_wishes(wishes))
+    at = about.ts if added else -about.ts
+    return _wishes({**wanted, key: _newer(wanted.get(key, 0), at)})
 
 
 def _newer(one: int, other: int) -> int:
@@ -148,12 +151,16 @@ def union(mine: Contacts, theirs: Contacts) -> Contacts:
         tickets[key] = _both(tickets.get(key), one)
     for key, at in theirs.wishes.items():
         wishes[key] = _newer(wishes.get(key, 0), at)
+    carted = dict(mine.carted)
+    for key, at in theirs.carted.items():
+        carted[key] = _newer(carted.get(key, 0), at)
     return Contacts(
         _tickets(tickets),
         mine.chats + theirs.chats,
         mine.quality + theirs.quality,
         _wishes(wishes),
         mine.unseen_orders + theirs.unseen_orders,
+        _wishes(carted),
     )
 
 

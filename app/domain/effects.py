@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.catalog_change import Happened
 from app.events import Conclusion, Counted, Decision, Event, Link, Moved, NotRendered, Plan, Rendered, Retry
 
 
@@ -53,11 +54,19 @@ class Unopened(Struct, frozen=True):
     reason: str
 
 
+class Notice(Struct, frozen=True):
+    """She bought or rated a product, for the product watcher to count; she is not named. `id` is of its causes; `at` in ms."""
+
+    product_id: str
+    happened: Happened
+    at: int
+
+
 class PublishProfile(Struct, frozen=True):
     """Publish her profile as it stands after this record."""
 
 
-Effect = Tell | Unopened | PublishProfile | Conclude | PlanMessage | Decide | Keep | PassOn
+Effect = Tell | Notice | Unopened | PublishProfile | Conclude | PlanMessage | Decide | Keep | PassOn
 Effects = tuple[Effect, ...]
 
 NOTHING: Effects = ()

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
-from app.domain import money
-
-Catalogue = Callable[[str], Mapping[str, Any] | None]
-"""Product id → what the catalogue knows of it."""
+from app.domain import catalogue, money
+from app.domain.catalogue import Items, nothing
+from app.domain.scope import PURCHASED
 
 MAX_TEXT = 2_000
 """Characters of one value; a longer one is cut."""
@@ -44,7 +43,15 @@ def _map(*names: str, open: bool = False, **inner: Shape) -> Shape:
     return Shape(keys={**dict.fromkeys(names, VALUE), **inner}, open=open)
 
 
-_PRODUCT_KEYS = ("product_id", "product_name", "price", "currency", "image", "url", "category")
+_PRODUCT_KEYS = (
+    "product_id", "product_name", "price", "currency", "image", "url", "category",
+    "brand", "text", "regular_price", "sale_price", "stock", "key_benefit", "rating", "ratings", "bought_today",
+)  # fmt: skip
+_OF_NOW = frozenset(("price", "regular_price", "sale_price", "currency", "stock", "rating", "ratings", "bought_today"))
+"""Of these the catalogue knows better than an event of yesterday."""
+BOUGHT = frozenset((*PURCHASED, "purchase", "store_purchase"))
+"""Openings by what she has bought."""
+_PRICES = frozenset(("price", "regular_price", "sale_price", "currency"))
 _PRODUCT = _map(*_PRODUCT_KEYS)
 _LINE = _map(*_PRODUCT_KEYS, "quantity")
 _MONEY = _map("amount", "currency")
@@ -63,9 +70,11 @@ SHAPE = _map(
     window=_map("views", "seconds", "value", products=Shape(items=_LINE)),
     recent=Shape(items=_PRODUCT),
     arms=ANY,
+    creative=_map("image", "cta"),
+    # interface.md section 4; a message without one has none
     offer=_map(
         "kind", "discount", "code", "expires_at", "up_to", "minimum", "currency", benefits=Shape(items=VALUE), emphasis=Shape(items=VALUE)
-    ),  # interface.md section 4; a message without one has none
+    ),
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
         "person_id",
@@ -138,32 +147,42 @@ def is_link(name: str) -> bool:
     return name in ("url", "image") or name.endswith("_url")
 
 
-def shaped(view: Mapping[str, Any], product: Catalogue | None = None) -> dict[str, Any]:
-    """The plan's view as a template gets it: plain, every root there, products filled up from the catalogue where the event is silent."""
+def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> dict[str, Any]:
+    """The plan's view as a template gets it at `at` (ms): plain, every root there, products filled up from the catalogue.
+
+    What the shop's own event says of a product (name, picture, link, category) wins: it is what the person saw. But a price, and whether
+    there is any left, are the catalogue's of now, if it knows them: the shop asks that price when she comes, and a mail that names
+    another one is wrong the moment it is read. What she has bought keeps the price she paid.
+    """
     plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
-    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms"):
+    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms", "creative"):
         if not isinstance(plain.get(root), dict):
             plain[root] = {}
-    for holder in (plain["window"], plain["order"]):
-        holder["products"] = _products(holder.get("products"), product)
-    plain["recent"] = [one for one in _products(plain.get("recent"), product) if "product_name" in one]
-    plain["event"] = _product(plain["event"], product)
+    paid = plain["event"].get("event_type") in BOUGHT
+    plain["window"]["products"] = _products(plain["window"].get("products"), items, at, paid)
+    plain["order"]["products"] = _products(plain["order"].get("products"), items, at, True)
+    plain["recent"] = [one for one in _products(plain.get("recent"), items, at) if "product_name" in one]
+    plain["event"] = _product(plain["event"], items, at, paid)
     plain["user"] = plain["customer"]
     return plain
 
 
-def _products(value: object, product: Catalogue | None) -> list[dict[str, Any]]:
-    return [_product(one, product) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def _products(value: object, items: Items, at: int, paid: bool = False) -> list[dict[str, Any]]:
+    return [_product(one, items, at, paid) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _product(told: dict[str, Any], product: Catalogue | None) -> dict[str, Any]:
+def _product(told: dict[str, Any], items: Items, at: int, paid: bool = False) -> dict[str, Any]:
     """`told` is of the plain view, a copy that nobody else holds."""
-    known = product(str(told["product_id"])) if product is not None and "product_id" in told else None
-    if known is not None:
-        known = _plain(dict(known), 1)
-        if "price" in told:
-            known.pop("currency", None)  # the price is the event's; the catalogue's currency may not be
-        told = {**{name: known[name] for name in _PRODUCT_KEYS if name in known}, **told}
+    item = items(str(told["product_id"])) if "product_id" in told else None
+    if item is not None:
+        known: dict[str, Any] = _plain(catalogue.view(item, at), 1)
+        if "price" in told and (paid or "price" not in known):
+            # The price is the event's, so its currency is, too: the catalogue's may be another.
+            known = {name: value for name, value in known.items() if name not in _PRICES}
+        elif "price" in known:
+            told.pop("currency", None)
+        own = {name: value for name, value in told.items() if name not in _OF_NOW or name not in known}
+        told = {**{name: known[name] for name in _PRODUCT_KEYS if name in known}, **own}
     if "product_name" not in told and isinstance(told.get("name"), str):
         told["product_name"] = told["name"]
     if "price" in told:

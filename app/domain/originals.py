@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from app.domain import creative
 from app.domain.window import NO_LINES, NOTHING, Window
+from app.events import Counted
 
 MAX_ORIGINALS = 30
 """Mails kept; the one that was sent, or first heard of, longest ago gives way."""
@@ -31,6 +33,8 @@ class Original(Struct, frozen=True, array_like=True):
     """Triggers that have had their window of it."""
     final: bool = False
     """Itself an answer to what she did with a mail: nothing answers it again."""
+    creative: tuple[tuple[str, str], ...] = ()
+    """Factors of which it is not known yet whether their variant worked."""
 
 
 class Originals(Struct, frozen=True, array_like=True):
@@ -74,7 +78,19 @@ def union(mine: Originals, theirs: Originals) -> Originals:
 
 def of(window: Window, send_id: str, message: str, final: bool) -> Original:
     """The mail a window has just sent."""
-    return Original(send_id, window.trigger, message, window.told, window.gathered, (), final)
+    return Original(send_id, window.trigger, message, window.told, window.gathered, (), final, window.creative)
+
+
+def heard(originals: Originals, send_id: str, at: int, clicked: bool) -> tuple[Originals, Counted | None]:
+    """After a human's open or click of a mail: what that says for its variants, once."""
+    before = find(originals, send_id)
+    if before is None or not before.creative:
+        return originals, None
+    counted, left = creative.worked(at, before.message, before.creative, clicked)
+    if counted is None:
+        return originals, None
+    after = replace(before, creative=left)
+    return Originals(tuple([after if one is before else one for one in originals.mails])), counted
 
 
 def had(originals: Originals, send_id: str, trigger: str) -> Originals:

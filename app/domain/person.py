@@ -13,6 +13,7 @@ from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn, PublishP
 from app.domain.person_row import (
     MAX_FAULTS,
     ROWS,
+    TAGS,
     Carried,
     Group,
     History,
@@ -29,13 +30,14 @@ from app.domain.person_row import (
     stub,
     together,
 )
-from app.events import Conclusion, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Unlink
+from app.events import Broadcast, Conclusion, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Unlink
 
 __all__ = [
     "LANE",
     "MAX_FAULTS",
     "NEVER",
     "ROWS",
+    "TAGS",
     "Group",
     "History",
     "Meeting",
@@ -153,6 +155,8 @@ def _hand_over(group: Group, record: MergeOut, see: See) -> tuple[Group, list[Ef
 def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
     """What still comes for whom she was: on to whom she is."""
     person_id = group.person.person_id
+    if isinstance(record, Broadcast):
+        return group, []  # who she is now has what interests her
     if isinstance(record, Unlink):
         return group.replaced(Person(person_id), {}, 0), []
     if isinstance(record, MergeOut):

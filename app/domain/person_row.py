@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from app.domain import news
 from app.domain.churn import Churn
 from app.domain.intent import Intent
 from app.domain.merging import Merging
@@ -219,6 +220,8 @@ def brought(state: bytes) -> Carried:
 
 ROWS = (b"d", b"p", b"h")
 """Kinds of a person's rows: when to wake her, with `untold`; the person; the history."""
+TAGS = b"w"
+"""Kind of the row of what she is found by. It follows from the person, so nobody reads it but the index."""
 _person = msgspec.msgpack.Decoder(Person).decode
 _instant = msgspec.msgpack.Decoder(int).decode
 _history = msgspec.msgpack.Decoder(History).decode
@@ -241,6 +244,10 @@ def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
     rows: list[tuple[bytes, bytes]] = [(b"d", _encode(group.untold))]
     if loaded is None or group.person is not loaded.person:
         rows.append((b"p", _encode(group.person)))
+        if loaded is None or news.moved(loaded.person, group.person):
+            tags = news.tags(group.person)
+            if tags != (b"" if loaded is None else news.tags(loaded.person)):
+                rows.append((TAGS, tags))
     if loaded is None:
         if group._raw is not None:
             rows.append((b"h", group._raw))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from app.domain import facts, line, money, recent, sensitive, window
+from app.domain.creative import Chosen
 from app.domain.effects import PlanMessage
 from app.domain.fingerprint import fingerprint
 from app.domain.gate import Answer, expires_at
@@ -28,8 +29,11 @@ def send_id(open_window: Window) -> str:
     return derived_id(open_window.window_id, str(open_window.step), open_window.ref.partition("@")[2])
 
 
-def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See) -> PlanMessage:
-    """The plan of the window's present step and the message chosen for it; `answer` let it pass and so carries an address."""
+def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See, choice: Chosen = ()) -> PlanMessage:
+    """The plan of the window's present step and the message chosen for it; `answer` let it pass and so carries an address.
+
+    `choice`: which variant of each factor the message gets.
+    """
     address, name = answer.address or ("", None)
     return PlanMessage(
         Plan(
@@ -56,6 +60,7 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
             },
             arms=list(open_window.arms),
             models=dict(see.models),
+            creative=dict(choice),
         )
     )
 

@@ -35,6 +35,7 @@ REASONS: dict[str, Reason] = {
     "window_limit": Reason("limit", "too many windows were open for this person"),
     "missing_content": Reason("content", "the template names something that is not known of this person or product"),
     "out_of_stock": Reason("stock", "the product is not available"),
+    "price_changed": Reason("price", "it costs more again than what opened this, and the message would promise what is over"),
     "not_approved": Reason("approval", "the message has not been approved"),
     "budget": Reason("budget", "the offers' budget is spent"),
     "erased": Reason("erasure", "the person asked to be forgotten"),

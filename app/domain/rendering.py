@@ -15,8 +15,9 @@ from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedErro
 from liquid.output import LimitedStringIO
 from msgspec import Struct
 
+from app.domain.catalogue import Items, nothing
 from app.domain.message import MessageSource
-from app.domain.message_view import Catalogue, shaped
+from app.domain.message_view import shaped
 
 MAX_OUTPUT = 200_000
 """Bytes of one part: with JSON's escapes the record stays below the engine's 512 KiB. (Gmail clips at 102 KB.)"""
@@ -212,13 +213,13 @@ def _templates(source: MessageSource) -> tuple[Any, Any, Any, Any]:
     )
 
 
-def render(source: MessageSource, view: Mapping[str, Any], product: Catalogue | None = None) -> Rendered:
-    """The message for this view (iface: Plan.view and `unsubscribe_url`, `shop`). `product`: the catalogue, if there is one.
+def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:
+    """The message for this view (iface: Plan.view and `unsubscribe_url`, `shop`), written at `at` (ms). `items`: the catalogue.
 
     Raises `MissingContent` for a variable nobody told, `RenderFailed` for limits and filters that cannot do with the values there are.
     """
     subject, preheader, html, text = _templates(source)
-    values = shaped(view, product)
+    values = shaped(view, items, at)
     shown: dict[str, None] = {}
     values["subject"] = _line(_write(subject, values))
     if not values["subject"]:
@@ -236,13 +237,13 @@ def _short(source: MessageSource, channel: str) -> tuple[Any, Any]:
     return compiled(title, html=False), compiled(text, html=False)
 
 
-def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], product: Catalogue | None = None) -> Rendered:
+def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:
     """The message as a text message (`sms`, no subject) or a `push` (its title is the subject); HTML and preheader are empty.
 
     Raises as `render` does, and `RenderFailed` for one that is longer than its channel carries: half a sentence helps nobody.
     """
     title, text = _short(source, channel)
-    values = shaped(view, product)
+    values = shaped(view, items, at)
     shown: dict[str, None] = {}
     values["recent"] = [_Recommended(one, shown) for one in values["recent"]]
     subject = values["subject"] = _line(_write(title, values))

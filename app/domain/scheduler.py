@@ -18,7 +18,7 @@ from app.domain import cancels, chain, dwell, experiments, gate, given, goals, o
 from app.domain.consent import tracked
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
-from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep, Unopened
+from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep, Tell, Unopened
 from app.domain.event_types import is_web_or_shop
 from app.domain.originals import Originals
 from app.domain.scope import SEND, Subject
@@ -276,6 +276,13 @@ class Scheduler:
         if found:
             self.goals = (*deaf, *left)
         self.effects += [Conclude(one) for one in found]
+
+    def learn(self, subject: Subject) -> None:
+        """She opened or clicked a mail: that speaks for its subject line, its picture, its button."""
+        mails, counted = originals.heard(self.mails(), scope.send_of(subject.properties), self.see.now, subject.kind == "email_click")
+        if counted is not None:
+            self.originals = mails
+            self.effects.append(Tell(counted))
 
     def _hears(self, trigger: str, subject: Subject) -> bool:
         row = self.pack.by_name.get(trigger)

@@ -81,6 +81,16 @@ def record_schema(topic: str, record: type[Struct], example: Struct) -> Schema:
     }
 
 
+def closed_schema(topic: str, record: type[Struct], examples: list[Struct]) -> Schema:
+    """A record that outsiders write, from its struct: a field that it does not name is refused."""
+    return {
+        **_head(topic, _first_line(record)),
+        **_struct(record),
+        "additionalProperties": False,
+        "examples": [msgspec.to_builtins(one) for one in examples],
+    }
+
+
 def schemas(records: dict[str, tuple[type[Struct], Struct]]) -> dict[str, Schema]:
     """Every schema by its path below `schemas/`; `records`: outside topic → struct and example."""
     found = {f"customer_events/{name}.v1.json": event_schema(kind) for name, kind in EVENT_TYPES.items()}

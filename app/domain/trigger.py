@@ -20,8 +20,21 @@ from app.domain.segments import BandScheme, Predicate, Segment, Verdicts
 from app.domain.sensitive import Sensitive
 from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
+from app.domain.watching import Watching
 
 NOTHING_LISTED = Sensitive()
+
+
+class Variant(Struct, frozen=True):
+    """Another way to put a factor of a message: `subject`, `image` or `cta` (app/domain/creative.py)."""
+
+    name: str
+    message: str
+    factor: str
+    text: str
+    """Of a subject a template; of a picture or button what `creative` tells the template."""
+    when: Condition | None = None
+    """Who may get it; None: everybody."""
 
 
 class Opening(Struct, frozen=True):
@@ -149,6 +162,8 @@ class Trigger(Struct, frozen=True):
     """Over the opening's `event`: only windows of which it holds are in the group."""
     treated_wait: bool = False
     """Its first wait is the interval that the treatment of the stage says that opened it."""
+    stock: bool = False
+    """Its messages are about products that must be there: looked at again as they are written (A-169)."""
 
     @property
     def treated(self) -> bool:
@@ -274,6 +289,8 @@ class Pack(Struct, frozen=True):
     """So many mails in a row that bounced softly suppress an address, until one arrives; 0: none do."""
     hour_prior: int = 5
     """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
+    catalogue: Watching = Watching()
+    """From when on a change of a product is one; each is told only where a trigger opens on it."""
     sensitive: Sensitive = NOTHING_LISTED
     """What must not be inferred of anybody: a pack adds to what comes with Kairos, and takes nothing away."""
     contact: ContactPolicy = ContactPolicy()
@@ -284,6 +301,10 @@ class Pack(Struct, frozen=True):
     """Kind of a conclusion about her standing → the values (`segment`, `scheme.stage`) that may open a row; not there: any."""
     looks: tuple[str, ...] = ()
     """Properties that the condition of some cancel reads: the look-back keeps them."""
+    variants: dict[str, Variant] = {}
+    """Other subject lines, pictures and buttons of messages; which of those that fit does best is learnt from what people do."""
+    variants_of: dict[str, tuple[Variant, ...]] = {}
+    """Message → its variants."""
     scoring: Scoring = Scoring()
     """Figures of the scores: what is not said here is as in the pack that this one extends, else as the guides have it."""
     offers: Offering = NOBODYS

@@ -92,6 +92,8 @@ class Window(Struct, frozen=True, array_like=True):
     """Of a trigger that goes by treatments: the interval (ms) of the stage that opened it."""
     asked: tuple[int, ...] = ()
     """Of a programme: when its newest messages went out (ms), for `window.unanswered`."""
+    creative: tuple[tuple[str, str], ...] = ()
+    """Of the planned step: which variant of each factor its message has (`creative.chosen`)."""
 
 
 class Sent(Struct, frozen=True, array_like=True):

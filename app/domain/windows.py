@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, contacts, dwell, given, scope
+from app.domain import cancels, chain, contacts, dwell, given, news, scope
 from app.domain.cancels import DELIVERED, SHRINKS
 from app.domain.concluded import TOLD
 from app.domain.dwell import VIEW
@@ -20,12 +20,16 @@ from app.domain.scheduler import Scheduler
 from app.domain.scope import PURCHASES
 from app.domain.trigger import Pack
 from app.domain.window import Windows
-from app.events import Conclusion, Event, JournalRecord, NotRendered, Rendered
+from app.events import Broadcast, Conclusion, Event, JournalRecord, NotRendered, Rendered
 
 if TYPE_CHECKING:
     from app.domain.person import See
 
 __all__ = ["LookBack", "Windows", "due", "step", "wake"]
+
+
+ANSWERS = ("email_open", "email_click")
+"""What tells whether a variant worked."""
 
 
 def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effects]:
@@ -36,6 +40,8 @@ def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effec
         return _conclusion(part, record, see)
     if isinstance(record, Rendered | NotRendered):
         return _answer(part, record, see)
+    if isinstance(record, Broadcast):
+        return _news(part, record, see)
     return part, NOTHING
 
 
@@ -80,7 +86,8 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     reaches = bool(part.goals) and (kind in pack.goals or foreign)
     idles = bool(part.open) and (pack.idles or foreign)
     codes = given.named(record.properties) if part.offers and kind in PURCHASES else []
-    if not (told or waits or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery or codes):
+    learns = kind in ANSWERS and bool(pack.variants)
+    if not (told or waits or learns or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery or codes):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     turn.pending = pending
@@ -89,6 +96,8 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
         turn.redeem(codes, str(record.properties.get("order_id") or record.event_id), record.ts, record.event_id)
     if reaches:
         turn.reach(subject)
+    if learns and not subject.machine:
+        turn.learn(subject)
     if idles:
         turn.active(subject)
     if (kind in pack.cancels or kind in SHRINKS or foreign) and kind not in PURCHASES:
@@ -118,6 +127,16 @@ def _conclusion(part: Windows, record: Conclusion, see: See) -> tuple[Windows, E
     turn.open(subject, record.ts, pack.opens.get(kind, ()))
     if kind in pack.cancels:
         cancels.remember(turn, subject)
+    return turn.done()
+
+
+def _news(part: Windows, record: Broadcast, see: See) -> tuple[Windows, Effects]:
+    """Something is new of a product; whoever is asked may not be interested in it any more."""
+    pack = see.pack
+    if pack is None or record.change not in pack.opens or (about := news.subject(record, see)) is None:
+        return part, NOTHING
+    turn = Scheduler(part, see, pack)
+    turn.open(about, record.at, pack.opens[record.change])
     return turn.done()
 
 

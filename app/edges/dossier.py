@@ -14,6 +14,7 @@ from app import events
 from app.agents.kinds import COMPILERS
 from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
+from app.domain.catalogue import Items
 from app.domain.identity import person_id
 from app.domain.trigger import Pack
 from app.edges.events_file import Unreadable, arrivals
@@ -266,11 +267,11 @@ class Film:
         settings: Settings,
         until: int | None,
         assume: frozenset[str],
-        products: Callable[[str], dict[str, Any] | None],
+        items: Items | None,
         after: int,
     ) -> None:
         self._path, self._people, self._artifact, self._settings = path, people_file, artifact, settings
-        self._until, self._assume, self._products, self._after = until, assume, products, after
+        self._until, self._assume, self._items, self._after = until, assume, items, after
         self._packs: dict[str, Any] = {artifact[0]: compile_artifact(*artifact)}
         """And the figures of everybody, which come up as it is simulated."""
         self.owners: list[str] = []
@@ -306,7 +307,7 @@ class Film:
 
     def play(self, on_output: Callable[[str, Output], None], on_line: Callable[[Any], None] | None = None) -> int:
         """One showing; the instant it ends at (ms). Raises `Unreadable`."""
-        simulation = simulator(self._artifact, self._settings, on_output, self._assume, self._products, on_line, self._packs)
+        simulation = simulator(self._artifact, self._settings, on_output, self._assume, self._items, on_line, self._packs)
         started = False
         with Bar("simulating", self._path.stat().st_size) as bar:
             for arrival in arrivals(self._path):

@@ -1,4 +1,4 @@
-"""A file of customer events in arrival order (JSON Lines, `.gz` read as such), and the file of products beside it.
+"""A file of customer events in arrival order (JSON Lines, `.gz` read as such).
 
 The file has no broker, so its own stamps are the clock: the clock at a line is the larger of the clock so far and the line's `timestamp`
 (`received_at`, if it has one). A shop's own mistakes must not move it: a line is *future* if it is more than 10 minutes after its own
@@ -8,9 +8,7 @@ has no later one to speak against it, and moves the clock.
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -21,8 +19,6 @@ from typing import IO, Any
 
 import orjson
 from msgspec import Struct
-
-from app.events import Properties
 
 AHEAD_OF_RECEIPT_MS = 10 * 60_000
 AHEAD_OF_OTHERS_MS = 24 * 3_600_000
@@ -68,25 +64,6 @@ def arrivals(path: Path) -> Iterator[Arrival]:
         yield Arrival(clock, line.key, line.value, line.read)
         before = line.ts if line.ts is not None else before
         ahead.extend(islice(lines, 1))
-
-
-def products(path: Path) -> dict[str, Properties]:
-    """A catalogue: product_id → what is told of it (product_name, price, currency, image, url, category, …); JSON Lines or CSV.
-
-    `name` counts as `product_name`. Raises `Unreadable`.
-    """
-    found: dict[str, Properties] = {}
-    for number, row in _rows(path):
-        product_id = row.get("product_id")
-        if isinstance(product_id, int) and not isinstance(product_id, bool):
-            product_id = str(product_id)
-        if not isinstance(product_id, str) or not product_id:
-            raise Unreadable(f"{path}:{number}: needs a product_id")
-        row["product_id"] = product_id
-        if "name" in row:
-            row.setdefault("product_name", row.pop("name"))
-        found[product_id] = {name: value for name, value in row.items() if value not in (None, "")}
-    return found
 
 
 def milliseconds(text: object) -> int | None:
@@ -151,32 +128,6 @@ def _line(text: bytes, read: int) -> _Line:
     who = next((one for name in ("customer_id", "anonymous_id") if isinstance(one := value.get(name), str) and one), None)
     key = None if who is None else who.encode("utf-8", "surrogatepass")
     return _Line(text, key, milliseconds(value.get("timestamp")), milliseconds(value.get("received_at")), read)
-
-
-def _object(path: Path, number: int, text: bytes) -> Properties:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Unreadable(f"{path}:{number}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise Unreadable(f"{path}:{number}: not a JSON object")
-    return value
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Properties]]:
-    if ".csv" not in path.suffixes:
-        for number, line in enumerate(_lines(path), 1):
-            yield number, _object(path, number, line.value)
-        return
-    try:
-        with path.open("rb") as raw, _unpacked(path, raw) as file:
-            text = file.read().decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise Unreadable(f"{path}: {error}") from error
-    try:
-        yield from ((number, dict(row)) for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), strict=True), 2))
-    except csv.Error as error:
-        raise Unreadable(f"{path}: {error}") from error
 
 
 def encode_lines(day: list[dict[str, Any]]) -> bytes:

@@ -72,6 +72,8 @@ class Metrics(Collector):
         yield _counter("kairos_records", f"Records worked off. {AGAIN}", records, "topic")
         intake = f"What intake made of events (future and bot are accepted ones, too) and of links. {AGAIN}"
         yield _counter("kairos_events", intake, self._worker.counts.intake, "outcome")
+        broadcasts = f"Changes of products that the active pack asks for, told to every partition of the journal. {AGAIN}"
+        yield _counter("kairos_product_broadcasts", broadcasts, self._worker.counts.broadcasts, "change")
         turns = HistogramMetricFamily(
             "kairos_turn_seconds", "A lane's turn: steps, outputs and changelog acked, local write.", labels=["topic"]
         )

@@ -7,8 +7,6 @@ column is a trait, text unless it was named a number or a flag. An empty cell sa
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,11 @@ from msgspec import Struct
 
 from app.domain.import_row import ImportRow, encoded, events_of, key
 from app.edges.events_file import Arrival, Unreadable, milliseconds, raw_lines
+from app.edges.rejects import REJECTED, Refused, without_rejected
+from app.edges.table_file import cells_of, header_of, is_table
 
 CONSENT = "consent_"
-DELIMITERS = (",", ";", "\t")
 YES, NO = frozenset(("true", "yes", "1")), frozenset(("false", "no", "0"))
-MAX_COLUMNS = 200
-REJECTED = ("line", "reasons")
-"""What a reject file has before the row: mended, it is imported as it is, and these are not hers."""
 
 
 class Columns(Struct, frozen=True):
@@ -51,40 +47,6 @@ class Row(Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-class Refused(Struct, frozen=True):
-    """A line that is no row. `original` may be text where it was no JSON."""
-
-    line: int
-    reasons: tuple[str, ...]
-    original: Any
-    read: int
-
-
-def is_table(path: Path) -> bool:
-    """CSV rather than JSON Lines: by its name, else by its first character. Raises `Unreadable`."""
-    names = {suffix.lower() for suffix in path.suffixes}
-    if names & {".csv", ".tsv"}:
-        return True
-    start = next((text for line, _ in raw_lines(path) if (text := line.strip())), b"{")
-    if start.startswith(b"[") and not names & {".jsonl", ".ndjson"}:
-        raise Unreadable(f"{path}: a JSON array; people are read one object a line")
-    return not names & {".jsonl", ".ndjson", ".json"} and not start.startswith(b"{")
-
-
-def fingerprint(path: Path) -> str:
-    """A hash of what is in the file, unpacked. Raises `Unreadable` if that is not UTF-8, before anybody acts on a part of it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for number, (line, _) in enumerate(raw_lines(path), 1):
-        if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise Unreadable(f"{path}: UTF-16, not UTF-8; save it as UTF-8")
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise Unreadable(f"{path}:{number}: not UTF-8 (byte {line[error.start]:#04x}); save it as UTF-8") from error
-        digest.update(line)
-    return digest.hexdigest()
-
-
 def rows(path: Path, columns: Columns = PLAIN) -> Iterator[Row | Refused]:
     """Every line that is not blank. Raises `Unreadable`."""
     return _table(path, columns) if is_table(path) else _objects(path, columns)
@@ -92,7 +54,7 @@ def rows(path: Path, columns: Columns = PLAIN) -> Iterator[Row | Refused]:
 
 def header(path: Path) -> list[str]:
     """The columns of a table, without those of a reject file. Raises `Unreadable`."""
-    return _hers(_header(path, next(_cells(path), None)))
+    return without_rejected(header_of(path, next(cells_of(path), None)))
 
 
 def people(path: Path, at: int) -> Iterator[Arrival]:
@@ -107,9 +69,9 @@ def people(path: Path, at: int) -> Iterator[Arrival]:
 
 
 def _table(path: Path, columns: Columns) -> Iterator[Row | Refused]:
-    cells = _cells(path)
-    names = _header(path, next(cells, None))
-    hers = _hers(names)
+    cells = cells_of(path)
+    names = header_of(path, next(cells, None))
+    hers = without_rejected(names)
     if columns.id not in names and "anonymous_id" not in names:
         raise Unreadable(f"{path}: no column {columns.id}: it has {', '.join(names)}")
     if missing := sorted((columns.numbers | columns.flags) - set(names)):
@@ -125,52 +87,6 @@ def _table(path: Path, columns: Columns) -> Iterator[Row | Refused]:
             told = {name: told[name] for name in hers}
             given = {name: text for name, cell in told.items() if (text := cell.strip())}
             yield _read(line, told, *_typed(given, columns), columns.id, read)
-
-
-def _cells(path: Path) -> Iterator[tuple[int, list[str] | str, int]]:
-    """(first line, cells or what is wrong with them, bytes read) of every row that is not blank."""
-    lines = raw_lines(path)
-    first = next(lines, None)
-    if first is None:
-        raise Unreadable(f"{path}: empty")
-    head = first[0].decode("utf-8", "replace")
-    delimiter = max(DELIMITERS, key=head.count)
-    read = first[1]
-
-    def texts() -> Iterator[str]:
-        nonlocal read
-        yield head
-        for line, read in lines:  # noqa: B007 – `read` is told with each row
-            yield line.decode("utf-8", "replace")
-
-    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            end = f", read to line {reader.line_num}" if reader.line_num > line else ""
-            yield line, f"no CSV: {error}{end}", read
-            continue
-        if any(row):
-            yield line, row, read
-
-
-def _header(path: Path, first: tuple[int, list[str] | str, int] | None) -> list[str]:
-    if first is None or isinstance(first[1], str):
-        raise Unreadable(f"{path}: its first line is no header" + (f": {first[1]}" if first else ""))
-    names = [name.strip() for name in first[1]]
-    if len(names) > MAX_COLUMNS:
-        raise Unreadable(f"{path}: {len(names)} columns, more than {MAX_COLUMNS}")
-    if twice := sorted({name for name in names if names.count(name) > 1 or not name}):
-        raise Unreadable(f"{path}: a column without a name" if not twice[0] else f"{path}: two columns of the name {twice[0]}")
-    return names
-
-
-def _hers(names: list[str]) -> list[str]:
-    return names[len(REJECTED) :] if tuple(names[: len(REJECTED)]) == REJECTED else names
 
 
 def _typed(given: Mapping[str, str], columns: Columns) -> tuple[dict[str, Any], list[str]]:

@@ -5,25 +5,21 @@ Event ids come from the file's content and the line, so that a file that is impo
 
 from __future__ import annotations
 
-import csv
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
 
 import orjson
 from msgspec import Struct
 
 from app.domain.import_row import breaches, encoded, events_of, key, objections
-from app.edges.people_file import Columns, Refused, Row, fingerprint, header, is_table, rows
+from app.edges.people_file import Columns, Row, header, rows
+from app.edges.rejects import Refused, Rejects, counted
+from app.edges.table_file import fingerprint, is_table
 from app.engine.program import Output
 
 BATCH = 1_000
 """Records published before their acks are awaited."""
-MAX_REASONS = 100
-"""Different reasons that are counted; a reason may quote the row, and there may be as many as rows."""
 
 Publish = Callable[[list[Output]], Awaitable[None]]
 
@@ -37,50 +33,6 @@ class Imported(Struct):
     events: int = 0
     rejected: int = 0
     reasons: Counter[str] = Counter()
-
-
-class Rejects:
-    """The file of what was refused, made when there is something to write; only its owner may read it, since it holds what the rows held.
-
-    CSV for CSV, with the line and the reasons before the row's own cells; JSON Lines for JSON Lines.
-    """
-
-    def __init__(self, path: Path, columns: list[str] | None) -> None:
-        self.path, self._columns = path, columns
-        self._file: IO[str] | None = None
-        self._write: Callable[[Refused], Any] = self._line
-
-    def add(self, refused: Refused) -> None:
-        """Raises OSError."""
-        if self._file is None:
-            self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="")
-            if self._columns is not None:
-                table = csv.writer(self._file)
-                table.writerow(["line", "reasons", *self._columns])
-                names = self._columns
-
-                def cells(one: Refused) -> None:
-                    table.writerow([one.line, "; ".join(one.reasons), *(one.original.get(name, "") for name in names)])
-
-                self._write = cells
-        self._write(refused)
-
-    def _line(self, one: Refused) -> None:
-        assert self._file is not None
-        told = {"line": one.line, "reasons": one.reasons, "row": one.original}
-        self._file.write(orjson.dumps(told).decode() + "\n")
-
-    def __enter__(self) -> Rejects:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-def rejects_beside(path: Path) -> Path:
-    """Where the rejects of a file go unless it is said."""
-    return path.with_name(f"{path.name}.rejects.{'csv' if is_table(path) else 'jsonl'}")
 
 
 def last_changed(path: Path, now: int) -> int:
@@ -127,8 +79,7 @@ async def import_people(
             done.rows += 1
             if isinstance(found, Refused):
                 done.rejected += 1
-                for reason in found.reasons:
-                    done.reasons[reason if reason in done.reasons or len(done.reasons) < MAX_REASONS else "other reasons"] += 1
+                counted(done.reasons, found.reasons)
                 refused.add(found)
                 on_progress(found.read, done)
                 continue

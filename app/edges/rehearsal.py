@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from app import events
 from app.agents.simulator import simulation
 from app.domain import bounces, gate
+from app.domain.catalogue import Items
 from app.domain.decision import ENDS
 from app.domain.occasion import Occasion
 from app.domain.originals import Originals
@@ -47,7 +48,7 @@ class Stage(Struct, frozen=True):
     now: int
     at: int
     assume: frozenset[str] = frozenset()
-    products: Callable[[str], dict[str, Any] | None] = lambda product_id: None
+    items: Items | None = None
     figures: str | None = None
     """Ref of the figures of everybody that she is ranked by."""
 
@@ -124,7 +125,7 @@ def _once_played(stage: Stage, trigger: str, occasion: Occasion, step: int) -> P
             send = decode_send(output.value)
             sends[send.send_id] = send
 
-    play = simulation(stage.packs, stage.settings, on_output, stage.assume, stage.products)
+    play = simulation(stage.packs, stage.settings, on_output, stage.assume, stage.items)
     key = stage.group.person.person_id.encode()
     play.adopt(stage.now, key, stage.group)
     play.activate(stage.now, stage.ref)

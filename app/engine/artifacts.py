@@ -70,6 +70,7 @@ class Artifacts:
         self._data: dict[str, bytes] = {}
         self._kinds: dict[str, str] = {}
         self._compiled: dict[str, Any] = {}
+        self._newest: dict[str, Any] = {}
         self.active: dict[str, str] = {}
         """Kind → ref of the pointer; what a lane decides by is the activation in its journal, not this."""
         self.caught_up = False
@@ -80,6 +81,13 @@ class Artifacts:
         if ref not in self._compiled:
             self._keep(ref, self._compilers[self._kinds[ref]](ref, self._data[ref]))
         return self._compiled[ref]
+
+    def newest(self, kind: str) -> Any | None:
+        """The active artifact of a kind, compiled; while it is being compiled the one that was active before. None: there was none yet."""
+        ref = self.active.get(kind)
+        if ref is not None and ref in self._compiled:
+            self._newest[kind] = self._compiled[ref]
+        return self._newest.get(kind)
 
     def _keep(self, ref: str, compiled: Any) -> None:
         self._compiled[ref] = compiled
@@ -96,12 +104,15 @@ class Artifacts:
                 await self._changed.wait()
 
     async def activated(self, kind: str, fence: Callable[[], None]) -> None:
-        """Returns once some artifact of a kind is active: its activation then stands in every journal partition. `fence` may raise."""
+        """Returns once some artifact of a kind is active and compiled: its activation then stands in every journal partition. `fence` may
+        raise; RuntimeError as `wait` does.
+        """
         while kind not in self.active:
             fence()
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), POLL_S)
+        await self.wait(self.active[kind])
 
     async def known(self, ref: str, wait_s: float) -> bool:
         """Whether the whole artifact is there, waiting for it a while."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from faust.types import TP
 
+from app.engine.artifacts import POLICY
 from app.engine.lane import Work
 from app.engine.ports import LanePorts, TableWork
 from app.engine.producer import Changelog
 from app.engine.program import Program
 from app.engine.recovery import starts_at
-from app.flow import AGENTS, Table, lies_alone, tables_of
+from app.flow import AGENTS, AWAITS_POLICY, Table, lies_alone, tables_of
 
 log = logging.getLogger("kairos.assignment")
 
@@ -101,7 +102,7 @@ class Assignment:
         store = engine.stores.table(table, partition)
         changelog = Changelog(engine.producer, engine.settings.topic(table.changelog), partition, end)
         ports = LanePorts(engine, generation, store, changelog, partition, stale)
-        awaits = "policy" if "intake" in table.writers and engine.fresh_pack is not None else None
+        awaits = POLICY if table.writers[0] in AWAITS_POLICY and engine.fresh_pack is not None else None
         work = self._works[topic, partition] = TableWork(self.programs[topic], partition, store, ports, awaits)
         return start, work
 

@@ -50,6 +50,8 @@ class Counts:
         """(trigger, reason) → windows that would have opened and may not: about something sensitive."""
         self.letters: Counter[tuple[str, str]] = Counter()
         """(stage, reason) → dead letters."""
+        self.broadcasts: Counter[str] = Counter()
+        """Change of a product → broadcasts to all partitions."""
         self.intake: Counter[str] = Counter()
         """What intake made of events; its program counts into it."""
         self.records: Counter[str] = Counter()

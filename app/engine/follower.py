@@ -58,6 +58,15 @@ class Follower:
             store, self._store = self._store, None
             await asyncio.to_thread(self._close, store)
 
+    async def at_end(self, wait_s: float) -> bool:
+        """Whether it has been at the end, waiting for it a while."""
+        until = asyncio.get_running_loop().time() + wait_s
+        while not self.caught_up:
+            if asyncio.get_running_loop().time() > until:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
     def _close(self, store: PartitionStore) -> None:
         with self._writes:
             store.close()

@@ -6,13 +6,16 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from app.engine.origin import Marks
-from app.engine.rows import HEADER_SIZE, NEVER, Row
+from app.engine.rows import HEADER_SIZE, NEVER, Row, tags_of
+from app.flow import TABLES
 
 
 class MemoryStore:
     """One partition's rows, due index and marks, with the writes of the RocksDB store (`Reader` and `keep` of a lane's ports)."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: bytes = TABLES["people"].index.encode()) -> None:
+        self._index = index
+        self._tagged: dict[bytes, set[bytes]] = {}
         self.rows: dict[bytes, bytes] = {}
         self.changelog_next = 0
         self._marks = Marks()
@@ -33,16 +36,31 @@ class MemoryStore:
             heapq.heappush(self._heap, entry)
         return [key for _, key in found]
 
+    def tagged(self, tag: bytes, after: bytes, limit: int) -> list[bytes]:
+        return sorted(key for key in self._tagged.get(tag, ()) if key > after)[:limit]
+
     def marks(self) -> Marks:
         return self._marks.copy()
 
     def keep(self, rows: Sequence[Row], marks: Marks, changelog_next: int) -> None:
         """One atomic write."""
         for row in rows:
+            if self._index and row.key[:1] == self._index:
+                self._tag(row.key[1:], tags_of(self.rows.get(row.key)), tags_of(row.value))
             self.rows[row.key] = row.value
             if row.due != row.old_due:
                 self._wait(row.key[1:], row.due)
         self._marks, self.changelog_next = marks.copy(), changelog_next
+
+    def _tag(self, key: bytes, old: frozenset[bytes], new: frozenset[bytes]) -> None:
+        for one in old - new:
+            self._tagged[one].discard(key)
+        for one in new - old:
+            self._tagged.setdefault(one, set()).add(key)
+
+    def tags(self) -> set[tuple[bytes, bytes]]:
+        """The index of tags as it stands: (tag, group key)."""
+        return {(tag, key) for tag, keys in self._tagged.items() for key in keys}
 
     def _wait(self, key: bytes, due: int) -> None:
         if due == NEVER:

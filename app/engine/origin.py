@@ -52,12 +52,15 @@ class Marks(Struct, array_like=True):
 
     def seen(self, stage: int, partition: int, offset: int, index: int) -> bool:
         """Whether this origin was read before; if not, it is now."""
-        key, place = stage << 16 | partition, (offset, index)
-        last = self.origins.get(key)
-        if last is not None and place <= last:
+        if self.knows(stage, partition, offset, index):
             return True
-        self.origins[key] = place
+        self.origins[stage << 16 | partition] = (offset, index)
         return False
+
+    def knows(self, stage: int, partition: int, offset: int, index: int) -> bool:
+        """Whether this origin was read before."""
+        last = self.origins.get(stage << 16 | partition)
+        return last is not None and (offset, index) <= last
 
     def encode(self) -> bytes:
         return bytes([ENCODING]) + msgspec.msgpack.encode(self)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from app.engine.origin import Marks
+from app.events import Broadcast
 from app.flow import Stage
 
 
@@ -106,6 +107,13 @@ class Program(Protocol):
 
     def fault(self, group: Any, incoming: Incoming) -> Any:
         """The group after its record raised: flagged, so that nobody gets a message decided on half a history."""
+
+
+class Concerned(Protocol):
+    """What a program is, too, whose table has an index of tags: some records concern everybody who is found by one."""
+
+    def asked(self, record: Broadcast, moment: Moment) -> Sequence[bytes]:
+        """Tags of those whom the record concerns; each is stepped with it, in the order of keys, in slices. None: nobody is."""
 
 
 def journal_now(at: int, marks: Marks) -> int:

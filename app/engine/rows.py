@@ -22,6 +22,9 @@ BATCH_BYTES = 400_000
 DAY_SIZE = 2
 """Bytes of the day (since 1970, big endian) that group keys of a table with `kept_days` begin with: so they lie in order of time."""
 
+TAG_SIZE = 8
+"""Bytes of a tag, of which an index row is a list. Two things that share one cost a look at somebody who is not concerned, no more."""
+
 _header = struct.Struct(">Bqq")
 _day = struct.Struct(">H")
 HEADER_SIZE = _header.size
@@ -43,6 +46,11 @@ def read_header(value: bytes) -> tuple[int, int]:
     if version != ENCODING:
         raise ValueError(f"row of version {version}, expected {ENCODING}")
     return applied, due
+
+
+def tags_of(value: bytes | None) -> frozenset[bytes]:
+    """The tags of an index row."""
+    return frozenset() if value is None else frozenset(value[at : at + TAG_SIZE] for at in range(HEADER_SIZE, len(value), TAG_SIZE))
 
 
 def day_key(day: int) -> bytes:

@@ -58,7 +58,8 @@ class _Lane:
 
 
 class Simulation:
-    """Drives intake, the person lane, the renderer and the analyst. `on_output(topic, output)` sees every record in publishing order.
+    """Drives intake, the person lane, the renderer, the analyst and the product watcher. `on_output(topic, output)` sees every record in
+    publishing order.
 
     `on_line` sees every journal line that the lane steps, ticks and activations too. `on_figures(ref, data)`: an artifact of figures of
     everybody was published; the lane's `packs` must know it from then on.
@@ -73,11 +74,15 @@ class Simulation:
         on_line: Callable[[Incoming], None] | None = None,
         analyst: Program | None = None,
         on_figures: Callable[[str, bytes], None] = lambda ref, data: None,
+        watcher: Program | None = None,
     ) -> None:
         self._intake, self._lane, self._renderer = _Lane(intake), _Lane(lane), _Lane(renderer)
         self._program = lane
         self._on_output, self._on_line, self._on_figures = on_output, on_line, on_figures
         self._analyst = None if analyst is None else _Lane(analyst)
+        self._watcher = None if watcher is None else _Lane(watcher)
+        self.active: dict[str, str] = {}
+        """Kind → ref of the artifacts that are active."""
         self._facts: list[Output] = []
         """Not counted yet: they are all at once, at the end of the day."""
         self._day_ends: int | None = None
@@ -88,6 +93,7 @@ class Simulation:
 
     def activate(self, at: int, ref: str, kind: str = POLICY) -> None:
         """Makes the loaded artifact `ref` the active one of its kind from here on."""
+        self.active[kind] = ref
         self._append(None, events.encode(Activation(at, kind, ref)), at)
 
     def feed(self, at: int, key: bytes | None, value: bytes | None) -> None:
@@ -95,6 +101,13 @@ class Simulation:
         self.now = max(self.now, at)
         self._pass(self.now, inclusive=False)
         self._accept(Logged(self._intake.offset, self.now, key, value))
+
+    def change(self, at: int, changes: Sequence[tuple[bytes, bytes]]) -> None:
+        """Records (key, value) of catalog_changes that the broker stamped `at` (ms); time passes up to it first."""
+        self.now = max(self.now, at)
+        self._pass(self.now, inclusive=False)
+        for output in self._change(self.now, changes):
+            self._append(None, output.value, self.now)
 
     def run_until(self, at: int) -> None:
         """Lets time pass to `at`, inclusive."""
@@ -182,8 +195,23 @@ class Simulation:
             elif output.topic == "customer_events":
                 self._accept(Logged(self._intake.offset, self.now, output.key, output.value, output.headers))
 
+    def _change(self, at: int, changes: Sequence[tuple[bytes | None, bytes]]) -> list[Output]:
+        """The watcher's turn; returns what it puts onto the journal."""
+        if self._watcher is None or not changes:
+            return []
+        offset = self._watcher.offset
+        self._watcher.offset += len(changes)
+        journal = []
+        for segment in self._watcher.run(*[Logged(offset + n, at, key, value) for n, (key, value) in enumerate(changes)]):
+            _no_defect(segment)
+            for output in segment.outputs:
+                self._on_output(output.topic, output)
+                if output.topic == "journal":
+                    journal.append(output)
+        return journal
+
     def _append(self, key: bytes | None, value: bytes, at: int) -> None:
-        waiting = deque([(key, value)])
+        waiting: deque[tuple[bytes | None, bytes]] = deque([(key, value)])
         while waiting:
             key, value = waiting.popleft()
             line = Logged(self._lane.offset, at, key, value)
@@ -191,12 +219,15 @@ class Simulation:
             if self._on_line is not None:
                 self._on_line(line)
             plans: list[Output] = []
+            noticed: list[tuple[bytes | None, bytes]] = []
             for segment in self._lane.run(line):
                 _no_defect(segment)
                 for output in segment.outputs:
                     self._on_output(output.topic, output)
                     if output.topic == "message_plans":
                         plans.append(output)
+                    elif output.topic == "catalog_changes":
+                        noticed.append((output.key, output.value))
                     elif output.topic == "facts":
                         self._facts.append(output)
                         if self._day_ends is None and self._analyst is not None:
@@ -205,6 +236,7 @@ class Simulation:
                         self._lane.offset += 1  # stands in the journal; the lane would skip it
                     elif output.topic == "journal":
                         waiting.append((output.key, output.value))  # what one person hands over to another
+            waiting.extend((None, output.value) for output in self._change(at, noticed))
             # The answers come before anything else that waits: a plan is answered directly after the record that made it.
             waiting.extendleft(reversed([answer for plan in plans for answer in self._render(plan)]))
 

@@ -2,7 +2,7 @@
 
 It is a copy: the changelog is the truth. So writes need no fsync, and whatever looks wrong (left open by a machine that went down, of
 another cluster, unreadable, ahead of the changelog) is thrown away and restored. Keys: `PREFIX MARKS`, `PREFIX kind key` rows,
-`PREFIX 01 due key` the due index, `PREFIX 00` the changelog offset to read next.
+`PREFIX 01 due key` the due index, `PREFIX 02 tag key` the index of a table's tags, `PREFIX 00` the changelog offset to read next.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteBufferManager
 
 from app.engine.origin import Marks
-from app.engine.rows import MARKS, NEVER, Row, day_key, day_of
+from app.engine.rows import MARKS, NEVER, Row, day_key, day_of, tags_of
 
 CACHE_BYTES = 64 * 1024 * 1024
 """Block cache of all partitions together; RocksDB's default is 2 GB each."""
@@ -28,7 +28,8 @@ MEMTABLE_BYTES = 64 * 1024 * 1024
 """Memtables of all partitions together: beyond it a store flushes earlier. No writer is ever made to wait for it."""
 OPEN_FILES = 256
 OFFSET = b"\x00"
-DUE = b"\x01"
+DUE, TAGGED = b"\x01", b"\x02"
+FIRST_ROW = b"\x03"
 OPENED = "OPENED"
 """File in the directory while the store is open: boot id and cluster id. Left behind by a kill; deleted by a clean close."""
 CLUSTER = "CLUSTER"
@@ -101,9 +102,9 @@ class PartitionStore:
         (path / OPENED).write_text(_boot_id(), "ascii")
         return cls(path, db)
 
-    def table(self, name: str, prefix: bytes, kept_days: int = 0) -> TableStore:
+    def table(self, name: str, prefix: bytes, kept_days: int = 0, index: bytes = b"") -> TableStore:
         if name not in self._tables:
-            self._tables[name] = TableStore(self, self._db, prefix, kept_days)
+            self._tables[name] = TableStore(self, self._db, prefix, kept_days, index)
         return self._tables[name]
 
     @property
@@ -168,8 +169,8 @@ def _finish_discard(path: Path) -> None:
 class TableStore:
     """One table's part of a partition: the turn's `Reader`, and the one atomic write of a commit."""
 
-    def __init__(self, owner: PartitionStore, db: Any, prefix: bytes, kept_days: int = 0) -> None:
-        self._owner, self._db, self._prefix, self._kept_days = owner, db, prefix, kept_days
+    def __init__(self, owner: PartitionStore, db: Any, prefix: bytes, kept_days: int = 0, index: bytes = b"") -> None:
+        self._owner, self._db, self._prefix, self._kept_days, self._index = owner, db, prefix, kept_days, index
         self._low = 0
         self._newest_day = 0
         """Of the rows written since this was opened; what is too old for it is gone."""
@@ -233,10 +234,28 @@ class TableStore:
         """The whole due index: (due, group key), sorted."""
         return list(self._waiting())
 
+    def tagged(self, tag: bytes, after: bytes, limit: int) -> list[bytes]:
+        prefix = self._prefix + TAGGED + tag
+        found: list[bytes] = []
+        try:
+            scan = self._db.iter()
+            scan.seek(prefix + after + b"\x00" if after else prefix)
+            while len(found) < limit and scan.valid():
+                key = scan.key()
+                if key[: len(prefix)] != prefix:
+                    break
+                found.append(key[len(prefix) :])
+                scan.next()
+            scan.status()
+        except Exception as error:
+            self._owner.condemn()
+            raise Unreadable(f"{self._owner.path}: {error}") from error
+        return found
+
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Every row and the marks: (row key, value), sorted by key."""
         scan = self._db.iter()
-        scan.seek(self._prefix + b"\x02")
+        scan.seek(self._prefix + FIRST_ROW)
         while scan.valid() and scan.key()[:1] == self._prefix:
             yield scan.key()[1:], scan.value()
             scan.next()
@@ -273,8 +292,10 @@ class TableStore:
         return found
 
     def keep(self, rows: Sequence[Row], marks: Marks, changelog_next: int, tail: bytes = b"") -> None:
-        """Rows, due index, marks and changelog offset, atomically. Raises `Unreadable` if the disk refuses."""
+        """Rows, their indexes, marks and changelog offset, atomically. Raises `Unreadable` if the disk refuses."""
         batch = WriteBatch(raw_mode=True)
+        if self._index:
+            self._tag(batch, [row for row in rows if row.key[:1] == self._index])
         put, prefix, low = batch.put, self._prefix, self._low
         waits = prefix + DUE
         for row in rows:
@@ -298,6 +319,16 @@ class TableStore:
             raise Unreadable(f"{self._owner.path}: {error}") from error
         self._marks, self.changelog_next, self.tail, self._low = marks.copy(), changelog_next, tail, low
         self._newest_day = max(self._newest_day, newest)
+
+    def _tag(self, batch: Any, rows: Sequence[Row]) -> None:
+        """The index of tags after these rows: they change seldom, so what they said before is read here and carried by nobody."""
+        base = self._prefix + TAGGED
+        for row, before in zip(rows, self.get_many([row.key for row in rows]), strict=True):
+            old, new = tags_of(before), tags_of(row.value)
+            for one in old - new:
+                batch.delete(base + one + row.key[1:])
+            for one in new - old:
+                batch.put(base + one + row.key[1:], b"")
 
 
 def fingerprint(key: bytes, value: bytes | None) -> bytes:

@@ -44,7 +44,7 @@ class Stores:
         return sorted(partition for name, partition in self._held if name == table)
 
     def table(self, table: Table, partition: int) -> TableStore:
-        return self._open[partition].table(table.name, table.prefix, table.kept_days)
+        return self._open[partition].table(table.name, table.prefix, table.kept_days, table.index.encode())
 
     async def hold(self, owned: dict[str, set[int]]) -> set[tuple[str, int]]:
         """Opens the stores of these tables' partitions and closes all others, in threads; returns the places that were not held before.

@@ -2,21 +2,22 @@
 
 `Turn.segments` yields what must be made durable, piece by piece; whoever drives it (the Kafka lane, the simulation, the fault tests)
 commits each segment before it asks for the next, always in this order: outputs acked → changelog acked → local write → source ack.
-A turn is cut at a tick that wakes somebody: the records before it, then bounded slices of the people who are due, then the rest; and
-wherever its outputs grow too big to be held at once.
+A turn is cut at a tick that wakes somebody and at a record that concerns many: the records before it, then bounded slices of the people
+who are due or concerned, then the rest; and wherever its outputs grow too big to be held at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
+from app.engine.interested import Interested
 from app.engine.origin import Marks, pack_origin, read_origin
-from app.engine.program import Incoming, Moment, Output, Program, Refused, TooLarge
+from app.engine.program import Concerned, Incoming, Moment, Output, Program, Refused, TooLarge
 from app.engine.rows import HEADER_SIZE, MARKS, NEVER, Row, pack_batches, pack_value, read_header, row_key
-from app.events import Activation, Tick
+from app.events import Activation, Broadcast, Tick
 from app.flow import Stage
 
 SLICE = 500
@@ -35,6 +36,9 @@ class Reader(Protocol):
 
     def due(self, upto: int, limit: int) -> list[bytes]:
         """Group keys with due ≤ `upto`, by (due, key), at most `limit`."""
+
+    def tagged(self, tag: bytes, after: bytes, limit: int) -> list[bytes]:
+        """Group keys behind `after` that have this tag, sorted, at most `limit`."""
 
     def marks(self) -> Marks:
         """As of the last commit; empty for a new partition."""
@@ -129,7 +133,7 @@ class Turn:
                     if one.touched:
                         one.commit()
             at = upto
-            if at < len(items) and isinstance(items[at].record, Tick):
+            if at < len(items) and (isinstance(items[at].record, Tick) or _concerns_many(items[at], marks)):
                 yield from self._slices(items[at], held, named, marks)
                 at += 1
                 if at == len(items):
@@ -169,7 +173,7 @@ class Turn:
         return Moment(now, marks.low_water, marks.interval, marks.active, self.partition, offset)
 
     def _run(self, items: list[_Item], at: int, held: dict[bytes, _Held], marks: Marks, careful: bool) -> tuple[Segment, int]:
-        """Steps items from `at` up to a tick that wakes somebody, an activation (included), SEGMENT_BYTES of outputs or the end."""
+        """Steps items from `at` up to a tick that wakes somebody, a broadcast, an activation (included), SEGMENT_BYTES or the end."""
         program = self.program
         segment = Segment([], [], [], marks)
         soonest = None
@@ -181,6 +185,8 @@ class Turn:
                 if (soonest is not None and soonest <= low) or self._due(low, offset, held):
                     break
                 _pass_time(marks, record)
+            elif _concerns_many(item, marks):
+                break
             elif record is _Handed or (item.origin is not None and marks.seen(*item.origin)):
                 pass
             elif isinstance(record, Activation):
@@ -251,15 +257,18 @@ class Turn:
         return rows
 
     def _slices(self, item: _Item, held: dict[bytes, _Held], named: frozenset[bytes], marks: Marks) -> Iterator[Segment]:
-        """Wakes everybody due at this tick, in due order, SLICE people or SEGMENT_BYTES a commit. Leaves `marks` at the tick, done.
+        """Wakes everybody due at this tick, in due order, or steps everybody whom this broadcast concerns, in the order of keys.
 
-        Who is not `named` by a record of the batch is let go with her slice: everybody may be due at one tick.
+        SLICE people or SEGMENT_BYTES a commit. Leaves `marks` at the record, done. Who is not `named` by a record of the batch is let go
+        with her slice: it may be everybody.
         """
-        offset = item.incoming.offset
-        _pass_time(marks, item.record)
-        index = marks.cursor
-        moment = self._moment(marks.now, marks, offset)
-        while keys := self._due(marks.low_water, offset, held):
+        offset, record, index = item.incoming.offset, item.record, marks.cursor
+        if isinstance(record, Tick):
+            _pass_time(marks, record)
+        now = marks.now if isinstance(record, Tick) else self.program.now(record, marks)
+        moment = self._moment(now, marks, offset)
+        concerned = Interested(self.store, self._asked(record, moment)) if isinstance(record, Broadcast) else None
+        while keys := self._due(marks.low_water, offset, held) if concerned is None else self._concerned(concerned, offset, held):
             segment = Segment([], [], [], marks)
             groups: list[tuple[list[Row], int | None]] = []
             woken: list[bytes] = []
@@ -268,20 +277,38 @@ class Turn:
                     break  # still due: the next slice has them
                 one = held[key]
                 index = self._wake(key, one, item, segment, moment, index)
-                groups.append((self._rows(key, one), index))
+                if one.touched:
+                    groups.append((self._rows(key, one), index))
                 woken.append(key)
+            if concerned is not None:
+                concerned.reached = woken[-1]
             segment.woken = len(woken)
             segment.rows = [row for rows, _ in groups for row in rows]
             segment.changelog = pack_batches(groups, marks)
             marks.cursor = index
             segment.marks = marks.copy()
-            yield segment
+            if groups:
+                yield segment
             for key in woken:
                 if key in named:
                     held[key].commit()
                 else:
                     del held[key]
+        if item.origin is not None:
+            marks.seen(*item.origin)  # only now: a crash in between must find the record new
         marks.applied, marks.cursor = offset, 0
+
+    def _asked(self, record: Broadcast, moment: Moment) -> Sequence[bytes]:
+        return cast(Concerned, self.program).asked(record, moment)
+
+    def _concerned(self, concerned: Interested, offset: int, held: dict[bytes, _Held]) -> list[bytes]:
+        """The next slice of those whom the broadcast at `offset` concerns and who are not beyond it already."""
+        while keys := concerned.next(SLICE):
+            self._load(keys, held)
+            if found := [key for key in keys if held[key].applied < offset]:
+                return found
+            concerned.reached = keys[-1]
+        return []
 
     def _due(self, upto: int, offset: int, held: dict[bytes, _Held]) -> list[bytes]:
         """Who wakes at the tick at `offset`, in due order, at most a slice: who is due and not beyond it already.
@@ -302,10 +329,16 @@ class Turn:
     def _wake(self, key: bytes, one: _Held, item: _Item, segment: Segment, moment: Moment, index: int) -> int:
         program = self.program
         try:
-            group, outputs = program.wake(one.group, moment)
-            due = program.due(group)
-            if due != NEVER and due <= moment.low_water:
-                raise RuntimeError("a wake-up left something due")
+            if isinstance(item.record, Broadcast):
+                group, outputs = program.step(one.group, item.record, moment)
+                if group is one.group and not outputs:
+                    return index
+                due = program.due(group)
+            else:
+                group, outputs = program.wake(one.group, moment)
+                due = program.due(group)
+                if due != NEVER and due <= moment.low_water:
+                    raise RuntimeError("a wake-up left something due")
             if any(len(output.value) > MAX_OUTPUT for output in outputs):
                 raise TooLarge("an output over 512 KiB")
             one.bodies = program.dump(group, one.kept)
@@ -320,6 +353,11 @@ class Turn:
             group, due = program.fault(one.group, woken), NEVER
         one.group, one.applied, one.due, one.touched = group, item.incoming.offset, due, True
         return self._emit(segment, outputs, item.incoming.offset, index)
+
+
+def _concerns_many(item: _Item, marks: Marks) -> bool:
+    """Whether it is a broadcast that was not read before."""
+    return isinstance(item.record, Broadcast) and not (item.origin is not None and marks.knows(*item.origin))
 
 
 def _pass_time(marks: Marks, tick: Tick) -> None:

@@ -46,6 +46,8 @@ TASK_STOP_S = 2.0
 STOP_S = 4.5
 ARTIFACTS_S = 60.0
 """Packs are read whole before the first turn: windows may have been opened under any of them."""
+FOLLOWED_S = 300.0
+"""A million products are read in half a minute; from a second start on only what came since."""
 STALE_S = 15.0
 """Ticks come several times a second; without a finished turn for so long, with something to do, something is wrong."""
 
@@ -58,13 +60,24 @@ class Refusal(Exception):
         self.code = code
 
 
+class AtHand(Struct, frozen=True):
+    """What a worker knows beside the records of its lanes."""
+
+    packs: Callable[[str], Any]
+    """Ref → the compiled artifact, already loaded."""
+    newest: Callable[[str], Any | None]
+    """Kind → the active one of it, compiled, as this worker knows it. No decision on a person may depend on it."""
+    followed: Callable[[str, bytes], bytes | None]
+    """A compacted topic that the role follows, a key → its newest value."""
+
+
 class Wiring(Struct):
-    """What the engine is given to run. `programs`: topic → its lane's program (of artifacts' `packs`); `attach`: registers the agents.
+    """What the engine is given to run. `programs`: topic → its lane's program, of what is at hand; `attach`: registers the agents.
 
     Without `compilers` the role needs no artifacts, and does not follow them.
     """
 
-    programs: Callable[[Any], dict[str, Program]]
+    programs: Callable[[AtHand], dict[str, Program]]
     attach: Sequence[Callable[[Any, Callable[[str, Any], Any]], Any]]
     compilers: Compilers
     fresh_pack: Callable[[], tuple[str, bytes]] | None = None
@@ -147,7 +160,8 @@ class Worker:
                 await self.artifacts.loaded(ARTIFACTS_S)
             except TimeoutError as error:
                 raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
-        self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(self.artifacts.packs).items()}
+        at_hand = AtHand(self.artifacts.packs, self.artifacts.newest, self._followed)
+        self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(at_hand).items()}
         self.app = self.fence.app = self.lanes.app = faust_app(self)
         self.lanes.open_lane = self.counts.timing(self.assignment.open_lane)
         self.doing = "joining its group"
@@ -224,6 +238,14 @@ class Worker:
                 await follower.start()
                 self.followers[one.topic] = follower
                 self._spawn(follower.follow())
+                if one.first:
+                    self.doing = f"reading {one.topic}"
+                    if not await follower.at_end(FOLLOWED_S):
+                        raise Refusal(3, f"{one.topic} could not be read to its end within {FOLLOWED_S:.0f} s")
+
+    def _followed(self, topic: str, key: bytes) -> bytes | None:
+        follower = self.followers.get(topic)
+        return None if follower is None else follower.get(key)
 
     def _take_datadir(self) -> None:
         try:

@@ -33,6 +33,7 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
 from app.policy import contact_phrases, offer_phrases
 from app.policy.phrase import Phrase
@@ -43,6 +44,7 @@ DERIVED = frozenset(
         "version",
         "ref",
         "by_name",
+        "variants_of",
         "opens",
         "cancels",
         "blunt",
@@ -218,6 +220,8 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"churn level {one.name}"
         case Experiment():
             return f"experiment {one.name}"
+        case Variant():
+            return f"variant {key}"
         case MessageSource():
             return f"message {one.name}"
         case Sensitive():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain import contact_policy, lifecycle, offers, scoring, segments, sensitive, tiers, treatments, trigger
+from app.domain import contact_policy, lifecycle, offers, scoring, segments, sensitive, tiers, treatments, trigger, watching
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.offers import DiscountPersona, Offer, Offering, Strategy
@@ -28,7 +28,9 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
+from app.domain.watching import Watching
 from app.policy.contact_policy import CHANNELS, MAX_MOST
 from app.policy.phrases import duration
 from app.policy.triggers import LATE, LATE_SLOW, NEEDS
@@ -43,6 +45,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("holdout",): ("[holdout]", Pack),
     ("suppression",): ("[suppression]", Pack),
     ("send_time",): ("[send_time]", Pack),
+    ("catalogue",): ("[catalogue]", Watching),
     ("sensitive",): ("[sensitive]", Inference),
     ("churn_level",): ("[[churn_level]]", ChurnLevel),
     ("group",): ("[[group]]", Group),
@@ -63,6 +66,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("offer_tier",): ("[[offer_tier]]", Strategy),
     ("offer_persona",): ("[[offer_persona]]", DiscountPersona),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
+    ("variant",): ("[[variant]]", Variant),
     ("goes_by",): ("[goes_by]", By),
     ("stage_scheme",): ("[[stage_scheme]]", StageScheme),
     ("stage_scheme", "stage"): ("[[stage_scheme.stage]]", Stage),
@@ -120,6 +124,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("offer_persona",), "name"): "Of the persona, in snake_case.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
+    ((), "variant"): (Pack, "variants"),
     ((), "scores"): (Pack, "scoring"),
     (
         (),
@@ -149,6 +154,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("treatment",), "every"): "How long between two messages of a programme.",
     ((), "suppression"): "What closes an address for a while.",
     ((), "send_time"): "How the best hour is found.",
+    ((), "catalogue"): (Pack, "catalogue"),
     (("suppression",), "soft_bounces"): (Pack, "soft_bounces"),
     (("send_time",), "prior"): (Pack, "hour_prior"),
     (("sensitive",), "names"): (Inference, "names"),
@@ -208,6 +214,9 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("experiment",), "triggers"): "The triggers it runs on.",
     (("experiment",), "arm"): "Its arms; their shares add to 1.",
     (("experiment",), "factors"): "Instead of arms: factor → its levels; every combination is an arm, with equal shares.",
+    (("variant",), "name"): "Of the variant, in snake_case.",
+    (("variant",), "message"): "The message it is of.",
+    (("variant",), "factor"): "What of the message it is another of.",
     (("experiment", "arm"), "name"): "Of the arm, in snake_case.",
     (("experiment", "arm"), "share"): "Of the people, from 0 to 1.",
     (("experiment", "arm"), "wait"): "Of the first message, instead of the trigger's.",
@@ -220,7 +229,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, offers, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (trigger, offers, watching, scoring, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"

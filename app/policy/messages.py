@@ -202,6 +202,12 @@ def _check(source: Source, html: bool, sensitive: Sensitive) -> list[Problem]:
     return sorted(found, key=lambda problem: (problem.file, problem.line))
 
 
+def check_subject(text: str, place: tuple[str, int], message: MessageSource, sensitive: Sensitive = NOTHING_LISTED) -> list[Problem]:
+    """Of another subject line of a message; `place`: where it stands."""
+    found = _check(Source(text, (place,)), False, sensitive)
+    return found or _try(replace(message, subject=text), place[0])
+
+
 def _unclosed(text: str) -> int:
     """Where the innermost block begins that nothing ends: Liquid itself notices only at the end of the file."""
     open_blocks: list[tuple[str, int]] = []

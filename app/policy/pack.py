@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from app.domain.caps import span
 from app.domain.concluded import TOLD
+from app.domain.creative import SUBJECT
 from app.domain.message import MessageSource, speaks
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy import sensitive
 from app.policy.contact_policy import intervals
 from app.policy.heard import heard
-from app.policy.messages import ENDS, build_messages
+from app.policy.messages import ENDS, build_messages, check_subject
 from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.problem import Problem
 from app.policy.reading import messages_of
@@ -98,7 +99,7 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
     ]
     messages, faults = build_messages(there, folders, source.sensitive)
     if not problems:
-        problems = _sensitive(source) + _unspoken(source, messages)
+        problems = _sensitive(source) + _unspoken(source, messages) + _subjects(source, messages)
     return source, text, messages, problems + faults
 
 
@@ -109,6 +110,20 @@ def _sensitive(source: Source) -> list[Problem]:
     for name, text in source.tables.texts.items():
         asked = [(row.line, sensitive.asks(source.sensitive, row.when)) for row in parse(text, name)[0]]
         found += [Problem(name, line, what) for line, what in asked if what is not None]
+    return found
+
+
+def _subjects(source: Source, messages: dict[str, MessageSource]) -> list[Problem]:
+    """Other subject lines that cannot be written; a picture or button of a message that never asks for it."""
+    found: list[Problem] = []
+    for one, line in source.own_variants:
+        message, place = messages.get(one.message), (source.file, line)
+        if message is None:
+            continue
+        if one.factor == SUBJECT:
+            found += check_subject(one.text, place, message, source.sensitive)
+        elif f"creative.{one.factor}" not in message.html + message.text:
+            found.append(Problem(*place, f"{one.message} never asks for creative.{one.factor}"))
     return found
 
 
@@ -185,9 +200,12 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         consent_regions=source.consent_regions,
         soft_bounces=source.soft_bounces,
         hour_prior=source.hour_prior,
+        catalogue=source.catalogue,
         sensitive=source.sensitive,
         contact=source.contact,
         remembers=span(source.contact.caps, intervals(rows.goes_by, rows.treatments)),
+        variants=source.variants,
+        variants_of={name: tuple([one for one in source.variants.values() if one.message == name]) for name in built.messages},
         scoring=source.scoring,
         offers=source.offering,
         heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),

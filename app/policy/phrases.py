@@ -33,7 +33,9 @@ from app.domain.trigger import (
     Sender,
     Step,
     Trigger,
+    Variant,
 )
+from app.domain.watching import Watching
 from app.policy import contact_phrases, offer_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
@@ -58,6 +60,9 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "soft bounces ({old} in a row) no longer suppress an address",
     ),
     (Pack, "hour_prior"): Phrase("everybody's best hours now count for {new} opens and clicks of her own instead of {old}"),
+    (Pack, "catalogue"): Phrase(""),
+    (Watching, "price_drop"): Phrase("a price has dropped now from {new} on instead of {old}"),
+    (Watching, "low_stock"): Phrase("{new} pieces instead of {old} are now few"),
     (Pack, "sensitive"): Phrase(""),
     (Sensitive, "inferences"): Phrase("", "no longer lets anybody infer: {new}", "lets everybody infer again: {old}"),
     (Inference, "name"): Phrase("what must not be inferred as {old} is now named {new}"),
@@ -70,6 +75,14 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
     (Pack, "offers"): Phrase(""),
+    (Pack, "variants"): Phrase("", "adds variant {key}", "removes variant {key}"),
+    (Variant, "name"): Phrase("variant {old} is now named {new}"),
+    (Variant, "message"): Phrase("{who} is now of {new} instead of {old}"),
+    (Variant, "factor"): Phrase("{who} is now a {new} instead of a {old}"),
+    (Variant, "text"): Phrase("{who} now says “{new}” instead of “{old}”"),
+    (Variant, "when"): Phrase(
+        "{who} is now for whom {new} instead of {old}", "{who} is now only for whom {new}", "{who} no longer asks whether {old}"
+    ),
     (Pack, "holdout"): Phrase("{new} of all people instead of {old} are held out and get no message"),
     (Pack, "stage_schemes"): named("stage scheme"),
     (Pack, "tier_schemes"): named("tier scheme"),
@@ -175,6 +188,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Trigger, "delivery"): flag("{who} now counts from the delivery", "{who} no longer counts from the delivery"),
     (Trigger, "transactional"): flag("{who} is now transactional: it waits for nothing", "{who} is no longer transactional: it waits"),
     (Trigger, "converts"): Phrase("{who} is now expected to end in an order in {new} instead of {old} of its messages"),
+    (Trigger, "stock"): flag("{who} now goes out only of what is in stock", "{who} now goes out whether or not the product is in stock"),
     (Trigger, "depth"): Phrase("{who} now shows {new} instead of {old} of how much is known"),
     (Trigger, "best_hour"): Phrase(
         "{who} may now wait {new} instead of {old} for the best hour",
@@ -286,7 +300,7 @@ DURATIONS = {
     *offer_phrases.DURATIONS,
 }
 """Fields in ms."""
-SHARES = {(Arm, "weight"), (Pack, "holdout"), (Trigger, "converts"), *offer_phrases.SHARES}
+SHARES = {(Arm, "weight"), (Pack, "holdout"), (Trigger, "converts"), (Watching, "price_drop"), *offer_phrases.SHARES}
 TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 """Minutes of a day."""
 PERCENT = {(Tier, "share")}
@@ -296,6 +310,7 @@ NUMBERS = {
     (Trigger, "priority"),
     (Pack, "soft_bounces"),
     (Pack, "hour_prior"),
+    (Watching, "low_stock"),
     (Opening, "count"),
     (Opening, "days"),
     (Programme, "times"),

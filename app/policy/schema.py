@@ -14,7 +14,8 @@ from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
 from app.domain.scoring import Scoring
 from app.domain.sensitive import Sensitive
-from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger
+from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger, Variant
+from app.domain.watching import Watching
 from app.policy import contact_policy, offers, sensitive
 from app.policy.consents import Consents
 from app.policy.contact_policy import Contact
@@ -22,24 +23,27 @@ from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
 from app.policy.offers import Offers, renewed
 from app.policy.place import Path
-from app.policy.problem import Problem
+from app.policy.problem import Problem, meant
 from app.policy.scores import Scores
 from app.policy.standing_rows import Rows
 from app.policy.standings import TABLES, Standings
 from app.policy.tables import Tables
 from app.policy.triggers import REACHABLE, Triggers
+from app.policy.variants import variants
 
 __all__ = ["REACHABLE", "Source"]
 
 PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
-    "scores", "contact_policy", "suppression", "send_time", "sensitive",
+    "scores", "variant", "contact_policy", "suppression", "send_time", "catalogue", "sensitive",
     *contact_policy.TABLES,
     *offers.TABLES,
     *TABLES,
 )  # fmt: skip
 SUPPRESSION = ("why", "soft_bounces")
 SEND_TIME = ("why", "prior")
+CATALOGUE = ("why", "price_drop", "low_stock")
+MAX_LOW_STOCK = 10_000
 HOUR_PRIOR = 5
 SENDER = ("from", "name", "reply_to")
 LEVEL = ("name", "why", "threshold", "horizon_days", "falls", "cool_down")
@@ -67,12 +71,14 @@ class Source:
         self.consent_regions: dict[str, dict[str, str]] = {}
         self.soft_bounces = 0
         self.hour_prior = HOUR_PRIOR
+        self.catalogue = Watching()
         self.sensitive = Sensitive()
         self.churn_levels: tuple[ChurnLevel, ...] = ()
         self.groups: dict[str, Group] = {}
         self.triggers: tuple[Trigger, ...] = ()
         self.experiments: dict[str, tuple[Experiment, bool]] = {}
         """Name → experiment, and whether it is switched on."""
+        self.variants: dict[str, Variant] = {}
         self.holdout = 0.0
         self.scoring = Scoring()
         self.contact = ContactPolicy()
@@ -109,6 +115,13 @@ class Source:
         return [*(self.base.messages if self.base is not None else ()), *(name for name, *_ in (*self.sends, *self.tables.sends))]
 
     @property
+    def own_variants(self) -> list[tuple[Variant, int]]:
+        """Variants that stand in the file itself, with the line of their text."""
+        rows = [(one, n) for n, one in enumerate(self._told.get("variant", ())) if isinstance(one, dict)]
+        keys = [(f"{one.get('message')}/{one.get('factor')}/{one.get('name')}", n) for one, n in rows]
+        return [(self.variants[key], self.read.places.line(("variant", n, "text"))) for key, n in keys if key in self.variants]
+
+    @property
     def running(self) -> dict[str, tuple[Experiment, ...]]:
         """Trigger → experiments that are switched on for it."""
         found: dict[str, tuple[Experiment, ...]] = {}
@@ -139,9 +152,9 @@ class Source:
         self.scoring, self.contact = base.scoring, base.contact
         self.offering, self.offers = base.offering, dict(base.offers)
         self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
-        self.sensitive = base.sensitive
+        self.catalogue, self.sensitive = base.catalogue, base.sensitive
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
-        self.rows = base.rows
+        self.rows, self.variants = base.rows, dict(base.variants)
 
     def _included(self, told: dict[str, Any], bases: Mapping[str, str]) -> list[Rows]:
         """Rows of the file that it includes."""
@@ -176,6 +189,8 @@ class Source:
             self.soft_bounces = self._suppression(read.table(told, (), "suppression"))
         if "send_time" in told:
             self.hour_prior = self._send_time(read.table(told, (), "send_time"))
+        if "catalogue" in told:
+            self.catalogue = self._catalogue(read.table(told, (), "catalogue"))
         if "sensitive" in told:
             self.sensitive = sensitive.extended(self.sensitive, read, read.table(told, (), "sensitive"))
         if "holdout" in told:
@@ -193,6 +208,7 @@ class Source:
         self._triggers(told, frozenset(own))
         self._experiments(told)
         self._contact(told)
+        self._variants(told)
         for what in ("trigger", "churn_level", "group", "experiment"):
             read.twice([one.get("name") for one in read.list(told, (), what, dict)], what)
         if sum(one.once for one in self.triggers) > MAX_ONCE:
@@ -228,6 +244,15 @@ class Source:
                 self.experiments[found[0].name] = found
         self.sends += rows.sends
 
+    def _variants(self, told: dict[str, Any]) -> None:
+        new = variants(self.read, self.read.list(told, (), "variant", dict))
+        known = set(self.messages)
+        for n, one in enumerate(self.read.list(told, (), "variant", dict)):
+            if (message := one.get("message")) is not None and message not in known:
+                hint = meant(str(message), known)
+                self.read.wrong(("variant", n, "message"), f"message: no trigger of this pack sends {message!r}{hint}")
+        self.variants |= new
+
     def _sender(self, told: dict[str, Any]) -> Sender | None:
         at: Path = ("sender",)
         self.read.known(told, at, SENDER, required=("from", "name"))
@@ -247,6 +272,14 @@ class Source:
         self.read.known(told, at, SEND_TIME, required=SEND_TIME)
         self.read.text(told, at, "why")
         return self.read.whole(told, at, "prior", 0, 1000, HOUR_PRIOR, "opens and clicks, 0 to 1000")
+
+    def _catalogue(self, told: dict[str, Any]) -> Watching:
+        at: Path = ("catalogue",)
+        self.read.known(told, at, CATALOGUE, required=("why",))
+        self.read.text(told, at, "why")
+        usual = Watching()
+        drop = self.read.number(told, at, "price_drop", 0.001, 1, usual.price_drop)
+        return Watching(drop, self.read.whole(told, at, "low_stock", 1, MAX_LOW_STOCK, usual.low_stock))
 
     def _holdout(self, told: dict[str, Any]) -> float:
         self.read.known(told, ("holdout",), ("share", "why"), required=("share", "why"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from app.domain import news
 from app.domain.churn import NO_LEVEL
-from app.domain.concluded import CHURN_LEVEL, REORDER
+from app.domain.concluded import CHURN_LEVEL, NEWS, REORDER
 from app.domain.trigger import Condition, Pack, Trigger
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, known
@@ -53,6 +54,8 @@ def _told(pack: Pack, name: str, kinds: set[str]) -> Fact | None:
     """Of a property of the conclusions about her standing."""
     if not any(name in STANDING[kind] for kind in kinds):
         return None
+    if kinds & set(NEWS):
+        return _NEWS.get(name, Fact()) if kinds <= set(NEWS) else Fact()
     if kinds & {CHURN_LEVEL, REORDER} or name == "of":
         return _of_level(pack, name) if kinds == {CHURN_LEVEL} else Fact()
     stages = (one.name for scheme in pack.stage_schemes.values() for one in scheme.stages)
@@ -61,6 +64,16 @@ def _told(pack: Pack, name: str, kinds: set[str]) -> Fact | None:
     groups = (*(stages if "stage" in kinds else ()), *(tiers if "tier" in kinds else ()))
     values = {"segment": segments_of(pack), "scheme": _once(schemes)}.get(name, _once(groups))
     return Fact("text", values=values, always=len(kinds) == 1 and name != "before")
+
+
+_NEWS = {
+    "interest": Fact("text", values=(news.CART, news.WISHLIST, news.VIEW), always=True),
+    "drop": Fact("number", 0, 1),
+    "price": Fact("number", 0),
+    "old_price": Fact("number", 0),
+    "stock": Fact("whole", 0),
+}
+"""What news of a product tell of it."""
 
 
 def _of_level(pack: Pack, name: str) -> Fact:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.chain import MAIL_SENT
-from app.domain.concluded import ENTERED, REORDER, STAGE, STANDINGS, TOLD
+from app.domain.concluded import ENTERED, NEWS, REORDER, STAGE, STANDINGS, TOLD
 from app.domain.event_types import EVENT_TYPES
 from app.domain.offers import Offer
 from app.domain.reach import CHANNELS, EMAIL
@@ -44,7 +44,7 @@ MAX_DEPTH = 3
 TRIGGER = (
     "name", "why", "open", "cancel", "wait", "until", "before", "send", "choose", "when", "offer", "follow_up", "every", "times", "after",
     "needs", "priority", "restart", "idle", "once", "again", "group", "group_when", "goal", "opens", "delivery", "late", "expires",
-    "transactional", "converts", "depth", "best_hour", "channels",
+    "transactional", "converts", "depth", "best_hour", "channels", "stock",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
@@ -155,6 +155,7 @@ class Triggers:
             before=before_ms,
             group_when=group_when,
             treated_wait="wait" in treated,
+            stock=read.flag(told, at, "stock"),
         )
 
     def _channels(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
@@ -194,7 +195,7 @@ class Triggers:
             read.wrong((*at, "scope"), f"scope: {on} is about the mail: {SEND}")
         if on in STANDINGS and scope != PERSON:
             read.wrong((*at, "scope"), f"scope: {on} is about the {PERSON}")
-        if on == REORDER and scope != PRODUCT:
+        if on in (REORDER, *NEWS) and scope != PRODUCT:
             read.wrong((*at, "scope"), f"scope: {on} is about one {PRODUCT}")
         if on == "purchase" and scope == PRODUCT:
             read.wrong((*at, "scope"), f"scope: a purchase opens a window of the {PERSON} or of its {ORDER}; an order has many products")

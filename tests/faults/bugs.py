@@ -209,6 +209,24 @@ def due_off_by_one(pipeline: Pipeline) -> list[Patch]:
     return [patch.object(MemoryStore, "due", lambda self, upto, limit: right(self, upto - 1, limit))]
 
 
+def broadcast_read_before_it_is_done(pipeline: Pipeline) -> list[Patch]:
+    """A broadcast's origin is noted with its first slice: after a crash the rest of those whom it concerns never hear of it."""
+    right = Turn._slices
+
+    def variant(self: Turn, item: Any, held: Any, named: Any, marks: Marks) -> Iterator[Any]:
+        if item.origin is not None:
+            marks.seen(*item.origin)
+        yield from right(self, item, held, named, marks)
+
+    return [patch.object(Turn, "_slices", variant)]
+
+
+def tags_only_grow(pipeline: Pipeline) -> list[Patch]:
+    """What somebody likes no more still finds her."""
+    right = MemoryStore._tag
+    return [patch.object(MemoryStore, "_tag", lambda self, key, old, new: right(self, key, frozenset(), new))]
+
+
 def due_in_order_of_keys(pipeline: Pipeline) -> list[Patch]:
     """People are woken by key within a slice: what a crash leaves over gets other indices."""
     right = MemoryStore.due
@@ -317,6 +335,8 @@ BUGS: dict[str, Callable[[Pipeline], list[Patch]]] = {
         idle_tick_without_marks,
         due_off_by_one,
         due_in_order_of_keys,
+        broadcast_read_before_it_is_done,
+        tags_only_grow,
         cancel_ignored_on_replay,
         no_dedupe,
         low_water_ignored,

@@ -67,7 +67,7 @@ class Clock:
 class Cluster:
     """One run. `arrivals` in order of time; the clock ticks each `interval` up to `until` (ms), then everything must come to rest.
 
-    `first`: records that stand in every journal partition before all others. `second`: (ms, record) that the clock writes to each later.
+    `first`: records that stand in every journal partition before all others. `later`: (ms, record) that are written to each, in order.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Cluster:
         members: int = 3,
         faults: Faults | None = None,
         first: Sequence[bytes] = (),
-        second: tuple[int, bytes] | None = None,
+        later: Sequence[tuple[int, bytes]] = (),
     ) -> None:
         self.seed, self.rng = seed, Random(seed)
         self.stages, self.arrivals, self.until, self.interval = stages, arrivals, until, interval
@@ -97,7 +97,7 @@ class Cluster:
         self.counts = Counts()
         self.tally: Counter[str] = Counter()
         """What its model counted, once it was compared."""
-        self._arrived, self._second = 0, second
+        self._arrived, self._later = 0, deque(later)
         self._lately: deque[int] = deque(maxlen=COMPACTION_STEPS)
         """What time it was at each of the last steps."""
         start = arrivals[0].at // interval * interval
@@ -185,10 +185,10 @@ class Cluster:
                 if lane.place[0] == "customer_events" and not member.stopped and not lane.done and self.rng.random() < 0.9:
                     self.reported[lane.partition] = max(self.reported.get(lane.partition, 0), lane.acked)
         self.clock.tick(self.broker.now, self.interval)
-        if self._second is not None and self._second[0] <= self.broker.now:
+        while self._later and self._later[0][0] <= self.broker.now:
+            _, record = self._later.popleft()
             for number in range(self.broker.partitions):
-                self.broker.append(("journal", number), None, self._second[1])
-            self._second = None
+                self.broker.append(("journal", number), None, record)
 
     # --- members ---------------------------------------------------------------------------------------------------------------
 

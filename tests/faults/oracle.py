@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from app import events
-from app.events import Activation, Event, Tick
+from app.events import Activation, Broadcast, Event, Tick
 from app.flow import Stage
 from tests.faults.broker import Stored
 from tests.faults.cluster import Cluster
@@ -48,6 +48,9 @@ class Model(Protocol):
     def due(self, state: Any) -> int: ...
     def rows(self, state: Any) -> dict[bytes, bytes]:
         """Row kind → body."""
+
+    def concerned(self, state: Any, record: Broadcast, active: dict[str, str]) -> bool:
+        """Whether a broadcast concerns her."""
 
     def whole(self, cluster: Cluster, people: dict[str, Any]) -> Iterator[str]:
         """What is wrong with everybody together, once all is at rest."""
@@ -119,6 +122,12 @@ def _lane(cluster: Cluster, model: Model, number: int, everybody: dict[str, Any]
             for due, _, who in waiting:
                 if 0 <= due <= low_water:
                     people[who], more = model.wake(people[who], now, low_water, interval, active)
+                    made += more
+        elif isinstance(record, Broadcast):
+            at = record.at if now == 0 else max(now, min(record.at, now + interval))
+            for who in sorted(people, key=str.encode):
+                if model.concerned(people[who], record, active):
+                    people[who], more = model.step(people[who], record, at, low_water, interval, active)
                     made += more
         elif isinstance(record, Activation):
             active = {**active, record.kind: record.ref}
@@ -245,6 +254,8 @@ def _kept(cluster: Cluster, table: str, number: int, expected: dict[bytes, bytes
         if record.key is not None and record.value is not None and record.key != b"m":
             applied = struct.unpack_from(">Bqq", record.value)[1]
             last[record.key] = record.value[17:]
+            if record.key[:1] == b"w" and not record.value[17:]:
+                expected.setdefault(record.key, b"")  # she had tags once
             if record.key not in best or applied >= best[record.key][0]:
                 best[record.key] = (applied, record.value[17:])
     yield from _rows(f"I10 {table}-changelog/{number}", {key: body for key, (_, body) in best.items()}, expected)
@@ -255,6 +266,9 @@ def _kept(cluster: Cluster, table: str, number: int, expected: dict[bytes, bytes
                 yield from _rows(f"I10 store {table}/{number}", {key: value[17:] for key, value in lane.store.rows.items()}, expected)
                 if (index := list(lane.store.waiting())) != due:
                     yield f"I10 due index {number}: {index[:5]} instead of {due[:5]}"
+                tags = {(body[at : at + 8], key[1:]) for key, body in expected.items() if key[:1] == b"w" for at in range(0, len(body), 8)}
+                if lane.store.tags() != tags:
+                    yield f"I10 tags {number}: {sorted(lane.store.tags() ^ tags)[:5]} differ"
 
 
 def _disks(cluster: Cluster) -> Iterator[str]:

@@ -14,7 +14,7 @@ import msgspec
 
 from app import events
 from app.engine import rows, turn
-from app.events import Event
+from app.events import Broadcast, Event
 from tests import toy
 from tests.faults.broker import Stored
 from tests.faults.cluster import MINUTE, Arrival, Cluster
@@ -55,6 +55,9 @@ class ToyModel:
         if body["id"] in seen:
             return []
         seen[body["id"]] = True
+        if body["kind"] == "news":
+            news = Broadcast(record.timestamp, toy.thing(body["id"]), "news", {"id": body["id"]})
+            return [("journal", events.encode(news))] * toy.PARTITIONS
         return [("journal", events.encode(Event(record.timestamp, body["id"], body["kind"], record.timestamp, body["who"])))]
 
     def fresh(self, person_id: str) -> toy.ToyGroup:
@@ -79,7 +82,12 @@ class ToyModel:
 
     def rows(self, state: toy.ToyGroup) -> dict[bytes, bytes]:
         rows = {b"p": msgspec.msgpack.encode(state.tally)}
+        if state.tally.likes:
+            rows[b"w"] = toy.toy_tags(state)
         return {**rows, b"h": msgspec.msgpack.encode(state.long)} if state.long else rows
+
+    def concerned(self, state: toy.ToyGroup, record: Broadcast, active: dict[str, str]) -> bool:
+        return state.tally.likes == record.product_id
 
     def whole(self, cluster: Cluster, people: dict[str, Any]) -> Iterator[str]:
         yield from ()
@@ -113,7 +121,7 @@ class ToyPipeline:
             at += rng.choice((0, 0, 0, MINUTE, MINUTE, 2 * MINUTE)) // 2
             # People come one after the other, stay a while and seldom return: most rows are never written again.
             who = f"p{max(0, people * number // count - int(rng.expovariate(0.4)))}"
-            kind = rng.choices(("start", "see", "stop", "long", "raise"), (8, 6, 2, 4, 0.2))[0]
+            kind = rng.choices(("start", "see", "stop", "long", "raise", "news"), (8, 6, 2, 4, 0.2, 0.6))[0]
             value = json.dumps({"id": f"e{number}", "who": who, "kind": kind}).encode()
             if arrivals and rng.random() < 0.05:
                 again = rng.choice(arrivals)

@@ -16,8 +16,10 @@ from app import events
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain import contract, identifier, identity, links, person
-from app.domain.effects import Conclude, Decide, PassOn, PlanMessage, PublishProfile, Tell
+from app.domain import contract, identifier, identity, links, news, person
+from app.domain.catalog_change import notice
+from app.domain.concluded import NEWS
+from app.domain.effects import Conclude, Decide, Notice, PassOn, PlanMessage, PublishProfile, Tell
 from app.domain.fingerprint import fingerprint
 from app.domain.person import Group, History, Person, See, is_stub
 from app.domain.profile import Profile
@@ -26,7 +28,7 @@ from app.domain.trigger import Pack
 from app.domain.window import Window
 from app.domain.windows import Windows
 from app.engine.program import Moment
-from app.events import Activation, Event, Link, MergeOut, Moved
+from app.events import Activation, Broadcast, Event, Link, MergeOut, Moved
 from app.flow import Stage as Derived
 from tests.faults.broker import Stored, right_partition
 from tests.faults.cluster import Arrival, Cluster
@@ -156,6 +158,12 @@ class ShopModel:
     def due(self, state: Group) -> int:
         return person.next_due(state)
 
+    def concerned(self, state: Group, record: Broadcast, active: dict[str, str]) -> bool:
+        if record.change not in packs()[active["policy"]].opens:
+            return False
+        hers = news.tags(state.person)
+        return not {hers[at : at + 8] for at in range(0, len(hers), 8)}.isdisjoint(news.asked(record))
+
     def rows(self, state: Group) -> dict[bytes, bytes]:
         return dict(person.dump(state, None))
 
@@ -228,6 +236,8 @@ def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
             made.append(("journal", events.encode(effect.conclusion)))
         elif isinstance(effect, PassOn):
             made.append(("journal", events.encode(effect.record)))
+        elif isinstance(effect, Notice):
+            made.append(("catalog_changes", notice(effect.product_id, effect.happened, effect.at)))
         elif isinstance(effect, Tell):
             made.append(("facts", events.encode(effect.counted)))
         elif isinstance(effect, PublishProfile):
@@ -258,13 +268,20 @@ class ShopPipeline:
         begins, follows = TURNS[seed % len(TURNS)]
         first = [events.encode(Activation(START, "policy", compiled(begins).ref))]
         until = arrivals[-1].at + 28 * HOUR
-        second = self._second(arrivals, follows)
-        return Cluster(seed, stages, arrivals, until, interval=INTERVAL, partitions=PARTITIONS, faults=faults, first=first, second=second)
+        later = sorted([self._second(arrivals, follows), *self._news(Random(f"news {seed}"), arrivals)])
+        return Cluster(seed, stages, arrivals, until, interval=INTERVAL, partitions=PARTITIONS, faults=faults, first=first, later=later)
 
     def _second(self, arrivals: list[Arrival], pack: str) -> tuple[int, bytes]:
         """Half way another pack becomes active; windows opened before stay with theirs."""
         at = arrivals[len(arrivals) // 2].at
         return at, events.encode(Activation(at, "policy", compiled(pack).ref))
+
+    def _news(self, rng: Random, arrivals: list[Arrival]) -> Iterator[tuple[int, bytes]]:
+        """What the catalogue has to say meanwhile of the products that people look at."""
+        for _ in range(12):
+            at, number = rng.randrange(arrivals[0].at, arrivals[-1].at), rng.randrange(6)
+            told = {"product_name": f"Shoe {number}", "category": "shoes", "price": 60.0, "old_price": 80.0 + number, "drop": 0.25}
+            yield at, events.encode(Broadcast(at, f"p{number}", rng.choice(NEWS), {**told, "currency": "EUR", "stock": 3}))
 
     def model(self) -> Model:
         return ShopModel()

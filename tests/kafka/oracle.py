@@ -20,7 +20,7 @@ from app import events
 from app.agents.analyst_program import GROUP, AnalystProgram
 from app.agents.kinds import COMPILERS
 from app.agents.reader_program import ReaderProgram, decision_program, send_program
-from app.domain import facts, person
+from app.domain import facts, news, person
 from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
 from app.domain.population import Population, changed
 from app.domain.profile_view import record as view_of
@@ -108,6 +108,8 @@ class Fold:
                 self.repeats += 1
             elif isinstance(record, events.Activation):
                 self.active[record.kind] = record.ref
+            elif isinstance(record, events.Broadcast):
+                self._hear(record, message.offset)
             else:
                 self._apply(record, message)
 
@@ -138,6 +140,17 @@ class Fold:
         group = self.groups.get(record.person_id) or person.load(record.person_id, None, None)
         see = self._see(group, now)
         self._keep(group, *person.step(group, record, see), message.offset, see)
+
+    def _hear(self, record: events.Broadcast, offset: int) -> None:
+        """Everybody is asked whether the news has one of her tags: what the index is there to spare."""
+        now = max(self.now, min(record.at, self.now + self.interval)) if self.now else record.at
+        ref = self.active.get("policy")
+        asked = set(news.asked(record)) if ref is not None and record.change in self._packs(ref).opens else set()
+        for _, group in sorted(self.groups.items()):
+            hers = news.tags(group.person)
+            if not asked.isdisjoint(hers[at : at + 8] for at in range(0, len(hers), 8)):
+                see = self._see(group, now)
+                self._keep(group, *person.step(group, record, see), offset, see)
 
     def _tick(self, tick: events.Tick, offset: int) -> None:
         self.now, self.low_water = max(self.now, tick.at), max(self.low_water, tick.low_water)
@@ -412,7 +425,8 @@ def _read(logs: Logs, topic: str, program: ReaderProgram, table: _Table, verdict
 def _rows(folds: dict[int, Fold], people: _Table, verdict: Verdict) -> None:
     """I2: every row of every person, byte for byte, with the offset it was last touched at."""
     for partition, fold in folds.items():
-        kept = people.rows[partition]
+        # Who has no tags any more keeps an empty row of them.
+        kept = {key: value for key, value in people.rows[partition].items() if key[:1] != person.TAGS or value[17:]}
         wrong = 0
         expected: dict[bytes, bytes] = {}
         for person_id, group in fold.groups.items():
@@ -457,6 +471,8 @@ def _stores(logs: Logs, name: str, table: _Table, stores: list[Local], verdict: 
                 verdict.differ(f"{name} {partition}: {len(wrong)} rows differ between RocksDB and changelog", wrong[:3])
             due = {(at, key[1:]) for key, value in rows.items() if (at := _due(value)) != person.NEVER}
             verdict.same(f"due index of {name} {partition}", due, local.due)
+            tags = {(value[at : at + 8], key[1:]) for key, value in rows.items() if key[:1] == b"w" for at in range(17, len(value), 8)}
+            verdict.same(f"tags of {name} {partition}", tags, local.tags)
 
 
 def _ms(text: str) -> int:

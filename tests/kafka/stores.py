@@ -13,13 +13,17 @@ _big = struct.Struct(">q")
 
 
 class Local(NamedTuple):
-    """One table of one partition in one directory. `next`: the changelog offset it has come to; `due`: (ms, group key) of its index."""
+    """One table of one partition in one directory. `next`: the changelog offset it has come to.
+
+    `due`, `tags`: its indexes, (ms, group key) and (tag, group key).
+    """
 
     table: str
     partition: int
     next: int
     rows: dict[bytes, bytes]
     due: set[tuple[int, bytes]]
+    tags: set[tuple[bytes, bytes]]
 
 
 def read(home: Path) -> list[Local]:
@@ -37,7 +41,8 @@ def read(home: Path) -> list[Local]:
             own = {key[1:]: value for key, value in content.items() if key[:1] == prefix}
             upto = own.pop(b"\x00", None)
             due = {(_big.unpack(key[1:9])[0], key[9:]) for key in own if key[:1] == b"\x01"}
-            rows = {key: value for key, value in own.items() if key[:1] not in (b"\x01", b"m")}
+            rows = {key: value for key, value in own.items() if key[:1] not in (b"\x01", b"\x02", b"m")}
             number = int(path.name.removeprefix("partition-"))
-            found.append(Local(table, number, 0 if upto is None else _big.unpack(upto[:8])[0], rows, due))
+            tags = {(key[1:9], key[9:]) for key in own if key[:1] == b"\x02"}
+            found.append(Local(table, number, 0 if upto is None else _big.unpack(upto[:8])[0], rows, due, tags))
     return found
