@@ -30,6 +30,8 @@ COMMANDS = {
     "audit": "What is known of people, audited: decay, gaps, contradictions, one person as two.",
     "train": "Learn from what people did: personas, recommendations.",
     "export": "What Kairos works out, for other systems: recommendations of everybody.",
+    "budgets": "What campaigns may give away, and what they have.",
+    "offer": "Whether a code is one of ours, and what became of it.",
     "population": "How everybody compares: figures, tiers and their cuts, sizes of segments, who went where.",
     "replay": "Feed dead letters again, after a mend.",
     "bench": "The figures of the performance goal, on this machine.",

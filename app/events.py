@@ -149,6 +149,8 @@ class Rendered(Record, frozen=True, array_like=True, tag="rendered", gc=False):
     step: int
     message: str = ""
     channel: str = "email"
+    offer: Annotated[Properties, Personal] = {}
+    """What the message offers her, with its code, if it is an offer she did not hold before."""
 
 
 class NotRendered(Record, frozen=True, array_like=True, tag="not_rendered", gc=False):

@@ -277,7 +277,13 @@ TABLES: dict[str, Table] = {
             {"p": "the product as it stands; its ratings; ids of what was counted last"},
             ("product_watcher",),
         ),
-        Table("renders", "which plans were answered (origin marks only)", b"r", {}, ("renderer",)),
+        Table(
+            "renders",
+            "which plans were answered, and what campaigns have given away: a row per campaign, so that none gives more than its share",
+            b"r",
+            {"b": "the most that its offers of this partition may cost"},
+            ("renderer",),
+        ),
         Table(
             "figures",
             "how everybody compares: one group, a row per figure, so that a change writes its own figure alone",

@@ -16,6 +16,7 @@ from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays,
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
 from app.domain.message import MessageSource
+from app.domain.offers import DiscountPersona, Offer, Offering, Strategy
 from app.domain.recommendation import Recommendations, Use
 from app.domain.segments import Band, BandScheme, Predicate, Segment, Verdicts
 from app.domain.sensitive import Inference, Sensitive
@@ -30,7 +31,6 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
-    Offer,
     Opening,
     Pack,
     Programme,
@@ -42,17 +42,22 @@ from app.domain.trigger import (
 from app.domain.watching import Watching
 from app.policy import conditions, predicate
 from app.policy.difference import DERIVED, Change, difference
+from app.policy.offer_phrases import MONEY
 from app.policy.pack import compile_artifact
 from app.policy.phrases import DURATIONS, NUMBERS, PERCENT, PHRASES, SHARES, TIMES, duration
 from app.policy.standing_rows import kind_of
 from tests.test_packs import DAY, GOOD, HOUR, build_text
 
 KINDS = (
-    Pack, Variant, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm, MessageSource,
-    Brand,    StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
-    Recommendations, Use, Weights, Sensitive, Inference, Watching, ContactPolicy, QuietHours, Holidays, Level, Cap, Arbitration,
+    Pack, Variant, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm,
+    MessageSource, Brand, StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
+    Offering, Strategy, DiscountPersona, Recommendations, Use, Weights, Sensitive, Inference, Watching, ContactPolicy, QuietHours,
+    Holidays, Level, Cap, Arbitration,
 )  # fmt: skip
-PARTS = {"Use", "Weights", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap", "Arbitration"}
+PARTS = {
+    "Use", "Weights", "Strategy", "DiscountPersona", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap",
+    "Arbitration",
+}  # fmt: skip
 """Kinds that stand within others alone."""
 
 
@@ -105,6 +110,12 @@ def full() -> Pack:
         consent_regions={"EU": {"email": "opt_in"}},
         soft_bounces=5,
         sensitive=Sensitive((Inference("health", "one", ("diet",), ("diabetes",)),)),
+        offers=Offering(
+            currency="EUR",
+            up_to=500_000,
+            strategies=(Strategy("s.a", "one", "targeted", 0.2, ("free_shipping",), 0.1, 0.02),),
+            personas=(DiscountPersona("keen", "one", "bundle", asks("profile.orders > 1"), ("bundle",), 2.0),),
+        ),
         contact=ContactPolicy(
             QuietHours(21 * 60, 8 * 60, "Europe/Berlin", (Holidays("DE", ("10-03",)),)),
             (Cap("week", "one", 4, 7 * DAY, "day", "engagement", (Level(5, 0.7, True), Level(1, 0.25)), ("first",), "sms"),),
@@ -235,6 +246,11 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             return replace(pack, sensitive=Sensitive((changed(pack.sensitive.inferences[0], field),)))
         case "Brand":
             return replace(pack, brand=changed(pack.brand, field))
+        case "Offering":
+            return replace(pack, offers=changed(pack.offers, field))
+        case "Strategy" | "DiscountPersona":
+            inner = "strategies" if kind is Strategy else "personas"
+            return replace(pack, offers=replace(pack.offers, **{inner: (changed(getattr(pack.offers, inner)[0], field),)}))
         case "By":
             return replace(pack, goes_by=changed(pack.goes_by, field))
         case "MessageSource":
@@ -272,7 +288,7 @@ def test_no_kind_and_no_number_of_a_pack_is_forgotten() -> None:
         and (kind, field.name) != (ChurnLevel, "threshold")
         and not (kind is Pack and field.name in DERIVED)
     }
-    assert numbers == DURATIONS | SHARES | NUMBERS | PERCENT | TIMES
+    assert numbers == DURATIONS | SHARES | NUMBERS | PERCENT | TIMES | MONEY
     assert set(PHRASES) == set(EVERY_FIELD) - {(Pack, name) for name in DERIVED}
 
 

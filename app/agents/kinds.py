@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.domain import neighbours
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.neighbours import BadModel, Model
 from app.domain.population import Population
 from app.domain.recommended import RECOMMENDATIONS, Unusable
@@ -19,6 +20,7 @@ from app.policy.pack import compile_artifact, ref_of
 
 log = logging.getLogger("kairos.artifacts")
 
+_budgets = msgspec.json.Decoder(Budgets).decode
 _population = msgspec.json.Decoder(Population).decode
 
 
@@ -46,6 +48,18 @@ def compile_population(ref: str, data: bytes) -> Population:
     population = _population(data)
     _ = population.ladders  # made here, in a thread, and not in a lane's first step
     return population
+
+
+def encode_budgets(budgets: Budgets) -> tuple[str, bytes]:
+    """(ref, artifact) of what campaigns may give away."""
+    data = msgspec.json.encode(replace(budgets, campaigns=_sorted(budgets.campaigns)))
+    return ref_of(BUDGETS, data), data
+
+
+def compile_budgets(ref: str, data: bytes) -> Budgets:
+    """The budgets of an artifact. Raises ValueError."""
+    _checked(ref, data)
+    return _budgets(data)
 
 
 def compile_pack(ref: str, data: bytes) -> Pack:
@@ -86,7 +100,12 @@ def too_large(data: bytes, model_mb: int) -> str:
 
 def compilers(model_mb: int) -> Compilers:
     """By kind; models up to so many MB."""
-    return {POLICY: compile_pack, POPULATION: compile_population, RECOMMENDATIONS: partial(compile_model, model_mb)}
+    return {
+        POLICY: compile_pack,
+        POPULATION: compile_population,
+        RECOMMENDATIONS: partial(compile_model, model_mb),
+        BUDGETS: compile_budgets,
+    }
 
 
 COMPILERS: Compilers = compilers(256)

@@ -1,7 +1,7 @@
 """Renderer: writes the planned message and answers the plan.
 
 Reads message_plans; looks templates up in the artifacts.
-Keeps renders (origin marks only).
+Keeps renders: what the offers of each campaign may cost, in this partition.
 Writes message_sends, decisions, journal (rendered, not_rendered), dead_letters.
 Its decisions are in app/domain/rendering.py, its turn in renderer_program.py.
 """

@@ -1,6 +1,6 @@
 """The renderer's program: a plan becomes a finished message, or the recorded reason why it could not.
 
-Reads message_plans; keeps origin marks only; writes message_sends, decisions, its answers on the journal, dead_letters.
+Reads message_plans; keeps what campaigns gave away; writes message_sends, decisions, its answers on the journal, dead_letters.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from app import events
-from app.domain import creative, open_time, still
+from app.domain import creative, granting, open_time, still
+from app.domain.budgets import BUDGETS, Spent
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
+from app.domain.granting import Grant
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
 from app.domain.recommended import RECOMMENDATIONS, Shown, recommended
@@ -29,6 +33,9 @@ from app.flow import Stage
 
 TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
 """Channel → what its address is called in a send."""
+ACCOUNT = b"b"
+"""Kind of the row of a campaign: what its messages of this partition may cost."""
+_encode, _spent = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Spent).decode
 
 
 class RendererProgram:
@@ -39,7 +46,7 @@ class RendererProgram:
     """
 
     stage = Stage.RENDERER
-    row_kinds: tuple[bytes, ...] = ()
+    row_kinds = (ACCOUNT,)
     checks_origin = True
 
     def __init__(
@@ -55,22 +62,29 @@ class RendererProgram:
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
         try:
-            return None, events.plans.decode(incoming.value)
+            plan: Plan = events.plans.decode(incoming.value)
         except Undecodable as error:
             raise Refused("undecodable", [{"path": "", "message": str(error)}]) from error
+        campaign = granting.campaign(plan)
+        return None if campaign is None else campaign.encode(), plan
 
     def now(self, record: Plan, marks: Marks) -> int:
         return record.at
 
-    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> None:
-        return None
+    def load(self, key: bytes, bodies: Sequence[bytes | None]) -> Spent:
+        return _spent(bodies[0]) if bodies and bodies[0] is not None else Spent()
 
-    def step(self, group: None, record: Plan, moment: Moment) -> tuple[None, list[Output]]:
+    def step(self, group: Spent | None, record: Plan, moment: Moment) -> tuple[Spent | None, list[Output]]:
         pack: Pack = self._packs(record.policy)
         source = pack.messages[record.message]
+        grant = self._grant(group, record, pack, moment)
+        if grant is not None:
+            record = granting.told_in(record, grant)
+            if grant.refused:
+                return group, _not_sent(record, "budget", {}, self._counts)
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         if (gone := still.over(record, pack.by_name.get(record.trigger), self._items)) is not None:
-            return None, _not_sent(record, *gone, self._counts)
+            return group, _not_sent(record, *gone, self._counts)
         picks = recommended(record, source, pack, self._packs, self._items)
         view = {**record.view, **picks.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         view |= open_time.told(source, record.view, self._items, record.at, self._secret, self._public_url)
@@ -82,25 +96,31 @@ class RendererProgram:
             else:
                 message = render_short(source, record.channel, view, self._items, record.at)
         except RenderFailed as failure:
-            return None, _unwritten(record, failure, self._counts)
-        return None, _sent(record, pack.sender, source, message, link, picks, self._counts)
+            return group, _unwritten(record, failure, self._counts)
+        spent = group if grant is None or grant.spent is None else grant.spent
+        return spent, _sent(record, pack.sender, source, message, link, picks, self._counts, grant)
 
-    def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
-        return None, []
+    def _grant(self, group: Spent | None, plan: Plan, pack: Pack, moment: Moment) -> Grant | None:
+        ref = plan.models.get(BUDGETS) if group is not None else None
+        budgets: Any = None if ref is None else self._packs(ref)
+        return granting.granted(plan, pack.offers, self._items, self._secret, budgets, group, moment.partition)
 
-    def due(self, group: None) -> int:
+    def wake(self, group: Spent | None, moment: Moment) -> tuple[Spent | None, list[Output]]:
+        return group, []
+
+    def due(self, group: Spent | None) -> int:
         return NEVER
 
-    def dump(self, group: None, loaded: None) -> list[tuple[bytes, bytes]]:
-        return []
+    def dump(self, group: Spent | None, loaded: Spent | None) -> list[tuple[bytes, bytes]]:
+        return [] if group is None or group == loaded else [(ACCOUNT, _encode(group))]
 
     def bury(self, incoming: Incoming, reason: str, detail: list[dict[str, str]], moment: Moment) -> Output:
         self._counts.buried("renderer", reason)
         letter_id = derived_id("dead", "message_plans", str(moment.partition), str(incoming.offset))
         return dead_letter(letter_id, "renderer", "message_plans", moment.partition, incoming, reason, detail, moment.now)
 
-    def fault(self, group: None, incoming: Incoming) -> None:
-        return None
+    def fault(self, group: Spent | None, incoming: Incoming) -> Spent | None:
+        return group
 
 
 def unsubscribe_token(secret: str, plan: Plan) -> str:
@@ -108,7 +128,16 @@ def unsubscribe_token(secret: str, plan: Plan) -> str:
     return sign(secret, "unsubscribe", [plan.person_id, plan.send_id, plan.customer_id or ""])
 
 
-def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, link: str, picks: Shown, counts: Counts) -> list[Output]:
+def _sent(
+    plan: Plan,
+    sender: Sender,
+    source: MessageSource,
+    message: Rendered,
+    link: str,
+    picks: Shown,
+    counts: Counts,
+    grant: Grant | None,
+) -> list[Output]:
     send = Send(
         send_id=plan.send_id,
         window_id=plan.window_id,
@@ -135,7 +164,7 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
             *({"experiment": name, "arm": arm} for name, arm in plan.arms),
             *({"experiment": f"creative/{plan.message}/{factor}", "arm": variant} for factor, variant in plan.creative.items()),
         ],
-        offer=_offer(plan),
+        offer=None if grant is None else grant.offer,
         recommendations=list(message.recommendations),
         cause=plan.cause,
         versions={"template": template_version(source, plan.channel), "models": {} if picks.ref is None else {RECOMMENDATIONS: picks.ref}},
@@ -143,18 +172,14 @@ def _sent(plan: Plan, sender: Sender, source: MessageSource, message: Rendered, 
     key = plan.person_id.encode()
     decision = _decision(plan, "sent", None, plan.values)
     counts.decided(decision)
-    answer = events.Rendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, plan.message, plan.channel)
+    offer = (grant.offer or {}) if grant is not None and grant.new else {}
+    ids = plan.person_id, plan.send_id, plan.window_id
+    answer = events.Rendered(plan.at, *ids, plan.trigger, plan.step, plan.message, plan.channel, offer)
     return [
         Output("message_sends", key, events.encode_json(send)),
         Output("decisions", key, events.encode_json(decision)),
         Output("journal", key, events.encode(answer)),
     ]
-
-
-def _offer(plan: Plan) -> dict[str, Any] | None:
-    """What the message offers, as its row says; without a code: whoever redeems it decides."""
-    told = plan.values.get("offer")
-    return {**told, "code": None, "expires_at": None} if isinstance(told, dict) else None
 
 
 def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:

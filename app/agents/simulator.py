@@ -12,6 +12,7 @@ from app.agents.kinds import compile_population
 from app.agents.person_program import PersonProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.catalogue import Item, Items, decode
 from app.domain.trigger import Pack
 from app.engine.artifacts import COMPILED, POLICY
@@ -32,16 +33,17 @@ def simulator(
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
     models: Mapping[str, Any] = NO_MODELS,
+    budgets: Budgets | None = None,
 ) -> Simulation:
     """A simulation that decides with one pack. `artifact`: (ref, data) from `app.policy.pack.build`; activate it before the first line.
 
     `items`: a catalogue that stands still; without one the simulation keeps its own of what `Simulation.change` tells. `assume`: see
     `app.domain.person.See.assume`. `figures`: is given the figures of everybody, by ref, as they become active. `models`: ref → compiled
-    model, for who activates one.
+    model, for who activates one. `budgets`: of campaigns, once `BUDGETS` is made active under its own name.
     """
     ref, data = artifact
     packs = {ref: compile_artifact(ref, data)}.__getitem__
-    return simulation(packs, settings, on_output, assume, items, on_line, figures, models)
+    return simulation(packs, settings, on_output, assume, items, on_line, figures, models, budgets)
 
 
 def simulation(
@@ -53,9 +55,12 @@ def simulation(
     on_line: Callable[[Incoming], None] | None = None,
     figures: dict[str, Any] | None = None,
     models: Mapping[str, Any] = NO_MODELS,
+    budgets: Budgets | None = None,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
+    if budgets is not None:
+        known[BUDGETS] = budgets
 
     def artifact(ref: str) -> Any:
         found = known.get(ref) or models.get(ref)

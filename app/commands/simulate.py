@@ -17,7 +17,8 @@ from app.agents.simulator import simulator
 from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
-from app.domain import ranks
+from app.domain import money, ranks
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.neighbours import Model, decode
 from app.domain.person import is_stub
 from app.domain.profile_view import view
@@ -73,6 +74,7 @@ class Sinks:
 @click.option("--people", "people_file", type=INPUT, help="What is known of people before the first line, CSV or JSON Lines.")
 @click.option("--assume-consent", is_flag=True, help="Every purpose is consented to, unless withdrawn.")
 @click.option("--assume-address", is_flag=True, help="Everybody has <id>@example.invalid, unless an address is known.")
+@click.option("--budget", "given", metavar="CAMPAIGN=AMOUNT", multiple=True, help="What a campaign may give away; else nothing.")
 @click.option("--sends", type=FILE, help="Write message_sends here (JSON Lines; - is stdout).")
 @click.option("--decisions", type=FILE, help="Write decisions here.")
 @click.option("--profiles", type=FILE, help="Write a line per person, as of --until, here.")
@@ -87,6 +89,7 @@ def simulate(
     people_file: Path | None,
     assume_consent: bool,
     assume_address: bool,
+    given: tuple[str, ...],
     sends: Path | None,
     decisions: Path | None,
     profiles: Path | None,
@@ -99,7 +102,8 @@ def simulate(
     model = None if model_file is None else _model(model_file, settings.model_mb)
     pack = artifact(settings.policy)
     tally = Tally()
-    assume = frozenset(name for name, given in (("consent", assume_consent), ("address", assume_address)) if given)
+    budgets = _budgets(given, pack)
+    assume = frozenset(name for name, told in (("consent", assume_consent), ("address", assume_address)) if told)
     try:
         with contextlib.ExitStack() as stack:
             sinks = Sinks({"message_sends": sends, "decisions": decisions, "profiles": profiles}, stack)
@@ -109,8 +113,10 @@ def simulate(
                 sinks.write(topic, output.value)
 
             models = {} if model is None else {model[0]: model[1]}
-            simulation = simulator(pack, settings, on_output, assume, models=models)
-            active = {POLICY: pack[0]} | ({} if model is None else {RECOMMENDATIONS: model[0]})
+            simulation = simulator(pack, settings, on_output, assume, models=models, budgets=budgets)
+            active = {POLICY: pack[0]}
+            active |= {} if model is None else {RECOMMENDATIONS: model[0]}
+            active |= {} if budgets is None else {BUDGETS: BUDGETS}
             played = _play(simulation, active, events_file, people_file, until, Shop(products_file, changes_file))
             known = 0
             for line in _profiles(simulation, compile_artifact(*pack)):
@@ -136,6 +142,18 @@ def simulate(
     if settings.secret == DEMO_SECRET:
         print("ids use the constant demo secret (KAIROS_SECRET is not set)", file=out)
     print("\n".join(tally.lines()), file=out)
+
+
+def _budgets(given: tuple[str, ...], pack: tuple[str, bytes]) -> Budgets | None:
+    """What was asked for, all of it in the one partition of a simulation. Raises `WrongUse`."""
+    found: dict[str, int] = {}
+    for one in given:
+        name, _, amount = one.partition("=")
+        units = money.units(amount)
+        if not name or units is None or units < 0:
+            raise WrongUse(f"--budget: CAMPAIGN=AMOUNT such as spring=500, not {one!r}")
+        found[name] = units
+    return Budgets(1, compile_artifact(*pack).offers.currency, found) if found else None
 
 
 class Shop:

@@ -11,15 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import arbitration, creative, experiments, gate, goals, groups, holding, merging, originals, plan, scope, window
+from app.domain import (
+    arbitration,
+    creative,
+    experiments,
+    gate,
+    given,
+    goals,
+    groups,
+    holding,
+    merging,
+    offering,
+    originals,
+    plan,
+    scope,
+    window,
+)
 from app.domain.decision import decide
 from app.domain.effects import Conclude, Tell
 from app.domain.gate import Answer
 from app.domain.message import speaks
 from app.domain.moment import LOST
+from app.domain.offers import Offer
 from app.domain.reach import EMAIL
 from app.domain.scope import SEND
-from app.domain.trigger import Condition, Offer, Step, Trigger
+from app.domain.trigger import Condition, Step, Trigger
 from app.domain.window import MAX_ASKED, Sent, Window
 from app.events import Conclusion, NotRendered, Rendered
 
@@ -87,8 +103,10 @@ def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
         else:
             _next(turn, one, row, answer.reason, answer.values)
         return
-    message = _message(turn, one, step, answer.values)
+    message, offer = _message(turn, one, step, answer.values)
     released = replace(one, held="", released_at=turn.see.now) if one.first_at else one
+    if offer is not None:
+        offering.offered(turn, one, row, offer, answer.values, "" if one.silent else plan.send_id(one))
     if one.silent:
         _unspoken(turn, released, row, message, answer)
         return
@@ -103,6 +121,7 @@ def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
     """The renderer's answer: the next step waits from the due_at of this one, or the rest ends with it."""
     rendered = isinstance(record, Rendered)
     holding.settle(turn, record.send_id, rendered)
+    turn.offers = given.answered(turn.offers, record.send_id, record.offer if isinstance(record, Rendered) else {})
     one = next((one for one in turn.windows if one.send_id == record.send_id), None)
     if one is None:
         return
@@ -186,23 +205,21 @@ def _arm(turn: Scheduler, one: Window, row: Trigger, number: int) -> None:
 
 def _has_text(turn: Scheduler, one: Window, step: Step, channel: str) -> bool:
     """Whether the message of a due step can be written in a channel."""
-    return speaks(turn.version(one).messages[_message(turn, one, step, {})], channel)
+    return speaks(turn.version(one).messages[_message(turn, one, step, {})[0]], channel)
 
 
-def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -> str:
-    """The message of a due step: its arm's, else the first choice that holds, else the row's."""
+def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -> tuple[str, Offer | None]:
+    """The message of a due step and what it offers: its arm's, else of the first choice that holds, else the row's."""
     if not one.step:
         for name, arm in experiments.chosen(turn.version(one), one.trigger, one.arms):
             if arm.message is not None:
                 values["chosen"] = f"{name}: {arm.name}"
-                return arm.message
+                return arm.message, None
     chosen = gate.choose(step.choices, one, turn.see) if step.choices else None
     if chosen is not None:
         values["chosen"] = chosen.when.text
-        _offer(values, chosen.offer)
-        return chosen.message
-    _offer(values, step.offer)
-    return step.message
+        return chosen.message, chosen.offer
+    return step.message, step.offer
 
 
 def _creative(turn: Scheduler, one: Window, message: str, values: dict[str, Any]) -> creative.Chosen:
@@ -218,12 +235,6 @@ def _creative(turn: Scheduler, one: Window, message: str, values: dict[str, Any]
     choice = creative.chosen(variants, population.names if population is not None else {}, plan.send_id(one), holds)
     values["creative"] = dict(choice)
     return choice
-
-
-def _offer(values: dict[str, Any], offer: Offer | None) -> None:
-    """What the message offers, for its template and for whoever asks later what it cost."""
-    if offer is not None:
-        values["offer"] = {"kind": offer.kind, "discount": offer.discount}
 
 
 def _mark(turn: Scheduler, one: Window, row: Trigger) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import cancels, contacts, dwell, goals, lookback, originals, repeats, scope, window
+from app.domain import cancels, contacts, dwell, given, goals, lookback, originals, repeats, scope, window
 from app.domain.cancels import MAX_LATEST
 from app.domain.chain import MAX_SENT, same_scope
 from app.domain.effects import Conclude, Effect, Effects, Keep
@@ -191,5 +191,6 @@ UNIONS: dict[str, Callable[[Any, Any, int], Any]] = {
     "latest": _latest,
     "contacts": lambda mine, theirs, now: contacts.union(mine, theirs),
     "forgotten": lambda mine, theirs, now: mine + theirs,
+    "offers": lambda mine, theirs, now: given.union(mine, theirs),
 }
 """Field of `Windows` → its union, as of now; every field but `open` and `next` (a test keeps them in step)."""

@@ -75,7 +75,9 @@ SHAPE = _map(
     arms=ANY,
     creative=_map("image", "cta"),
     # interface.md section 4; a message without one has none
-    offer=_map("kind", "discount", "code", "expires_at", "minimum", "currency", benefits=Shape(items=VALUE)),
+    offer=_map(
+        "kind", "discount", "code", "expires_at", "up_to", "minimum", "currency", benefits=Shape(items=VALUE), emphasis=Shape(items=VALUE)
+    ),
     order=_map("order_id", products=Shape(items=_map(*_PRODUCT_KEYS, "quantity", "item_group_id", "name"))),
     profile=_map(
         "person_id",

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, dwell, experiments, gate, goals, originals, repeats, scope, sensitive, waits, window
+from app.domain import cancels, chain, dwell, experiments, gate, given, goals, originals, repeats, scope, sensitive, waits, window
 from app.domain.consent import tracked
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
@@ -24,7 +24,7 @@ from app.domain.originals import Originals
 from app.domain.scope import SEND, Subject
 from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import HELD, NEVER, Window, Windows
-from app.events import iso
+from app.events import Conclusion, iso
 
 if TYPE_CHECKING:
     from app.domain.person import See
@@ -52,6 +52,7 @@ class Scheduler:
         "goals",
         "latest",
         "newest_cancel",
+        "offers",
         "once",
         "originals",
         "pack",
@@ -67,7 +68,7 @@ class Scheduler:
         self.windows, self.pending, self.once, self.sent = list(part.open), part.pending, part.once, part.sent
         self.counts, self.goals, self.latest = part.counts, part.goals, part.latest
         self.newest_cancel = part.newest_cancel
-        self.contacts, self.forgotten = part.contacts, part.forgotten
+        self.contacts, self.forgotten, self.offers = part.contacts, part.forgotten, part.offers
         self.effects: list[Effect] = []
         self.originals: Originals | None = None
         """Her last mails, where they changed."""
@@ -85,11 +86,12 @@ class Scheduler:
             and self.counts is part.counts
             and self.latest is part.latest
             and self.contacts is part.contacts
+            and self.offers is part.offers
         ):
             return part, NOTHING
         upcoming = min([one.wake_at for one in open_now], default=NEVER)
         marks = self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest
-        return Windows(open_now, *marks, self.contacts, self.forgotten), effects
+        return Windows(open_now, *marks, self.contacts, self.forgotten, self.offers), effects
 
     def row(self, one: Window) -> Trigger:
         """The window's trigger in its own pack version."""
@@ -285,6 +287,13 @@ class Scheduler:
     def _hears(self, trigger: str, subject: Subject) -> bool:
         row = self.pack.by_name.get(trigger)
         return row is None or row.hears(subject)
+
+    def redeem(self, codes: list[str], order_id: str, ts: int, cause: str) -> None:
+        """An order names codes: those of hers are used now, or were used before."""
+        self.offers, found = given.used(self.offers, codes, order_id)
+        for kind, one in found:
+            values = {"code": one.code, "discount": one.discount, "order_id": order_id}
+            self.effects.append(Conclude(Conclusion(self.see.now, self.see.person_id, kind, one.kind, ts, cause, values)))
 
     def end(
         self,

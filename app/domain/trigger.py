@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from msgspec import Struct
 
 from app.domain.brand import Brand
+from app.domain.condition import Condition as Condition
+from app.domain.condition import Facts as Facts
+from app.domain.condition import Verdict as Verdict
 from app.domain.contact_policy import ContactPolicy
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
+from app.domain.offers import NOBODYS, Offer, Offering
 from app.domain.recommendation import Recommendations
 from app.domain.scope import Subject
 from app.domain.scoring import Scoring
@@ -23,34 +24,7 @@ from app.domain.tiers import TierScheme
 from app.domain.treatments import By, Treatment
 from app.domain.watching import Watching
 
-Facts = dict[str, Any]
-"""What a condition may look at: `event`, `window`, `profile`, `intent`, `churn`, those of them its row may use."""
-
-
 NOTHING_LISTED = Sensitive()
-
-
-class Verdict(Struct, frozen=True):
-    """What a condition said. `fault`: why it could not be evaluated (a missing key, a type it cannot compare); then it does not hold."""
-
-    holds: bool
-    fault: str = ""
-
-
-class Condition(Struct, frozen=True):
-    """A compiled condition of a pack. `reads`: the roots its text names (`event`, `profile`, …), so that only those are built.
-
-    `paths`: what it names of them (`profile.orders`), for the values of a decision.
-    """
-
-    text: str
-    reads: frozenset[str]
-    paths: tuple[str, ...]
-    event_keys: tuple[str, ...] | None
-    """All that it can look at of `event`; None: any of it."""
-    evaluate: Callable[[Facts], Verdict]
-    profile_keys: tuple[str, ...] | None = None
-    """Likewise of `profile`."""
 
 
 class Variant(Struct, frozen=True):
@@ -94,15 +68,6 @@ class Cancel(Struct, frozen=True):
     when: Condition | None = None
     before: bool = False
     """One that happened before the opening counts, too: a click stays a click, though the open is told later."""
-
-
-class Offer(Struct, frozen=True):
-    """What a message offers: `discount` as a share of the price, 0.25 is 25 % (A-132). Templates read it as `offer`."""
-
-    kind: str
-    """Of the offer, in snake_case: what reports call it."""
-    discount: float
-    """The share of the price that it takes off, above 0 and below 1."""
 
 
 class Choice(Struct, frozen=True):
@@ -351,6 +316,8 @@ class Pack(Struct, frozen=True):
     """What its messages look like, and whom and where they say they come from."""
     region_offers: dict[str, str] = {}
     """Country's code, `EU` or `all` → what people there are told: `user.region_offer` in templates; the narrowest that fits (A-186)."""
+    offers: Offering = NOBODYS
+    """Figures that every offer goes by: caps, budgets, what tiers are offered, how people take discounts."""
 
     def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
         """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""

@@ -13,6 +13,7 @@ from app.domain.contacts import Contacts
 from app.domain.days import DAY_MS
 from app.domain.dwell import View
 from app.domain.experiments import Drawn
+from app.domain.given import Offers
 from app.domain.goals import Awaited
 from app.domain.line import Line
 from app.domain.orders import Orders, find
@@ -129,6 +130,8 @@ class Windows(Struct, frozen=True, array_like=True):
     """The messages she got lately, or is about to: what caps count."""
     forgotten: int = 0
     """Messages that gave way among them before their time."""
+    offers: Offers = ()
+    """What she was offered lately."""
 
 
 def properties(window: Window) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, contacts, dwell, news, scope
+from app.domain import cancels, chain, contacts, dwell, given, news, scope
 from app.domain.cancels import DELIVERED, SHRINKS
 from app.domain.concluded import TOLD
 from app.domain.dwell import VIEW
@@ -48,7 +48,9 @@ def step(part: Windows, record: JournalRecord, see: See) -> tuple[Windows, Effec
 def _answer(part: Windows, record: Rendered | NotRendered, see: See) -> tuple[Windows, Effects]:
     if not part.open:  # its window is over, but its place among her messages is not
         after = contacts.answered(part.contacts, record.send_id, isinstance(record, Rendered))
-        return (part if after is part.contacts else replace(part, contacts=after)), NOTHING
+        offers = given.answered(part.offers, record.send_id, record.offer if isinstance(record, Rendered) else {})
+        same = after is part.contacts and offers is part.offers
+        return (part if same else replace(part, contacts=after, offers=offers)), NOTHING
     turn = Scheduler(part, see, _active(part, see))
     chain.answered(turn, record)
     return turn.done()
@@ -83,12 +85,15 @@ def _event(part: Windows, record: Event, see: See) -> tuple[Windows, Effects]:
     delivery = kind == DELIVERED and (pack.delivers or foreign)
     reaches = bool(part.goals) and (kind in pack.goals or foreign)
     idles = bool(part.open) and (pack.idles or foreign)
+    codes = given.named(record.properties) if part.offers and kind in PURCHASES else []
     learns = kind in ANSWERS and bool(pack.variants)
-    if not (told or waits or learns or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery):
+    if not (told or waits or learns or kind in pack.opens or kind in pack.cancels or foreign or reaches or idles or delivery or codes):
         return part, NOTHING
     turn = Scheduler(part, see, pack)
     turn.pending = pending
     subject = see.about(record)
+    if codes:
+        turn.redeem(codes, str(record.properties.get("order_id") or record.event_id), record.ts, record.event_id)
     if reaches:
         turn.reach(subject)
     if learns and not subject.machine:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.domain import reason
+from app.edges import offer_words
 from app.events import Decision
 
 MAX_TEXT = 200
@@ -74,7 +75,10 @@ def gates(decision: Decision) -> list[str]:
         missing = values.pop("missing", None)
         told = ", ".join(f"{name} was {_flat(value)}" for name, value in seen.items())
         lines.append(f"condition: {_flat(condition)}" + (f"; {told}" if told else "") + (f"; {_flat(missing)}" if missing else ""))
+    offer = values.pop("offer", None)
     lines += [f"{_spaced(name)}: {_flat(value)}" for name, value in values.items()]
+    if isinstance(offer, dict):
+        lines += map(_cut, offer_words.lines(offer))
     if decision.outcome in ("not_sent", "held") and decision.reason:
         lines.append(f"stopped by: {reason.gate(decision.reason)}")
     return lines

@@ -13,6 +13,7 @@ from app.domain.contact_policy import Cap, Holidays, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
 from app.domain.message import MessageSource
+from app.domain.offers import DiscountPersona, Offer, Strategy
 from app.domain.recommendation import Recommendations, Use
 from app.domain.scoring import Behaviours, EmailPart, Parts, PriceSensitivity, PurchasePart, Scoring, WebsitePart
 from app.domain.segments import Band, BandScheme, Predicate, Segment
@@ -28,7 +29,6 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
-    Offer,
     Opening,
     Pack,
     Programme,
@@ -37,9 +37,9 @@ from app.domain.trigger import (
     Trigger,
     Variant,
 )
-from app.policy import contact_phrases, recommendation_phrases
+from app.policy import contact_phrases, offer_phrases, recommendation_phrases
 from app.policy.phrase import Phrase
-from app.policy.phrases import PHRASES, duration, events, offer, value
+from app.policy.phrases import PHRASES, duration, events, value
 
 DERIVED = frozenset(
     (
@@ -64,7 +64,7 @@ DERIVED = frozenset(
 """Fields of a pack that follow from its others."""
 
 
-ORDERED = (Choice, Stage, Tier)
+ORDERED = (Choice, Stage, Tier, DiscountPersona)
 """Rows whose order is a rule."""
 
 
@@ -238,6 +238,10 @@ def _who(one: Struct, key: str, who: str) -> str:
             return "recommendations"
         case StageScheme() | TierScheme() | BandScheme() | Segment() | Treatment():
             return f"{KINDS[type(one)]} {one.name}"
+        case Strategy():
+            return f"the offer of tier {one.name}"
+        case DiscountPersona():
+            return f"offer persona {one.name}"
         case Stage() | Tier() | Band():
             return f"{KINDS[type(one)]} {key} of {who}"
     return who
@@ -259,7 +263,11 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
         case Choice():
             return f"{told.message} if {told.when.text}{_offering(told.offer)}"
         case Offer():
-            return offer(told)
+            return offer_phrases.offer(told)
+        case Strategy():
+            return offer_phrases.strategy(told)
+        case DiscountPersona():
+            return f"{told.name}: {told.why}"
         case Goal():
             return f"{events(told.on)} within {duration(told.within)}"
         case Programme():
@@ -300,7 +308,7 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
 
 
 def _offering(told: Offer | None) -> str:
-    return f", with {offer(told)}" if told is not None else ""
+    return f", with {offer_phrases.offer(told)}" if told is not None else ""
 
 
 def _absent(told: Any) -> bool:

@@ -10,7 +10,8 @@ from app.domain.trigger import Arm, Choice, Opening, Pack, Programme, Step, Trig
 from app.policy import contact_phrases
 from app.policy.drawing import END, EVENT, GATE, MAX_CHOICES, MESSAGE, QUESTION, TRIGGER, WAIT, Drawing, Graph, Spine, cut
 from app.policy.ladder import opened_by
-from app.policy.phrases import duration, events, offer, value
+from app.policy.offer_phrases import offer
+from app.policy.phrases import duration, events, value
 
 NTH = {1: "the 1st", 2: "the 2nd", 3: "the 3rd"}
 

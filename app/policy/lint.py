@@ -17,6 +17,7 @@ from app.policy.contact_lint import contacts
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, Facts, known, tells
 from app.policy.fields import DAY
+from app.policy.offer_lint import offering
 from app.policy.phrases import events
 from app.policy.place import Path, Places
 from app.policy.problem import Problem
@@ -43,6 +44,7 @@ def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, nam
     found.standings(standings(pack, found.declared))
     found.groups()
     found.standings(contacts(pack, text))
+    found.standings(offering(pack, text))
     found.experiments()
     found.own_events()
     found.messages(beside)

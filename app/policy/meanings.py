@@ -9,6 +9,7 @@ from app.domain import (
     contact_policy,
     lifecycle,
     liking,
+    offers,
     recommendation,
     scoring,
     segments,
@@ -22,6 +23,7 @@ from app.domain.brand import Brand
 from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
+from app.domain.offers import DiscountPersona, Offer, Offering, Strategy
 from app.domain.points import COUNTED
 from app.domain.recommendation import Recommendations, Use
 from app.domain.scope import PERSON
@@ -38,7 +40,6 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
-    Offer,
     Opening,
     Pack,
     Sender,
@@ -79,6 +80,10 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("trigger", "follow_up"): ("follow_up = [ { … } ]", Step),
     ("trigger", "goal"): ("goal = { … }", Goal),
     ("experiment",): ("[[experiment]]", Experiment),
+    ("offers",): ("[offers]", Offering),
+    ("offer",): ("[[offer]]", Offer),
+    ("offer_tier",): ("[[offer_tier]]", Strategy),
+    ("offer_persona",): ("[[offer_persona]]", DiscountPersona),
     ("experiment", "arm"): ("arm = [ { … } ]", Arm),
     ("variant",): ("[[variant]]", Variant),
     ("goes_by",): ("[goes_by]", By),
@@ -137,6 +142,12 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("cap", "steps"), "most"): "How many she gets of whom it is the first step that holds.",
     (("cap", "steps"), "above"): "Of whose `profile.engagement.score` is above it; or",
     (("cap", "steps"), "least"): "of whose score is at least it.",
+    ((), "offers"): (Pack, "offers"),
+    ((), "offer"): "Offers that triggers name.",
+    ((), "offer_tier"): (Offering, "strategies"),
+    ((), "offer_persona"): "How people take discounts; of several the first whose condition holds.",
+    (("offer_tier",), "tier"): (Strategy, "name"),
+    (("offer_persona",), "name"): "Of the persona, in snake_case.",
     ((), "trigger"): "One row for each reason to write.",
     ((), "experiment"): "Experiments, switched on or not.",
     ((), "variant"): (Pack, "variants"),
@@ -246,7 +257,21 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("scores",), "price_sensitivity"): (PriceSensitivity, ""),
 }
 """Meanings of what TOML spells in its own way: words, or the attribute (without a name: the type) whose docstring says it."""
-SOURCES = (trigger, brand, watching, scoring, recommendation, liking, lifecycle, segments, sensitive, tiers, treatments, contact_policy)
+SOURCES = (
+    trigger,
+    brand,
+    offers,
+    watching,
+    scoring,
+    recommendation,
+    liking,
+    lifecycle,
+    segments,
+    sensitive,
+    tiers,
+    treatments,
+    contact_policy,
+)
 """Modules of the types."""
 WHY = "In words: what it is there for, and by whose wish."
 SCOPES = "`person`, `product`, `order_id` or `send_id`"
@@ -264,6 +289,9 @@ KINDS = {
     (("treatment",), "mails"): "list of two numbers",
     (("scores",), "points"): f"table: {', '.join(COUNTED)} → points",
     (("scores",), "elements"): "table: part of a mail → weight",
+    (("trigger",), "offer"): "an offer's name, or a table",
+    (("trigger", "choose"), "offer"): "an offer's name, or a table",
+    (("trigger", "follow_up"), "offer"): "an offer's name, or a table",
     (("trigger",), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "follow_up"), "choose"): "list of tables, or a CSV file's name",
     (("trigger", "open"), "scope"): SCOPES,
@@ -271,6 +299,7 @@ KINDS = {
 }
 """Kinds of what the parser takes apart itself; `DEFAULTS`: likewise."""
 DEFAULTS = {
+    (("offer",), "by"): "",
     (("trigger",), "needs"): f"{', '.join(NEEDS)}; {NEEDS[0]} alone where `transactional`",
     (("trigger",), "channels"): CHANNELS[0],
     (("trigger",), "late"): f"{duration(LATE)}, {duration(LATE_SLOW)} from a wait of 1d on",

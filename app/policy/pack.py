@@ -210,6 +210,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         recommendations=source.recommendations,
         brand=source.brand,
         region_offers=source.region_offers,
+        offers=source.offering,
         heard=heard(triggers, rows.stage_schemes, rows.tier_schemes),
         looks=tuple(
             sorted({key for one in triggers for rule in one.cancels if rule.when is not None for key in rule.when.event_keys or ()})

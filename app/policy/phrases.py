@@ -8,9 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain import money
 from app.domain.contact_policy import Cap, Level, QuietHours
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
+from app.domain.offers import Offer
 from app.domain.recommendation import Recommendations, Use
 from app.domain.scope import PURCHASED
 from app.domain.segments import Band, BandScheme, Predicate, Segment
@@ -26,7 +28,6 @@ from app.domain.trigger import (
     Experiment,
     Goal,
     Group,
-    Offer,
     Opening,
     Pack,
     Programme,
@@ -36,7 +37,7 @@ from app.domain.trigger import (
     Variant,
 )
 from app.domain.watching import Watching
-from app.policy import brand_phrases, contact_phrases, recommendation_phrases
+from app.policy import brand_phrases, contact_phrases, offer_phrases, recommendation_phrases
 from app.policy.fields import UNITS
 from app.policy.phrase import WHY, Phrase, flag, named, optional
 
@@ -80,6 +81,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),
     (Pack, "experiments"): Phrase("", "switches on experiment {new}", "switches off experiment {old}"),
     (Pack, "scoring"): Phrase(""),
+    (Pack, "offers"): Phrase(""),
     (Pack, "variants"): Phrase("", "adds variant {key}", "removes variant {key}"),
     (Variant, "name"): Phrase("variant {old} is now named {new}"),
     (Variant, "message"): Phrase("{who} is now of {new} instead of {old}"),
@@ -249,8 +251,6 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Step, "after"): Phrase("{who} now goes out after the one before if that was {new} instead of {old}"),
     (Step, "choices"): Phrase("", "{who} now chooses {new}", "{who} no longer chooses {old}"),
     (Step, "offer"): optional("the offer"),
-    (Offer, "kind"): Phrase("{who} now offers {new} instead of {old}"),
-    (Offer, "discount"): Phrase("{who} now takes {new} off instead of {old}"),
     (Choice, "offer"): optional("the offer"),
     (Choice, "when"): Phrase("{who} is now made if {new} instead of if {old}"),
     (Choice, "message"): Phrase("{who} now chooses {new} instead of {old}"),
@@ -289,6 +289,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     **brand_phrases.PHRASES,
     **contact_phrases.PHRASES,
     **recommendation_phrases.PHRASES,
+    **offer_phrases.PHRASES,
 }
 
 DURATIONS = {
@@ -307,16 +308,17 @@ DURATIONS = {
     (Treatment, "every"),
     (Cap, "per"),
     (Recommendations, "refresh"),
+    *offer_phrases.DURATIONS,
 }
 """Fields in ms."""
 SHARES = {
     (Arm, "weight"),
     (Pack, "holdout"),
-    (Offer, "discount"),
     (Trigger, "converts"),
     (Watching, "price_drop"),
     (Recommendations, "collaborative"),
     (Recommendations, "content"),
+    *offer_phrases.SHARES,
 }
 TIMES = {(QuietHours, "start"), (QuietHours, "end")}
 """Minutes of a day."""
@@ -341,6 +343,7 @@ NUMBERS = {
     (Recommendations, "k"),
     (Use, "n"),
     *recommendation_phrases.WEIGHTS,
+    *offer_phrases.NUMBERS,
 }
 """Fields that are plain numbers; a test asks of every number which of these it is."""
 
@@ -360,11 +363,6 @@ def duration(ms: int) -> str:
     return f"{ms / UNITS[unit]:g}{unit}" if ms else "0s"
 
 
-def offer(told: Offer) -> str:
-    """An offer in words."""
-    return f"{told.kind} of {100 * told.discount:g} %"
-
-
 def clock(minute: int) -> str:
     """A time of day as a pack writes it: 21:00."""
     return f"{minute // 60:02d}:{minute % 60:02d}"
@@ -381,7 +379,9 @@ def value(kind: type[Struct], field: str, told: Any) -> str:
     if (kind, field) == (Programme, "every") and not told:
         return "interval that her stage's treatment says"
     if isinstance(told, Offer):
-        return offer(told)
+        return offer_phrases.offer(told)
+    if (kind, field) in offer_phrases.MONEY and isinstance(told, int):
+        return money.text(told)
     if (kind, field) in TIMES and isinstance(told, int):
         return clock(told)
     if (kind, field) in DURATIONS and isinstance(told, int):

@@ -10,6 +10,7 @@ from typing import Any
 from app.domain.bounces import MAX_BOUNCES
 from app.domain.brand import Brand
 from app.domain.contact_policy import ContactPolicy
+from app.domain.offers import Offer, Offering
 from app.domain.recommendation import Recommendations
 from app.domain.scheduler import MAX_ONCE
 from app.domain.scope import PERSON, PRODUCT
@@ -17,11 +18,12 @@ from app.domain.scoring import Scoring
 from app.domain.sensitive import Sensitive
 from app.domain.trigger import ChurnLevel, Experiment, Group, Sender, Trigger, Variant
 from app.domain.watching import Watching
-from app.policy import brand, contact_policy, sensitive
+from app.policy import brand, contact_policy, offers, sensitive
 from app.policy.consents import Consents
 from app.policy.contact_policy import Contact
 from app.policy.experiments import Experiments
 from app.policy.fields import ADDRESS, NAME, SNAKE, Fields
+from app.policy.offers import Offers, renewed
 from app.policy.place import Path
 from app.policy.problem import Problem, meant
 from app.policy.recommendations import Recommended
@@ -38,6 +40,7 @@ PACK = (
     "name", "why", "extends", "include", "event_types", "sender", "consent", "churn_level", "group", "trigger", "experiment", "holdout",
     "brand", "region_offer", "scores", "variant", "contact_policy", "suppression", "send_time", "catalogue", "sensitive", "recommendations",
     *contact_policy.TABLES,
+    *offers.TABLES,
     *TABLES,
 )  # fmt: skip
 SUPPRESSION = ("why", "soft_bounces")
@@ -85,6 +88,9 @@ class Source:
         self.recommendations = Recommendations()
         self.brand = Brand()
         self.region_offers: dict[str, str] = {}
+        self.offering = Offering()
+        self.offers: dict[str, Offer] = {}
+        """By the names that triggers know them by."""
         self.sends: list[tuple[str, int]] = []
         """Every message a step or an arm names, with its line."""
         self.read = Fields(text, file)
@@ -150,6 +156,7 @@ class Source:
             self.read.wrong(("extends",), f"extends: {name} cannot be used: {base.problems[0]}")
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
         self.scoring, self.contact, self.brand, self.region_offers = base.scoring, base.contact, base.brand, dict(base.region_offers)
+        self.offering, self.offers = base.offering, dict(base.offers)
         self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
         self.catalogue, self.sensitive, self.recommendations = base.catalogue, base.sensitive, base.recommendations
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
@@ -204,6 +211,7 @@ class Source:
             if (group := self._group(one, ("group", n))) is not None:
                 self.groups[group.name] = group
         self._standings(told, bases)
+        self._offers(told)
         self._triggers(told, frozenset(own))
         self._experiments(told)
         self._contact(told)
@@ -224,8 +232,15 @@ class Source:
         ]
         self.region_offers |= {region: text for region, text in filter(None, rows)}
 
+    def _offers(self, told: dict[str, Any]) -> None:
+        rows = Offers(self.read, self.offering, self.offers, self.rows)
+        rows.read(told)
+        self.offering, self.offers = rows.figures, rows.named
+        if any(name in told for name in offers.TABLES):
+            self.triggers = tuple(renewed(one, self.offers) for one in self.triggers)
+
     def _triggers(self, told: dict[str, Any], own: frozenset[str]) -> None:
-        rows = Triggers(self.read, own, self.consent, self.groups, self.tables)
+        rows = Triggers(self.read, own, self.consent, self.groups, self.tables, self.offers)
         new = [rows.trigger(one, ("trigger", n)) for n, one in enumerate(self.read.list(told, (), "trigger", dict))]
         named = {one.name: one for one in self.triggers} | {one.name: one for one in new if one}
         self.triggers = tuple(named.values())

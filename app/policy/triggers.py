@@ -9,11 +9,13 @@ from typing import Any
 from app.domain.chain import MAIL_SENT
 from app.domain.concluded import ENTERED, NEWS, REORDER, STAGE, STANDINGS, TOLD
 from app.domain.event_types import EVENT_TYPES
+from app.domain.offers import Offer
 from app.domain.reach import CHANNELS, EMAIL
 from app.domain.scope import ORDER, PERSON, PRODUCT, PURCHASED, SEND
-from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Offer, Opening, Programme, Step, Trigger
+from app.domain.trigger import Cancel, Choice, Condition, Goal, Group, Opening, Programme, Step, Trigger
 from app.policy import conditions
 from app.policy.fields import DAY, HOUR, SNAKE, Fields
+from app.policy.offers import rate
 from app.policy.place import Path
 from app.policy.problem import meant
 from app.policy.tables import FILE, FORM, Tables
@@ -56,9 +58,16 @@ class Triggers:
     """Reads triggers. `sends`: every message a step names, with its line. `own_events`: the shop's own event types."""
 
     def __init__(
-        self, fields: Fields, own_events: frozenset[str], consent: Mapping[str, str], groups: Mapping[str, Group], tables: Tables
+        self,
+        fields: Fields,
+        own_events: frozenset[str],
+        consent: Mapping[str, str],
+        groups: Mapping[str, Group],
+        tables: Tables,
+        offers: Mapping[str, Offer],
     ) -> None:
         self._fields, self._own_events, self._consent, self._groups, self._tables = fields, own_events, consent, groups, tables
+        self._offers = offers
         self.sends: list[tuple[str, int]] = []
 
     def trigger(self, told: dict[str, Any], at: Path) -> Trigger | None:
@@ -268,14 +277,17 @@ class Triggers:
         return tuple(chosen)
 
     def _offer(self, told: dict[str, Any], at: Path) -> Offer | None:
-        read, place = self._fields, (*at, "offer")
+        read, place, name = self._fields, (*at, "offer"), told.get("offer")
+        if isinstance(name, str):
+            if name not in self._offers:
+                known = ", ".join(self._offers) or "none"
+                read.wrong(place, f"offer: no [[offer]] named {name!r}: there is {known}{meant(name, self._offers)}")
+            return self._offers.get(name)
         offer = read.table(told, at, "offer")
         if not offer:
             return None
         read.known(offer, place, OFFER, required=OFFER)
-        kind, discount = read.text(offer, place, "kind", SNAKE, "snake_case"), read.share(offer, place, "discount")
-        if discount in (0, 1):
-            read.wrong((*place, "discount"), "discount: a share of the price above 0 and below 1, such as 0.25")
+        kind, discount = read.text(offer, place, "kind", SNAKE, "snake_case"), rate(read, offer, place)
         return Offer(kind, discount) if kind and discount else None
 
     def _until(self, told: dict[str, Any], at: Path, opening: Opening | None) -> tuple[str | None, int]:

@@ -22,6 +22,21 @@ from app.settings import DEMO_SECRET
 
 AT_MS = 1_772_445_600_000
 """2026-03-02T10:00:00Z."""
+OFFER = {
+    "kind": "win_back",
+    "discount": 0.2,
+    "path": ["tier"],
+    "sensitivity": 0.5,
+    "clv": 240.0,
+    "tier": "s1.low",
+    "conversion": 0.02,
+    "order_value": 60.0,
+    "expires_at": "2026-03-09T10:00:00.000Z",
+    "up_to": {"amount": "50.00", "currency": "EUR"},
+    "benefits": ["free_shipping"],
+}
+"""As the lane plans one: for the messages that print offers."""
+PLANNED = {"offer": OFFER}
 TURN = 500
 """Plans of a turn: as many as a slice of due people makes."""
 
@@ -81,7 +96,10 @@ def _plan(pack: Pack, message: str, number: int) -> bytes:
         to_address="ada@shop.example",
         to_name="Ada Example",
         cause=[f"e-{number}"],
-        values={"consent": {"email": True, "personalise": True}},
+        values={
+            "consent": {"email": True, "personalise": True},
+            **({"offer": OFFER} if "offer.discount" in pack.messages[message].text else {}),
+        },
         view=FULL,
     )
     return events.encode(plan)

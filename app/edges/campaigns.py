@@ -1,0 +1,101 @@
+"""Campaign budgets on the broker: what the newest artifact allows, and what each partition's renderer has counted."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+from msgspec import Struct
+
+from app import events
+from app.agents.kinds import compile_budgets, encode_budgets
+from app.agents.renderer_program import ACCOUNT
+from app.domain.budgets import BUDGETS, MAX_CAMPAIGNS, Budgets, Spent
+from app.edges.producing import producing
+from app.edges.topic_scan import Scanner
+from app.engine import artifacts
+from app.engine.clock import wall_ms
+from app.engine.program import Output
+from app.engine.rows import HEADER_SIZE, read_header
+from app.events import Activate, Artifact
+from app.flow import TABLES
+from app.settings import Settings
+
+_artifact = msgspec.json.Decoder(Artifact).decode
+_spent = msgspec.msgpack.Decoder(Spent).decode
+
+
+class TooMany(ValueError):
+    """More campaigns than a worker carries."""
+
+
+class Campaign(Struct, frozen=True):
+    """One campaign, in units. `spent`: the most that what was offered so far may cost; `offers`: how many that were."""
+
+    name: str
+    budget: int
+    spent: int
+    offers: int
+    left: int
+    """What its partitions' shares still have: where they are used up unevenly, less than budget − spent."""
+
+
+async def newest(scan: Scanner) -> Budgets | None:
+    """The budgets that were published last. Raises `ScanFailed`, ValueError for a damaged artifact."""
+    chunks: dict[str, dict[int, bytes]] = {}
+    last = ""
+    async for record in scan.read("artifacts"):
+        try:
+            one = _artifact(record.value or b"")
+        except msgspec.MsgspecError:
+            continue  # a tombstone, or nothing of ours; the doctor names what a worker stumbles over
+        if one.kind == BUDGETS and not (record.key or b"").startswith(b"active/"):
+            chunks.setdefault(one.ref, {})[one.chunk] = base64.b64decode(one.data)
+            last = one.ref
+    return compile_budgets(last, b"".join(chunks[last][n] for n in sorted(chunks[last]))) if last else None
+
+
+async def accounts(scan: Scanner) -> dict[str, dict[int, Spent]]:
+    """Campaign → partition → what was counted there, from the table's changelog. Raises `ScanFailed`."""
+    rows: dict[tuple[str, int], tuple[int, Spent]] = {}
+    async for record in scan.read(TABLES["renders"].changelog):
+        key, value = record.key or b"", record.value
+        if not key.startswith(ACCOUNT) or value is None:
+            continue
+        applied, _ = read_header(value)
+        place = key[len(ACCOUNT) :].decode(), record.partition
+        if place not in rows or applied >= rows[place][0]:  # as a restore does: the highest applied offset wins
+            rows[place] = applied, _spent(value[HEADER_SIZE:])
+    found: dict[str, dict[int, Spent]] = {}
+    for (name, partition), (_, spent) in rows.items():
+        found.setdefault(name, {})[partition] = spent
+    return found
+
+
+def told(budgets: Budgets | None, counted: dict[str, dict[int, Spent]]) -> list[Campaign]:
+    """Every campaign that has a budget, or has given something away."""
+    allowed = Budgets(0) if budgets is None else budgets
+    found = []
+    for name in sorted({*allowed.campaigns, *counted}):
+        parts = counted.get(name, {})
+        left = sum(max(0, allowed.share(name, n) - parts.get(n, Spent()).units) for n in range(allowed.partitions))
+        spent, offers = sum(one.units for one in parts.values()), sum(one.offers for one in parts.values())
+        found.append(Campaign(name, allowed.campaigns.get(name, 0), spent, offers, left))
+    return found
+
+
+def with_budget(budgets: Budgets | None, campaign: str, units: int, currency: str, partitions: int) -> Budgets:
+    """The budgets with one of them set; what is split over is the cluster's partitions as of now. Raises `TooMany`."""
+    campaigns = {**(budgets.campaigns if budgets is not None else {}), campaign: units}
+    if len(campaigns) > MAX_CAMPAIGNS:
+        raise TooMany(f"more than {MAX_CAMPAIGNS} campaigns")
+    return Budgets(partitions, currency, campaigns)
+
+
+async def publish(settings: Settings, budgets: Budgets) -> str:
+    """Puts them on the topic and asks the clock to make them active; the ref. Raises `KafkaError`, OSError."""
+    ref, data = encode_budgets(budgets)
+    async with producing(settings) as producer:
+        await artifacts.publish(producer, BUDGETS, ref, data)
+        await producer.publish([Output("control", None, events.encode(Activate(wall_ms(), BUDGETS, ref)), partition=0)])
+    return ref

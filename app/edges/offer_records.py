@@ -1,0 +1,51 @@
+"""What the topics hold of a code: the message that gave it, and the orders that named it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from app import events
+from app.domain.given import REDEEMED, REUSED
+from app.domain.offer_code import normal
+from app.edges.spectator import decode_decision
+from app.edges.topic_scan import Scanner
+from app.engine.partition import partition_of
+from app.events import Conclusion, Decision, Undecodable, iso
+
+
+class Found(Struct, frozen=True):
+    """The first message that told the code, and (at, order id, whether for the first time) of each order that named it."""
+
+    decision: Decision
+    uses: tuple[tuple[str, str, bool], ...]
+
+    @property
+    def offer(self) -> dict[str, Any]:
+        told: dict[str, Any] = self.decision.values["offer"]
+        return told
+
+
+async def found(scan: Scanner, code: str) -> Found | None:
+    """None: nothing is kept of it (any more). Raises `ScanFailed`."""
+    wanted, first = normal(code), None
+    text = "-".join(wanted[n : n + 4] for n in range(0, len(wanted), 4)).encode()
+    async for record in scan.read("decisions"):
+        if first is None and text in (record.value or b""):
+            one = decode_decision(record.value)
+            if one.outcome == "sent" and normal(str((one.values.get("offer") or {}).get("code") or "")) == wanted:
+                first = one
+    if first is None:
+        return None
+    uses: dict[tuple[str, str], tuple[str, str, bool]] = {}
+    async for record in scan.read("journal", [partition_of(first.person_id.encode(), scan.partitions("journal"))]):
+        if text not in (record.value or b""):
+            continue
+        try:
+            told = events.journal.decode(record.value)
+        except Undecodable:
+            continue
+        if isinstance(told, Conclusion) and told.kind in (REDEEMED, REUSED) and normal(str(told.values.get("code"))) == wanted:
+            uses[told.kind, told.cause] = iso(told.ts), str(told.values.get("order_id")), told.kind == REDEEMED
+    return Found(first, tuple(uses.values()))
