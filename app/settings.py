@@ -55,6 +55,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Records a worker may bury as our own defects before it stops."""
     bot_events_per_hour: int = 5_000
     """An identifier above this is flagged `bot`."""
+    copy_url: str = ""
+    """An OpenAI-compatible endpoint that drafts messages, such as https://api.example/v1; without it people write them."""
+    copy_key: Secret = ""
+    """Its key."""
+    copy_model: str = ""
+    """The model that it is asked for."""
     failpoint: str = ""
     """Tests only: `name:nth`, where the worker kills itself (engine/failpoints.py)."""
     security_protocol: str = "PLAINTEXT"

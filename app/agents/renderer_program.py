@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app import events
-from app.domain import open_time
+from app.domain import approval, open_time
 from app.domain.decision import policy_name
 from app.domain.message import MessageSource
 from app.domain.reach import EMAIL, PUSH, SMS
@@ -66,6 +66,8 @@ class RendererProgram:
     def step(self, group: None, record: Plan, moment: Moment) -> tuple[None, list[Output]]:
         pack = self._packs(record.policy)
         source = pack.messages[record.message]
+        if not source.approved:
+            return None, _not_sent(record, "not_approved", {"approval": approval.standing(source)}, self._counts)
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
         view = {**record.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         view |= open_time.told(source, record.view, self._products, self._secret, self._public_url)
@@ -75,7 +77,7 @@ class RendererProgram:
             else:
                 message = render_short(source, record.channel, view, self._products)
         except RenderFailed as failure:
-            return None, _not_sent(record, failure, self._counts)
+            return None, _unwritten(record, failure, self._counts)
         return None, _sent(record, pack.sender, source, message, link, self._counts)
 
     def wake(self, group: None, moment: Moment) -> tuple[None, list[Output]]:
@@ -147,9 +149,12 @@ def _offer(plan: Plan) -> dict[str, Any] | None:
     return {**told, "code": None, "expires_at": None} if isinstance(told, dict) else None
 
 
-def _not_sent(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
-    reason = "missing_content"
+def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
     told = {"missing": failure.variable} if isinstance(failure, MissingContent) else {"failed": failure.detail}
+    return _not_sent(plan, "missing_content", told, counts)
+
+
+def _not_sent(plan: Plan, reason: str, told: dict[str, Any], counts: Counts) -> list[Output]:
     key = plan.person_id.encode()
     decision = _decision(plan, "not_sent", reason, {**plan.values, **told})
     counts.decided(decision)

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.domain.approval import standing
 from app.domain.concluded import TOLD
 from app.domain.scope import ORDER, PERSON, PRODUCT, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
@@ -107,8 +108,10 @@ class _Lint:
             self.step(step, place, self.facts(row.opening, None if endless else n), None if row.opening.scope == SEND else opening)
         for n, name in messages_of(row):
             message = self.pack.messages.get(name)
+            place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
+            if message is not None and not message.approved:
+                self.say(place, f"message {name!r} is not approved ({standing(message)}): {row.name} does not send it", warning=True)
             if message is not None and (missing := unreadable(row, message, n)) is not None:
-                place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
                 self.say(place, f"message {name!r} prints {missing}, which {row.name} ({_told(row.opening)}) never has")
         self.rounds(row, at)
         self.opens(row, at)
