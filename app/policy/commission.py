@@ -9,24 +9,35 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
+from liquid.exceptions import LiquidError
 from msgspec import Struct
 
 from app.domain.message_view import SHAPE, Shape, is_link
+from app.domain.rendering import compiled
 from app.domain.scope import ORDER, SEND
 from app.domain.treatments import TIER
 from app.domain.trigger import Trigger
 from app.policy.phrases import events
 from app.policy.reading import about_products, messages_of, view
 from app.policy.schema import Source
+from app.policy.variables import used
 from app.policy.wording import FILTERS, LENGTHS, PARTS, SHORT, TAGS, Wording, example
 
 MAX_BRIEF = 2_000
 """Characters."""
 _PERSONAL = re.compile(r"\S+@\S+\.\S+|\+?\d[\d ()/.-]{6,}\d")
 """An e-mail address, a telephone or customer number."""
+_INDEX = re.compile(r"\[\d+\]")
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+PRODUCT = (SHAPE.keys or {})["recent"].items or Shape()
+_HERS = ("orders", "first_purchase_at", "last_purchase_at", "primary_interest", "flags", "treatment")
+"""Of the profile: what she may be told without feeling watched."""
 _OURS = (
     "user",
+    "segment",
+    "session_id",
+    "event_type",
+    "intensity",
     "arms",
     "subject",
     "preheader",
@@ -77,15 +88,19 @@ def commission(source: Source, name: str, channel: str, present: Wording | None,
     shop = source.brand.name or (source.sender.name if source.sender is not None else "")
     tones = [one.tone for one in source.rows.treatments.values() if one.of == TIER and one.tone]
     purposes = tuple([(one.name, step, f"{one.why} (opens on {events(one.opening.on)})") for one, step in sending])
-    told = tuple(_variables(sending))
+    told = tuple([one for one in _variables(sending) if channel == "sms" or not is_link(one.rpartition(".")[2])])
     return Commission(name, channel, shop, source.brand.voice, tuple(dict.fromkeys(tones)), purposes, told, present, brief, tone)
 
 
 def _variables(sending: Sequence[tuple[Trigger, int]]) -> Iterator[str]:
+    yield "profile.treatment.tier.tone"
     shapes = dict(SHAPE.keys or {})
     known = [set(view(one, step)["event"]) for one, step in sending if one.opening.scope != SEND]
     if known:
-        shapes["event"] = Shape(keys=dict.fromkeys(sorted(set.intersection(*known)), Shape()))
+        names = set.intersection(*known)
+        if all(about_products(one) for one, _ in sending):
+            names |= set(PRODUCT.keys or ())  # the catalogue fills them in
+        shapes["event"] = Shape(keys=dict.fromkeys(sorted(names), Shape()))
     if not any(one.opening.scope == ORDER for one, _ in sending):
         shapes.pop("order")
     if sending and not any(about_products(one) for one, _ in sending):
@@ -95,7 +110,7 @@ def _variables(sending: Sequence[tuple[Trigger, int]]) -> Iterator[str]:
 
 def _paths(shapes: Mapping[str, Shape], above: str = "") -> Iterator[str]:
     for name, shape in shapes.items():
-        if name in _OURS or is_link(name):
+        if name in _OURS or (above == "profile." and name not in _HERS):
             continue
         if shape.keys:
             yield from _paths(shape.keys, f"{above}{name}.")
@@ -103,6 +118,19 @@ def _paths(shapes: Mapping[str, Shape], above: str = "") -> Iterator[str]:
             yield from _paths(shape.items.keys, f"{above}{name}[0].")
         elif shape.keys is None:
             yield f"{above}{name}"
+
+
+def unknown(wording: Wording, told: Commission) -> list[str]:
+    """Variables that it reads and was not offered: what its trigger cannot tell, and what a shop knows of a person but does not say."""
+    found: dict[str, None] = {}
+    for text in (wording.subject, wording.preheader, wording.headline, wording.text):
+        try:
+            found |= dict.fromkeys(sorted(used(compiled(text, html=False))))
+        except LiquidError as error:
+            return [f"Liquid: {error.message}"]
+    lists = {one.partition("[0]")[0] for one in told.variables if "[0]" in one}
+    known = {*told.variables, *lists, *(f"{one}.size" for one in lists)}
+    return [f"the variable {one}: it is not among those that may stand here" for one in found if _INDEX.sub("[0]", one) not in known]
 
 
 def asked(told: Commission) -> list[dict[str, str]]:
@@ -142,7 +170,7 @@ def _told(told: Commission) -> Iterator[str]:
         yield f"Brief: {told.brief}"
     if told.present is not None:
         yield f"The present wording: {_json(told.present)}"
-    yield f"Variables: {', '.join(told.variables)}"
+    yield f"Variables, and no others, whatever the present wording reads: {', '.join(told.variables)}"
 
 
 def _json(wording: Wording) -> str:

@@ -113,6 +113,13 @@ def _place(markup: str, text: str) -> _Found:
         run.append(one)
     if not run:
         return _opening(elements, titles, markup, text, offset)
+    before = elements[elements.index(run[0]) - 1] if elements.index(run[0]) else None
+    if before is not None and not (
+        before in titles or _said(before[2]).endswith(",") or "</mj-column>" in markup[before.end() : run[0].start()]
+    ):
+        raise NoPlace(
+            f"its MJML says {_said(before[2])[:40]!r}, and its plain text does not: it must be clear what another wording replaces"
+        )
     said = [_said(one[2]) for one in run]
     first, last = blocks[said[0]], blocks[said[-1]]
     title = titles[0].span(2) if titles else None

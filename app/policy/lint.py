@@ -226,6 +226,11 @@ class _Lint:
             if len({(arm.control, arm.wait, arm.message, arm.factors, arm.when and arm.when.text) for arm in one.arms}) < 2:
                 self.say(at, f"experiment {one.name!r}: its arms do not differ, so it can show nothing", warning=True)
             for arm in one.arms:
+                sent = self.pack.messages.get(arm.message or "")
+                if sent is not None and not sent.approved:
+                    self.say(
+                        at, f"message {sent.name!r} of arm {arm.name!r} is not approved ({standing(sent)}): it is not sent", warning=True
+                    )
                 if arm.weight <= 0:
                     self.say(at, f"experiment {one.name!r}: nobody gets into arm {arm.name!r}, its share is {arm.weight:g}", warning=True)
         for name, several in self.pack.experiments.items():

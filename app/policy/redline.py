@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 from app.domain.message import MessageSource
 
-_WORDS = re.compile(r"\S+|\s+")
+_WORDS = re.compile(r"\S+\s*")
 
 
 def said(source: MessageSource) -> list[str]:

@@ -80,7 +80,7 @@ def draft(
         raise WrongUse(f"{taken[0]} is there already: --force writes over it")
     settings = load(copy_url=endpoint, copy_model=model)
     if given is not None:
-        files = _from(given, place, _drafted(name, ""))
+        files = _from(given, told, place, _drafted(name, ""))
     elif not settings.copy_url:
         raise WrongUse(
             'no endpoint (KAIROS_COPY_URL or --endpoint): --from FILE takes {"subject": …, "preheader": …, "text": …} from a person'
@@ -126,9 +126,9 @@ class _Place:
         except NoPlace as error:
             raise No(f"message {self.name!r}: {error}; --plain takes a layout of headline and text alone") from error
 
-    def fill(self, words: Wording, drafted: str) -> tuple[dict[str, str], list[str]]:
+    def fill(self, words: Wording, told: Commission, drafted: str) -> tuple[dict[str, str], list[str]]:
         """(files by name, what is wrong with them): built and proofread as a message that was written by hand."""
-        if found := wording.complaints(words, self.channel):
+        if found := wording.complaints(words, self.channel) or commission.unknown(words, told):
             return {}, found
         try:
             if self.channel == "email":
@@ -143,14 +143,14 @@ class _Place:
         if markup:
             files[self.files[1]] = markup
         with tempfile.TemporaryDirectory() as folder:
-            for file, told in files.items():
-                (Path(folder) / file).write_text(told, "utf-8")
+            for file, source in files.items():
+                (Path(folder) / file).write_text(source, "utf-8")
             problems = self.here.faults(self.name, [Path(folder)])
         new = [one for one in problems if one.message not in self._known]
         return files, [f"{Path(one.file).name}{f':{one.line}' if one.line else ''}: {one.message}" for one in new]
 
 
-def _from(given: str, place: _Place, drafted: str) -> dict[str, str]:
+def _from(given: str, told: Commission, place: _Place, drafted: str) -> dict[str, str]:
     """The files of what a person wrote. Raises `WrongUse`, `No`."""
     try:
         if given == "-":
@@ -163,7 +163,7 @@ def _from(given: str, place: _Place, drafted: str) -> dict[str, str]:
         raise WrongUse(f"{given}: {error.strerror or error}") from error
     except NoWording as error:
         raise WrongUse(f"{given}: {error}") from error
-    files, complaints = place.fill(words, drafted)
+    files, complaints = place.fill(words, told, drafted)
     if complaints:
         raise _no(place.name, complaints)
     return files
@@ -179,7 +179,7 @@ def _asked(endpoint: Endpoint, told: Commission, place: _Place, drafted: str) ->
         except ChatFailed as error:
             raise Outage(str(error)) from error
         try:
-            files, complaints = place.fill(wording.read(said.encode()), drafted)
+            files, complaints = place.fill(wording.read(said.encode()), told, drafted)
         except NoWording as error:
             complaints = [str(error)]
         if not complaints:
