@@ -473,6 +473,20 @@ def test_what_is_at_fault_is_neither_reviewed_nor_approved(call: Call) -> None:
     assert code == 1 and "no message 'no-such'" in err
 
 
+def test_a_message_written_by_hand_needs_no_approval_until_somebody_stops_it(call: Call) -> None:
+    Path("messages").mkdir()
+    for end in (".txt", ".mjml"):
+        Path("messages", f"{MESSAGE}{end}").write_text((SHIPPED / f"{MESSAGE}{end}").read_text("utf-8"), "utf-8")
+    assert pack().messages[MESSAGE] == shipped()[MESSAGE]
+    for what in (("review",), ("approve", "--by", "Bea")):
+        code, _, err = ask(call, *what)
+        assert code == 1 and "needs no approval" in err
+    assert ask(call, "withdraw")[0] == 0 and not pack().messages[MESSAGE].approved
+    Path("messages", f"{MESSAGE}.txt").write_text(text().replace("If not", "{{ custmer }}"), "utf-8")
+    code, out, _ = person(call, {**GOOD, "text": "{{ custmer }}"}, "--force")
+    assert code == 1 and "custmer" in out, "what is wrong already excuses nothing"
+
+
 @pytest.mark.parametrize("name", ["x" * 100, "Ada on Sunday", "a\x1b[2J", "Ada; rm", "approved by Bob"])
 def test_names_that_would_break_the_line_are_refused(call: Call, name: str) -> None:
     code, _, err = person(call, GOOD, "--by", name)

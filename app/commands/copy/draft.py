@@ -115,7 +115,9 @@ class _Place:
             self._text, self._markup = layout.PLAIN_TEXT, layout.PLAIN_MARKUP
         self._new = all(one is None for one in found)
         self._plain = plain
-        self._known = set[str]() if self._new or plain else {one.message for one in here.faults(name)}
+        # What is odd about a layout that can be sent is not the wording's fault.
+        sound = not self._new and not plain and here.build(name)[0] is not None
+        self._known = {one.message for one in here.faults(name)} if sound else set[str]()
 
     def present(self) -> Wording | None:
         """The present wording, if there is one. Raises `No` for a layout that has no place for another."""
