@@ -16,7 +16,7 @@ from app.domain.facts import CONTINUOUS, FOREVER, OPERATORS, STEP, Facts, known
 from app.domain.intent import HALF_LIFE_MS
 from app.domain.person import Person
 from app.domain.population import exact
-from app.domain.profile_view import named, tree, view
+from app.domain.profile_view import named, record, some, tree, view
 from app.domain.standing import Standing
 from tests.person_story import DAY, HOUR, MINUTE, START, Her
 
@@ -131,6 +131,18 @@ def test_the_flip_is_what_a_scan_finds(curve: Any, op: str, value: float, now: i
     found = next((at for at in range(now + 1, now + 4_000) if holds(curve.at(at), value) is not verdict), None)
     told = _flip(curve, holds, value, now, verdict)
     assert told == found if found is not None else told >= now + 4_000
+
+
+APART = ("treatment", "flags", "orders", "last_purchase_at", "primary_interest")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(people(), NOW, st.sets(st.sampled_from((*APART, "spent", "churn"))))
+def test_a_part_of_the_record_is_as_in_the_whole_of_it(person: Person, now: int, names: set[str]) -> None:
+    """What templates read most is made without the rest (A-170)."""
+    whole = record(Facts(person, now, population=POPULATION))
+    assert some(Facts(person, now, population=POPULATION), names) == {name: whole[name] for name in names}
+    assert some(Facts(person, now, population=POPULATION), None) == whole
 
 
 # --- each kind of boundary, to the ms -----------------------------------------------------------------------------------------------

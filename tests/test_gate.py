@@ -213,7 +213,7 @@ def test_what_a_plan_shows_of_her() -> None:
     assert view["window"]["value"] == "89.00"
     assert [one["product_name"] for one in view["recent"]] == ["Hat"], "neither this product nor what she bought"
     assert (view["trigger"], view["step"], view["order"]) == ("product_page_abandonment", 0, {})
-    assert view["profile"] == {}, "its templates read nothing of it"
+    assert view["profile"] == {"treatment": {"stage": None, "tier": None}}, "its templates read how she is spoken to, and nothing else"
 
 
 def test_an_artifact_that_this_kairos_cannot_run_is_refused() -> None:

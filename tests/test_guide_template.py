@@ -1,4 +1,4 @@
-"""The guides' sample templates, letter by letter as S0 and S2 print them, filled as they mean it (A-170–A-176, X-25)."""
+"""The guides' sample templates, letter by letter as S0 and S2 print them, filled as they mean it (X-25)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from app import events
+from app.__main__ import main
 from app.domain import aliases
 from app.domain.aliases import region_offer
 from app.domain.message import MessageSource, profile_keys
-from app.domain.primary_category import primary_category
+from app.domain.recommended import primary_category
 from app.domain.rendering import MissingContent, Rendered, render
+from app.edges.events_file import encode_lines, milliseconds
 from app.policy.pack import build, compile_artifact
 
 PACK = str(Path(__file__).parent / "guide" / "guide.toml")
@@ -40,7 +44,9 @@ def messages() -> dict[str, MessageSource]:
     return compile_artifact(*build(PACK)).messages
 
 
-def written(name: str = "guide-s0", customer: dict[str, Any] | None = None, picks: list[dict[str, Any]] | None = None, **flags: bool) -> Rendered:
+def written(
+    name: str = "guide-s0", customer: dict[str, Any] | None = None, picks: list[dict[str, Any]] | None = None, **flags: bool
+) -> Rendered:
     view = {
         "customer": ADA if customer is None else customer,
         "profile": {"flags": flags},
@@ -67,7 +73,7 @@ def text(html: str) -> str:
         ({"customer": {"first_name": "Ada"}}, "We miss you!", "Thanks for"),
         ({"price_sensitive": True}, '<p class="price-highlight">$89.00 <span class="original-price">$119.00</span>', "feature-highlight"),
         ({"price_sensitive": False}, '<p class="feature-highlight">Grips on wet rock</p>', "price-highlight"),
-        ({"mobile_preferred": True}, '<a href="https://shop.example/app" class="cta-button"> Shop Now in App', "https://shop.example/\""),
+        ({"mobile_preferred": True}, '<a href="https://shop.example/app" class="cta-button"> Shop Now in App', 'https://shop.example/"'),
         ({"mobile_preferred": False}, '<a href="https://shop.example/" class="cta-button"> Shop Now', "in App"),
         ({"picks": []}, '<div class="personalized-recommendations">', "product-card"),
     ],
@@ -127,3 +133,42 @@ def test_only_what_is_named_is_looked_up() -> None:
     assert aliases.named(messages()["guide-s2"]) == {"segment", "region_offer"}
     assert aliases.named(messages()["cart-reminder"]) == frozenset()
     assert aliases.told((), None, {}) == {}  # type: ignore[arg-type]  # she is not even looked at
+
+
+# --- from her events to the mail ---------------------------------------------------------------------------------------------------
+
+NOON, MINUTE, DAY = milliseconds("2026-03-02T12:00:00Z") or 0, 60_000, 86_400_000
+
+
+def event(kind: str, at: int, who: str, **properties: Any) -> dict[str, Any]:
+    told = {"event_type": kind, "customer_id": who, "timestamp": events.iso(at), "properties": properties}
+    return {"event_id": f"{kind}-{who}-{at}", **told}
+
+
+def test_the_samples_are_filled_from_what_people_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ada bought socks two weeks ago, Bob last winter; Cleo never did, and has told no name: her mail is not sent, and it is said why."""
+    socks = {"product_id": "30", "product_name": "Wool socks", "price": 700}
+    buy: dict[str, Any] = {"order_id": "o", "total": 700, "currency": "EUR", "products": [socks]}
+    lines = [
+        event("identify", NOON - 200 * DAY, "bob", traits={"first_name": "Bob", "country": "US"}),
+        event("purchase", NOON - 199 * DAY, "bob", **{**buy, "order_id": "b"}),
+        event("identify", NOON - 15 * DAY, "ada", traits={"first_name": "Ada", "country": "DE"}),
+        event("product_view", NOON - 14 * DAY - 1, "ada", product_id="30", product_name="Wool socks", price=700.0),
+        event("purchase", NOON - 14 * DAY, "ada", **buy),
+        *(event("product_view", NOON, who, product_id="17", product_name="Trail shoe", price=89.0) for who in ("ada", "bob", "cleo")),
+        *(event("category_view", NOON + MINUTE, who, category="shoes") for who in ("ada", "bob")),
+    ]
+    (tmp_path / "events.jsonl").write_bytes(encode_lines(lines))
+    sends, decisions = tmp_path / "sends", tmp_path / "decisions"
+    outputs = ["--sends", str(sends), "--decisions", str(decisions), "--assume-consent", "--assume-address"]
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", str(tmp_path / "events.jsonl"), "--policy", PACK, "--json", *outputs])
+    assert ended.value.code == 0, capsys.readouterr().err
+    mails = {(one["customer_id"], one["trigger"]): one for one in map(orjson.loads, sends.read_bytes().splitlines())}
+    ada, bob = text(mails["ada", "guide_s0"]["html"]), text(mails["bob", "guide_s0"]["html"])
+    assert "Exclusive for our VIP customers" in ada and "Thanks for your recent purchase of Wool socks!" in ada  # A-170, A-171
+    assert "We miss you!" in bob and "Hi Bob," in bob
+    assert "Free delivery within Germany" in mails["ada", "guide_s2"]["html"] and "come back" not in mails["ada", "guide_s2"]["html"]
+    assert "We ship worldwide" in mails["bob", "guide_s2"]["html"] and "a reason to come back" in mails["bob", "guide_s2"]["html"]  # A-176
+    kept = [one for one in map(orjson.loads, decisions.read_bytes().splitlines()) if one["reason"] == "missing_content"]
+    assert [(one["customer_id"], one["trigger"], one["values"]["missing"]) for one in kept] == [("cleo", "guide_s0", "customer.first_name")]

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from app.agents.renderer_program import RendererProgram
 from app.domain import money
 from app.domain.catalogue import Item
 from app.domain.message import MessageSource
-from app.domain.open_time import Offered, now_offered, read, stock_left, time_left, told, token
+from app.domain.open_time import Offered, now_offered, read, stock_left, time_left, token, told
 from app.domain.signing import sign
 from app.edges.picture import HEIGHT, SCALE, WIDTH, png
 from app.policy.messages import build_messages
@@ -40,8 +41,14 @@ def test_a_token_carries_what_was_true_and_nobody_can_change_it() -> None:
     [
         (None, SENT),  # gone from the catalogue: as it was sent
         (Item("17"), SENT),  # there, but it tells nothing
-        (Item("17", price=119 * EURO, sale_price=79 * EURO, currency="EUR", stock=0), Offered("17", "Trail shoe", 79 * EURO, 119 * EURO, "EUR", 0, SENT.ends_at)),
-        (Item("17", name="Trail shoe 2", price=99 * EURO, currency="EUR"), Offered("17", "Trail shoe 2", 99 * EURO, None, "EUR", 4, SENT.ends_at)),
+        (
+            Item("17", price=119 * EURO, sale_price=79 * EURO, currency="EUR", stock=0),
+            Offered("17", "Trail shoe", 79 * EURO, 119 * EURO, "EUR", 0, SENT.ends_at),
+        ),
+        (
+            Item("17", name="Trail shoe 2", price=99 * EURO, currency="EUR"),
+            Offered("17", "Trail shoe 2", 99 * EURO, None, "EUR", 4, SENT.ends_at),
+        ),
     ],
 )
 def test_it_shows_the_catalogue_of_now_else_that_of_then(item: Item | None, shown: Offered) -> None:
@@ -50,7 +57,15 @@ def test_it_shows_the_catalogue_of_now_else_that_of_then(item: Item | None, show
 
 @pytest.mark.parametrize(
     ("left", "text"),
-    [(50 * HOUR, "2 d 2 h left"), (24 * HOUR, "1 d 0 h left"), (2 * HOUR + 300_000, "2 h 5 min left"), (90_000, "1 min left"), (1, "1 min left"), (0, "ended"), (-5, "ended")],
+    [
+        (50 * HOUR, "2 d 2 h left"),
+        (24 * HOUR, "1 d 0 h left"),
+        (2 * HOUR + 300_000, "2 h 5 min left"),
+        (90_000, "1 min left"),
+        (1, "1 min left"),
+        (0, "ended"),
+        (-5, "ended"),
+    ],
 )
 def test_the_time_left_is_told_in_words(left: int, text: str) -> None:
     assert time_left(AT + left, AT) == text
@@ -72,25 +87,27 @@ def test_the_picture_is_a_small_png_that_changes_with_price_stock_and_time() -> 
 
 
 def test_a_message_gets_the_address_only_if_it_asks_for_it() -> None:
-    view: dict[str, Any] = {"event": {"product_id": "17", "product_name": "Trail shoe", "price": "89.00", "currency": "EUR"}, "offer": {"expires_at": "2026-03-09T12:00:00Z"}}
+    view: dict[str, Any] = {
+        "event": {"product_id": "17", "product_name": "Trail shoe", "price": "89.00", "currency": "EUR"},
+        "offer": {"expires_at": "2026-03-09T12:00:00Z"},
+    }
     known = {"regular_price": "119.00", "stock": 4, "price": "95.00"}
     found = told(WITH, view, lambda one: known, SECRET, "https://k.example")
     offered = read([SECRET], found["picture_url"].removeprefix("https://k.example/r/").removesuffix(".png"))
     assert offered == Offered("17", "Trail shoe", 89 * EURO, 119 * EURO, "EUR", 4, AT + 7 * 24 * HOUR)
-    assert told(PLAIN, view, lambda one: known, SECRET, "https://k.example") == {} == told(WITH, {"event": {}}, lambda one: None, SECRET, "x")
+    assert (
+        told(PLAIN, view, lambda one: known, SECRET, "https://k.example") == {} == told(WITH, {"event": {}}, lambda one: None, SECRET, "x")
+    )
 
 
 def test_a_mail_of_the_renderer_carries_the_picture(tmp_path: Path) -> None:
     body = '<mj-image src="{{ picture_url }}" alt="Price and stock as of now" width="536px" />'
     guarded = f"<mj-raw>{{% if picture_url %}}</mj-raw>{body}<mj-raw>{{% endif %}}</mj-raw>"
-    (tmp_path / "live.mjml").write_text(
-        f'<mjml><mj-body><mj-section><mj-column>{guarded}<mj-text><a href="{{{{ unsubscribe_url }}}}">Stop</a></mj-text></mj-column></mj-section></mj-body></mjml>'
-    )
+    stop = '<mj-text><a href="{{ unsubscribe_url }}">Stop</a></mj-text>'
+    (tmp_path / "live.mjml").write_text(f"<mjml><mj-body><mj-section><mj-column>{guarded}{stop}</mj-column></mj-section></mj-body></mjml>")
     (tmp_path / "live.txt").write_text("subject: Live\npreheader: p\n---\nText {{ unsubscribe_url }}\n")
     built, problems = build_messages(["live"], [tmp_path])
     assert not problems
-    from msgspec.structs import replace
-
     program = RendererProgram(lambda ref: replace(pack(), messages=built), SECRET, "https://kairos.example")
     shoe = {**MINIMAL["event"], "product_id": "17", "product_name": "Trail shoe", "price": "89.00"}
     [send] = [one for one in outputs(plan("live", {"event": shoe}), program) if one.topic == "message_sends"]

@@ -13,7 +13,6 @@ from app.domain.message import MessageSource
 from app.edges import gallery as pages
 from app.policy import pack as packs
 from app.policy.messages import SHIPPED
-from app.policy.problem import Problem
 from app.policy.proof import problems, proofs
 from app.policy.schema import Source
 from app.policy.tried_on import PEOPLE
@@ -31,12 +30,12 @@ def templates() -> None:
 @POLICY
 @click.option("--json", "as_json", is_flag=True, help="Every problem with its file and line.")
 def check(policy: str | None, as_json: bool) -> None:
-    """Renders every message for people of every kind (known, unknown, by tier, without a catalogue, with long names, with HTML and Liquid
-    in names) and proofreads what comes out.
+    """Renders every message for people of every kind and proofreads what comes out.
 
-    Links, the way out, alt texts, pictures' widths, contrast in light and dark (WCAG AA), size, length of the subject, plain text, tags left
-    over. Prints `file:line: problem` and exits 1 if there is one. How long a message has stood unchanged is not told: the dates of files are
-    those of a checkout.
+    The people: known, unknown, by tier, without a catalogue, with long names, with HTML and Liquid in names. What is looked at: links, the
+    way out, alt texts, pictures' widths, contrast in light and dark (WCAG AA), size, length of the subject, plain text, tags left over.
+    Prints `file:line: problem` and exits 1 if there is one. How long a message has stood unchanged is not told: files' dates are those of
+    a checkout.
     """
     source, messages, name, find = _messages(policy)
     found = [] if source.sender is None else problems(messages, source.brand.name or source.sender.name, find)
@@ -70,7 +69,7 @@ def gallery(policy: str | None, out: Path) -> None:
 
 
 def _messages(policy: str | None) -> tuple[Source, dict[str, MessageSource], str, Callable[[str], Path | None]]:
-    """The pack, its messages, its name, and where their sources lie. Raises `WrongUse` for a pack that is not there, `No` for one at fault."""
+    """The pack, its messages, its name, and where their sources lie. Raises `WrongUse` where there is no pack, `No` for one at fault."""
     asked = policy or load().policy
     try:
         path = packs.find(asked)
@@ -78,13 +77,9 @@ def _messages(policy: str | None) -> tuple[Source, dict[str, MessageSource], str
     except packs.BadPack as error:
         raise WrongUse("; ".join(map(str, error.problems))) from error
     if faults:
-        raise No("\n".join(map(str, _few(faults))))
+        raise No("\n".join(map(str, faults)))
 
     def find(file: str) -> Path | None:
         return next((folder / file for folder in (path.parent / "messages", SHIPPED) if (folder / file).is_file()), None)
 
     return source, messages, source.name, find
-
-
-def _few(faults: list[Problem], most: int = 50) -> list[Problem]:
-    return faults[:most]

@@ -71,7 +71,9 @@ SHAPE = _map(
     recent=Shape(items=_PRODUCT),
     recommendations=Shape(items=_PRODUCT),
     arms=ANY,
-    offer=_map("kind", "discount", "code", "expires_at", "minimum", "currency", benefits=Shape(items=VALUE)),  # interface.md section 4; a message without one has none
+    offer=_map(
+        "kind", "discount", "code", "expires_at", "minimum", "currency", benefits=Shape(items=VALUE)
+    ),  # interface.md section 4; a message without one has none
     order=_map("order_id", products=Shape(items=_map(*_CATALOGUE_KEYS, "quantity", "item_group_id"))),
     profile=_map(
         "person_id",
@@ -134,7 +136,12 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u
 
 def web_address(value: object) -> str | None:
     """An http or https address that may stand in a mail, or None: no other scheme, no user part, no blanks or quotes."""
-    text = value.strip() if isinstance(value, str) else ""
+    return _address(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4_096)  # the same few products stand in many a view
+def _address(value: str) -> str | None:
+    text = value.strip()
     return text if len(text) <= MAX_TEXT and _WEB.fullmatch(text) else None
 
 
@@ -198,7 +205,16 @@ def _plain(value: Any, depth: int) -> Any:
         for name, one in value.items():
             if len(found) >= MAX_KEYS:
                 break
-            if isinstance(name, str) and (one := web_address(one) if is_link(name) else _plain(one, depth - 1)) is not None:
+            if not isinstance(name, str):
+                continue
+            kind = type(one)
+            if is_link(name):
+                one = web_address(one)
+            elif kind is str and one.isprintable() and len(one) <= MAX_TEXT:  # nearly all there is: not worth a call
+                one = one.strip() or None
+            elif kind is not int:
+                one = _plain(one, depth - 1)
+            if one is not None:
                 found[name] = one
         return found
     if isinstance(value, list | tuple):

@@ -42,8 +42,10 @@ def wanted(source: MessageSource) -> bool:
     return any("picture_url" in text for text in texts(source))
 
 
-def told(source: MessageSource, view: Mapping[str, Any], product: Callable[[str], Mapping[str, Any] | None], secret: str, base: str) -> dict[str, str]:
-    """`picture_url` for the product a message is about; nothing where no template names it, or there is no product. `base`: the public URL."""
+def told(
+    source: MessageSource, view: Mapping[str, Any], product: Callable[[str], Mapping[str, Any] | None], secret: str, base: str
+) -> dict[str, str]:
+    """`picture_url` for the product a message is about; nothing where no template names it or there is no product. `base`: our address."""
     if not wanted(source):
         return {}
     event = view.get("event") or {}
@@ -96,7 +98,9 @@ def now_offered(sent: Offered, item: Item | None) -> Offered:
         price, regular, currency = sent.price, sent.regular_price, sent.currency
     else:
         regular, currency = (item.price if item.price is not None and item.price > price else None), item.currency or sent.currency
-    return Offered(sent.product_id, item.name or sent.name, price, regular, currency, sent.stock if item.stock is None else item.stock, sent.ends_at)
+    return Offered(
+        sent.product_id, item.name or sent.name, price, regular, currency, sent.stock if item.stock is None else item.stock, sent.ends_at
+    )
 
 
 def time_left(ends_at: int, now: int) -> str:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from app.domain.message import MessageSource
 from app.domain.message_view import Catalogue, shaped
-from app.domain.primary_category import primary_category
+from app.domain.recommended import noting, primary_category
 
 MAX_OUTPUT = 200_000
 """Bytes of one part: with JSON's escapes the record stays below the engine's 512 KiB. (Gmail clips at 102 KB.)"""
@@ -37,8 +37,6 @@ COMPILED = 500
 _NO_FILTERS = ("safe", "escapejs", "base64_decode", "base64_url_safe_decode", "date")
 _NO_TAGS = ("include", "render", "increment", "decrement", "tablerow")
 
-_SHOWN = ("recent", "recommendations")
-"""Lists whose products count as recommended once a message shows them."""
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 
@@ -68,30 +66,13 @@ class Rendered(Struct, frozen=True):
     recommendations: tuple[str, ...] = ()
 
 
-class _Recommended(dict[str, Any]):
-    """A product of `recent` or `recommendations` that notes when a template prints its name: what was shown is what counts as recommended."""
-
-    __slots__ = ("shown",)
-
-    def __init__(self, product: Mapping[str, Any], shown: dict[str, None]) -> None:
-        super().__init__(product)
-        self.shown = shown
-
-    def __getitem__(self, name: str) -> Any:
-        value = dict.__getitem__(self, name)
-        if name in ("product_name", "name") and "product_id" in self:
-            self.shown[str(self["product_id"])] = None
-        return value
-
-
 class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
     def get_item(self, obj: Any, key: Any) -> Any:
         # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
         if isinstance(obj, dict):
             return obj[key]
         if key == "primary_category" and isinstance(obj, list):
-            shown = obj[0].shown if obj and isinstance(obj[0], _Recommended) else {}
-            return [_Recommended(one, shown) for one in primary_category(obj)]
+            return primary_category(obj)
         return super().get_item(obj, key)
 
     def assign(self, key: str, val: Any) -> None:
@@ -119,13 +100,17 @@ class _Path(Path):  # type: ignore[misc]  # Liquid is read as untyped
 
 
 class _Output(LimitedStringIO):  # type: ignore[misc]  # Liquid is read as untyped
-    """Liquid's own, but it encodes every piece to count its bytes, which took 8 % of a message's time."""
+    """Liquid's own, but it encodes every piece to count its bytes, which took 8 % of a message's time: here characters are counted, of
+    which there are no more than bytes, and `_write` counts these once."""
 
     def write(self, piece: str) -> int:
-        self.size += len(piece) if piece.isascii() else len(piece.encode())
+        self.size += len(piece)
         if self.size > self.limit:
             raise OutputStreamLimitError("output stream limit reached", token=None)
-        return StringIO.write(self, piece)
+        return _append(self, piece)
+
+
+_append = StringIO.write
 
 
 class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
@@ -231,8 +216,7 @@ def render(source: MessageSource, view: Mapping[str, Any], product: Catalogue | 
         raise MissingContent("subject")
     values["preheader"] = _line(_write(preheader, values))
     plain_text = _paragraphs(_write(text, values))
-    for name in _SHOWN:
-        values[name] = [_Recommended(one, shown) for one in values[name]]
+    values |= noting(values, shown)
     body = _write(html, values)
     return Rendered(values["subject"], values["preheader"], body, plain_text, tuple(shown))
 
@@ -251,8 +235,7 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], p
     title, text = _short(source, channel)
     values = shaped(view, product)
     shown: dict[str, None] = {}
-    for name in _SHOWN:
-        values[name] = [_Recommended(one, shown) for one in values[name]]
+    values |= noting(values, shown)
     subject = values["subject"] = _line(_write(title, values))
     if channel == "push" and not subject:
         raise MissingContent("subject")
@@ -270,7 +253,10 @@ def _write(template: Any, values: Mapping[str, Any]) -> str:
     try:
         # As the template's own `render`, but for its copy of the values and a chain of three maps to look them up in.
         template.render_with_context(_Context(template, globals=values), output)
-        return str(output.getvalue())
+        text = str(output.getvalue())
+        if len(text) > MAX_OUTPUT // 4 and len(text.encode()) > MAX_OUTPUT:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        return text
     except UndefinedError as error:
         raise MissingContent(str(error.message).removesuffix(" is undefined").strip("'")) from error
     except LiquidError as error:

@@ -14,7 +14,7 @@ from app.policy.tried_on import SHOP
 _PICTURE = re.compile(re.escape(f"{SHOP}/pictures/") + r"(\d+)\.jpg")
 _NIGHT = re.compile(r"@media[^{]*prefers-color-scheme:\s*dark\s*\)")
 _OUTSIDE = re.compile(r'(<img [^>]*?src=")(https?://[^"]*)(")')
-_SAFE = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'; img-src data:">'
+_SAFE = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
 _SHAPES = (
     '<path d="M180 150h180a26 26 0 0 1 26 26v96a30 30 0 0 1-30 30H184a30 30 0 0 1-30-30v-96a26 26 0 0 1 26-26z"/>'
     '<path d="M222 150v-16a48 48 0 0 1 96 0v16" fill="none" stroke-width="14"/>'
@@ -58,7 +58,8 @@ def picture(number: int) -> str:
     ground, colour = _COLOURS[(number - 1) % len(_COLOURS)]
     shape = _SHAPES[(number - 1) % len(_SHAPES)]
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 540 405" width="540" height="405"><rect width="540" height="405" fill="{ground}"/>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 540 405" width="540" height="405">'
+        f'<rect width="540" height="405" fill="{ground}"/>'
         f'<ellipse cx="270" cy="312" rx="150" ry="14" fill="#0002"/><g fill="{colour}" stroke="{colour}">{shape}</g></svg>'
     )
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
@@ -66,13 +67,15 @@ def picture(number: int) -> str:
 
 def _entry(name: str, mail: Rendered) -> str:
     frames = "".join(
-        f'<figure class="{device} {mode}"><iframe loading="lazy" title="{name}, {device}, {mode}" src="messages/{name}.{mode}.html"></iframe>'
+        f'<figure class="{device} {mode}">'
+        f'<iframe loading="lazy" title="{name}, {device}, {mode}" src="messages/{name}.{mode}.html"></iframe>'
         f"<figcaption>{device}, {mode}</figcaption></figure>"
         for mode in ("light", "dark")
         for device in ("desktop", "phone")
     )
     return (
-        f'<section id="{name}"><h2>{name}</h2><p class="subject">{escape(mail.subject)}</p><p class="preheader">{escape(mail.preheader)}</p>'
+        f'<section id="{name}"><h2>{name}</h2>'
+        f'<p class="subject">{escape(mail.subject)}</p><p class="preheader">{escape(mail.preheader)}</p>'
         f'<div class="frames">{frames}</div><details><summary>Plain text</summary><pre>{escape(mail.text)}</pre></details></section>'
     )
 

@@ -43,7 +43,7 @@ _OURS = (
     (re.compile(r"\{\{-?\s*website_url\s*-?\}\}"), "{{ brand.website }}"),
     (re.compile(r"\{\{-?\s*mobile_app_deeplink\s*-?\}\}"), "{{ brand.app_link }}"),
 )
-_HERS = re.compile(r"\b(?:customer|user)\.(high_value|price_sensitive|mobile_preferred)\b")
+_HERS = re.compile(r"(?<![\w.])(?:customer|user)\.(high_value|price_sensitive|mobile_preferred)\b")
 """A-170, A-173, A-174: flags of the pack, which the guides read from the customer."""
 
 
@@ -67,7 +67,9 @@ def brand(read: Fields, told: dict[str, Any], base: Brand) -> Brand:
     made = replace(base, **{name: value for name, value in found.items() if value is not None})
     for colour, ground, much in faint(made):
         place = (*at, colour) if colour in told or ground not in told else (*at, ground)
-        read.wrong(place, f"{colour} {getattr(made, colour)} on {ground} {getattr(made, ground)}: contrast {much:.1f}, at least {AA} (WCAG AA)")
+        read.wrong(
+            place, f"{colour} {getattr(made, colour)} on {ground} {getattr(made, ground)}: contrast {much:.1f}, at least {AA} (WCAG AA)"
+        )
     return made
 
 

@@ -106,7 +106,9 @@ def read(file: Path, find: Callable[[str], Path | None]) -> tuple[Source, list[P
         def fill(asked: re.Match[str]) -> str:
             wanted.add(asked[1])
             if asked[1] not in given and asked[2] is None:
-                problems.append(Problem(str(path), number, f'[[{asked[1]}]] is not given: <mj-include path="./{path.name}" {asked[1]}="…" />'))
+                problems.append(
+                    Problem(str(path), number, f'[[{asked[1]}]] is not given: <mj-include path="./{path.name}" {asked[1]}="…" />')
+                )
             return given.get(asked[1], asked[2] or "")
 
         for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):

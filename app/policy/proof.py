@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -25,7 +24,7 @@ MAX_SUBJECT = 78
 LARGE, LARGE_BOLD, LARGE_AA = 24.0, 18.66, 3.0
 """px, px of bold, and the least contrast of what is that large (WCAG 2.2, 1.4.3)."""
 WAY_OUT = "https://shop.example/u/" + "t" * 160
-_LEFT = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{|%%[A-Za-z]|\*\|[A-Z_:]+\|\*|~liquid\d+~|\[\[\w+\]\]|\bNone\b(?=[<\s.,])|\bundefined\b")
+_LEFT = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{|%%[A-Za-z]|\*\|[A-Z_:]+\|\*|~liquid\d+~|\[\[\w+\]\]")
 """Tags of this or another template language that nobody has filled: Liquid, Handlebars, AMPscript, merge tags, our own."""
 _HIDES = ("unknown", "a click only")
 """People of whom so little is known that a message may well not be for them."""

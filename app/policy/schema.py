@@ -198,7 +198,9 @@ class Source:
     def _brand(self, told: dict[str, Any]) -> None:
         if "brand" in told:
             self.brand = brand.brand(self.read, self.read.table(told, (), "brand"), self.brand)
-        rows = [brand.region_offer(self.read, one, ("region_offer", n)) for n, one in enumerate(self.read.list(told, (), "region_offer", dict))]
+        rows = [
+            brand.region_offer(self.read, one, ("region_offer", n)) for n, one in enumerate(self.read.list(told, (), "region_offer", dict))
+        ]
         self.region_offers |= {region: text for region, text in filter(None, rows)}
 
     def _triggers(self, told: dict[str, Any], own: frozenset[str]) -> None:

@@ -104,14 +104,40 @@ def _tier(tone: str) -> dict[str, Any]:
     return {**KNOWN, "profile": _person(tone, stage, price_sensitive=tone == "direct"), "recommendations": [], "offer": {}}
 
 
-_CATALOGUE = ("image", "image_url", "url", "regular_price", "sale_price", "stock", "rating", "ratings", "bought_today", "key_benefit", "review")
+_CATALOGUE = (
+    "image",
+    "image_url",
+    "url",
+    "regular_price",
+    "sale_price",
+    "stock",
+    "rating",
+    "ratings",
+    "bought_today",
+    "key_benefit",
+    "review",
+)
 PEOPLE: dict[str, dict[str, Any]] = {
     "known": KNOWN,
     **{f"tier {tier}": _tier(tone) for tone, tier in TONES.items() if tone != "vip"},
     "no catalogue": {**_without(_CATALOGUE, KNOWN), "recommendations": [], "offer": {}},
-    "a click only": {**KNOWN, "profile": {}, "recommendations": [], "recent": [], "offer": {}, "order": {}, "customer": {"first_name": "Ada"}},
+    "a click only": {
+        **KNOWN,
+        "profile": {},
+        "recommendations": [],
+        "recent": [],
+        "offer": {},
+        "order": {},
+        "customer": {"first_name": "Ada"},
+    },
     "unknown": {root: {} for root in ("customer", "profile", "event", "window", "order", "offer")} | {"recent": []},
-    "long names": {**KNOWN, **{root: _said(LONG, KNOWN[root]) for root in ("customer", "event", "window", "recent", "recommendations", "order")}},
-    "HTML and Liquid": {**KNOWN, **{root: _said(EVIL, KNOWN[root]) for root in ("customer", "event", "window", "recent", "recommendations", "order")}},
+    "long names": {
+        **KNOWN,
+        **{root: _said(LONG, KNOWN[root]) for root in ("customer", "event", "window", "recent", "recommendations", "order")},
+    },
+    "HTML and Liquid": {
+        **KNOWN,
+        **{root: _said(EVIL, KNOWN[root]) for root in ("customer", "event", "window", "recent", "recommendations", "order")},
+    },
 }
 """By what they are there for. Each is a view as plans carry one."""

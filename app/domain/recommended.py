@@ -1,4 +1,4 @@
-"""`recommendations.primary_category`, as the guide's template reads it (A-172, A-173)."""
+"""Products that a message recommends: which of them it shows, and those the guide's template calls `primary_category` (A-172, A-173)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _SENTENCE = re.compile(r".+?[.!?](?=\s|$)|.+", re.DOTALL)
+LISTS = ("recent", "recommendations")
+"""Of a view: their products count as recommended once a message shows them."""
+
+
+class Recommended(dict[str, Any]):
+    """A product of `recent` or `recommendations` that notes when a template prints its name: what was shown counts as recommended."""
+
+    __slots__ = ("shown",)
+
+    def __init__(self, product: Mapping[str, Any], shown: dict[str, None]) -> None:
+        super().__init__(product)
+        self.shown = shown
+
+    def __getitem__(self, name: str) -> Any:
+        value = dict.__getitem__(self, name)
+        if name in ("product_name", "name") and "product_id" in self:
+            self.shown[str(self["product_id"])] = None
+        return value
+
+
+def noting(values: Mapping[str, Any], shown: dict[str, None]) -> dict[str, list[Recommended]]:
+    """Both lists of a view, with products that note in `shown` that they are."""
+    return {name: [Recommended(one, shown) for one in values[name]] for name in LISTS}
 
 
 def primary_category(products: Sequence[Any]) -> list[dict[str, Any]]:
@@ -30,8 +53,8 @@ def _picture(one: Mapping[str, Any]) -> Any:
 
 def _printable(one: dict[str, Any]) -> dict[str, Any]:
     text = _SENTENCE.match(str(one.get("text", "")))
-    name, category = str(one["product_name"]), one.get("category")
-    return {
+    name, category = str(one.get("product_name")), one.get("category")
+    whole = {
         "name": name,
         "category": name,
         "image_url": _picture(one),
@@ -40,3 +63,4 @@ def _printable(one: dict[str, Any]) -> dict[str, Any]:
         "key_benefit": text.group() if text is not None else category or name,
         **one,
     }
+    return Recommended(whole, one.shown) if isinstance(one, Recommended) else whole
