@@ -20,6 +20,7 @@ COMMANDS = {
     "kafka": "A real Apache Kafka on this machine, for development and tests.",
     "simulate": "What would be sent for a file of events, and why.",
     "policy": "Check, compare, draw, publish and take back policy packs.",
+    "copy": "Texts of messages from a model or a person: drafted, reviewed, approved by name.",
     "templates": "Proofread every message of a pack for people of every kind; a gallery of them.",
     "explain": "The walk of an event; or why a person was or was not sent what.",
     "decisions": "What was decided, found by person, trigger, reason and time: every non-send, too.",

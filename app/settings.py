@@ -57,6 +57,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """An identifier above this is flagged `bot`."""
     model_mb: int = 256
     """A model of recommendations above it is neither published nor used, in MB."""
+    copy_url: str = ""
+    """An OpenAI-compatible endpoint that drafts messages, such as https://api.example/v1; without it people write them."""
+    copy_key: Secret = ""
+    """Its key."""
+    copy_model: str = ""
+    """The model that it is asked for."""
     failpoint: str = ""
     """Tests only: `name:nth`, where the worker kills itself (engine/failpoints.py)."""
     security_protocol: str = "PLAINTEXT"

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from app import events
-from app.domain import creative, granting, open_time, still
+from app.domain import approval, creative, granting, open_time, still
 from app.domain.budgets import BUDGETS, Spent
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
@@ -77,14 +77,16 @@ class RendererProgram:
     def step(self, group: Spent | None, record: Plan, moment: Moment) -> tuple[Spent | None, list[Output]]:
         pack: Pack = self._packs(record.policy)
         source = pack.messages[record.message]
+        if not source.approved:
+            return group, _not_sent(record, "not_approved", {"approval": approval.standing(source)}, self._counts)
+        if (gone := still.over(record, pack.by_name.get(record.trigger), self._items)) is not None:
+            return group, _not_sent(record, *gone, self._counts)
         grant = self._grant(group, record, pack, moment)
         if grant is not None:
             record = granting.told_in(record, grant)
             if grant.refused:
                 return group, _not_sent(record, "budget", {}, self._counts)
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
-        if (gone := still.over(record, pack.by_name.get(record.trigger), self._items)) is not None:
-            return group, _not_sent(record, *gone, self._counts)
         picks = recommended(record, source, pack, self._packs, self._items)
         view = {**record.view, **picks.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
         view |= open_time.told(source, record.view, self._items, record.at, self._secret, self._public_url)

@@ -27,6 +27,8 @@ class Brand(Struct, frozen=True, omit_defaults=True):
     """Address that opens the shop's app where it is installed: what templates call `mobile_app_deeplink` (A-174)."""
     preferences: str = ""
     """Address at which people choose what they hear about; it stands in the foot beside the way out."""
+    voice: str = ""
+    """How the shop speaks, in a sentence or two: what whoever drafts a message is told (A-184)."""
     address: str = ""
     """Postal address; in many countries every mail must name it."""
     font: str = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -15,7 +15,8 @@ _PROFILE = re.compile(r"(?<![\w.])profile\b(?:\.(\w+))?")
 class MessageSource(Struct, frozen=True, omit_defaults=True):
     """Liquid sources of one message, MJML already built into `html`; of one that is no mail all of the first four are empty.
 
-    `sms`, `push`: its texts in these channels, empty where it has none; `push_title` stands above the latter.
+    `sms`, `push`: its texts in these channels, empty where it has none; `push_title` stands above the latter. `approved`: whether it may be
+    sent (A-183); `approval`, `drafted`: who said so, and who or what wrote it, as its files tell (app/domain/approval.py).
     """
 
     name: str
@@ -26,6 +27,9 @@ class MessageSource(Struct, frozen=True, omit_defaults=True):
     sms: str = ""
     push: str = ""
     push_title: str = ""
+    approved: bool = True
+    approval: str = ""
+    drafted: str = ""
 
 
 def speaks(source: MessageSource, channel: str) -> bool:

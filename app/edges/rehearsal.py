@@ -238,6 +238,7 @@ def _row(stage: Stage, row: Trigger) -> Stage:
     opens = {kind: (row,) for kind in (*row.opening.on, *row.opening.joins)}
     cancels = {kind: (row,) for rule in row.cancels for kind in rule.on}
     rows = {**pack.by_name, row.name: row}  # what is open of the others goes on
-    alone = replace(pack, by_name=rows, opens=opens, cancels=cancels, groups={}, experiments={}, holdout=0.0)
+    shown = {name: replace(one, approved=True) for name, one in pack.messages.items()}
+    alone = replace(pack, by_name=rows, opens=opens, cancels=cancels, groups={}, experiments={}, holdout=0.0, messages=shown)
     earlier = stage.packs
     return replace(stage, packs=lambda ref: alone if ref == stage.ref else earlier(ref))

@@ -52,7 +52,7 @@ def brand(read: Fields, told: dict[str, Any], base: Brand) -> Brand:
     at: Path = ("brand",)
     read.known(told, at, FIELDS)
     read.text(told, at, "why")
-    found: dict[str, Any] = {name: read.text(told, at, name, _PLAIN, _FORM) for name in ("name", "address")}
+    found: dict[str, Any] = {name: read.text(told, at, name, _PLAIN, _FORM) for name in ("name", "voice", "address")}
     for name in LINKS:
         found[name] = read.text(told, at, name)
         if found[name] is not None and web_address(found[name]) is None:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.domain.approval import standing
 from app.domain.concluded import TOLD
 from app.domain.scope import ORDER, PERSON, PRODUCT, SEND
 from app.domain.trigger import Cancel, Choice, Condition, Experiment, Opening, Pack, Step, Trigger
@@ -109,8 +110,10 @@ class _Lint:
             self.step(step, place, self.facts(row.opening, None if endless else n), None if row.opening.scope == SEND else opening)
         for n, name in messages_of(row):
             message = self.pack.messages.get(name)
+            place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
+            if message is not None and not message.approved:
+                self.say(place, f"message {name!r} is not approved ({standing(message)}): {row.name} does not send it", warning=True)
             if message is not None and (missing := unreadable(row, message, n)) is not None:
-                place = (*at, "send") if n == 0 else (*at, "follow_up", n - 1, "send")
                 self.say(place, f"message {name!r} prints {missing}, which {row.name} ({_told(row.opening)}) never has")
         self.rounds(row, at)
         self.opens(row, at)
@@ -225,6 +228,11 @@ class _Lint:
             if len({(arm.control, arm.wait, arm.message, arm.factors, arm.when and arm.when.text) for arm in one.arms}) < 2:
                 self.say(at, f"experiment {one.name!r}: its arms do not differ, so it can show nothing", warning=True)
             for arm in one.arms:
+                sent = self.pack.messages.get(arm.message or "")
+                if sent is not None and not sent.approved:
+                    self.say(
+                        at, f"message {sent.name!r} of arm {arm.name!r} is not approved ({standing(sent)}): it is not sent", warning=True
+                    )
                 if arm.weight <= 0:
                     self.say(at, f"experiment {one.name!r}: nobody gets into arm {arm.name!r}, its share is {arm.weight:g}", warning=True)
         for name, several in self.pack.experiments.items():

@@ -19,7 +19,7 @@ from app.domain.brand import Brand
 from app.domain.message import MessageSource
 from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, render, render_short, straight
 from app.domain.sensitive import Inference, Sensitive
-from app.policy import mjml, variables
+from app.policy import approvals, mjml, variables
 from app.policy.brand import settled
 from app.policy.mjml import Source
 from app.policy.problem import Problem
@@ -90,6 +90,7 @@ class _Building:
     def __init__(self, name: str, folders: Sequence[Path], sensitive: Sensitive, brand: Brand) -> None:
         self._name, self._folders, self._sensitive, self._brand = name, folders, sensitive, brand
         self._problems: list[Problem] = []
+        self._stated: list[approvals.Stated] = []
 
     def build(self) -> tuple[MessageSource | None, list[Problem]]:
         if not _NAME.fullmatch(self._name):
@@ -109,8 +110,8 @@ class _Building:
             return None, [Problem(str(found[0]), 0, f"not UTF-8: {error.reason}")]
         if self._problems or message is None:
             return None, self._problems
-        message = replace(message, **texts)
-        return message, (_try(message, str(markup)) if markup is not None else []) + _try_short(message, {"sms": sms, "push": push})
+        message, wrong = approvals.stated(replace(message, **texts), self._stated)
+        return message, wrong + (_try(message, str(markup)) if markup is not None else []) + _try_short(message, {"sms": sms, "push": push})
 
     def _find(self, file: str) -> Path | None:
         return next((folder / file for folder in self._folders if (folder / file).is_file()), None)
@@ -138,7 +139,8 @@ class _Building:
 
     def _sms(self, file: Path) -> str:
         """No subject: all of the file is the text."""
-        lines = file.read_text("utf-8").split("\n")
+        lines, above = approvals.above(file, file.read_text("utf-8").split("\n"))
+        self._stated += above
         body = self._settle(Source("\n".join(lines), tuple((str(file), n) for n in range(1, len(lines) + 1))), html=False)
         self._check(body, html=False)
         if not body.text.strip():
@@ -158,6 +160,9 @@ class _Building:
         self._problems += problems
         fields: dict[str, Field] = {}
         for name, (place, one) in told.items():
+            if name in approvals.FIELDS:
+                self._stated.append((place, name, one))
+                continue
             line = self._settle(Source(one, (place,)), html=False)
             self._check(line, html=False)
             fields[name] = (place, line.text)
@@ -193,7 +198,7 @@ def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | No
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
-        if not colon or name.strip() not in known:
+        if not colon or name.strip() not in (*known, *approvals.FIELDS):
             problems.append(whole.problem_at(number, f"unknown field {name.strip()!r}: only {', '.join(known)}"))
         elif name.strip() in fields:
             problems.append(whole.problem_at(number, f"{name.strip()} a second time"))

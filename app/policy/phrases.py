@@ -285,6 +285,17 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "{who}: its text message changes ({lines})", "{who} can now go out as a text message", "{who} is no longer a text message"
     ),
     (MessageSource, "push"): Phrase("{who}: its push changes ({lines})", "{who} can now go out as a push", "{who} is no longer a push"),
+    (MessageSource, "approved"): Phrase(
+        "{who}: approved is now {new}", "{who} can now be sent", "{who} is not sent any more: nobody has approved it as it is"
+    ),
+    (MessageSource, "approval"): Phrase(
+        "{who}: its approval is now `{new}` instead of `{old}`",
+        "{who} says of its approval: `{new}`",
+        "{who} needs no approval any more (it said `{old}`)",
+    ),
+    (MessageSource, "drafted"): Phrase(
+        "{who} was drafted {new}, not {old}", "{who} was drafted {new}", "{who} no longer says that it was drafted {old}"
+    ),
     (MessageSource, "push_title"): Phrase("{who}: the title of its push changes from “{old}” to “{new}”"),
     **brand_phrases.PHRASES,
     **contact_phrases.PHRASES,

@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.trigger import Pack
+from app.policy import approvals
 from app.policy.lint import lint
+from app.policy.messages import SHIPPED as SHIPPED_MESSAGES
 from app.policy.pack import SHIPPED, Built, build, compile_artifact, find
 from app.policy.problem import Problem
 from app.policy.table import parse
@@ -39,6 +41,7 @@ def review(name_or_path: str) -> Review:
     pack, built = compile_artifact(ref, data), msgspec.json.decode(data, type=Built)
     text = built.pack
     found = lint(pack, text, str(file), beside(file), namesakes(file, pack.name))
+    found += approvals.odd(pack.messages.values(), [file.parent / "messages", SHIPPED_MESSAGES])
     for name, table in built.tables.items():  # their errors have been raised by now
         found += parse(table, str(file.parent / name))[1]
     return Review(ref, data, pack, text, sorted(found, key=lambda one: one.warning))

@@ -14,6 +14,8 @@ from aiokafka.errors import KafkaError
 from app.commands.outcome import No, Outage
 from app.commands.policy.author import PACK, reviewed, sentences
 from app.commands.policy.chosen import chosen, compiled, count, find, on_the_broker
+from app.domain.approval import standing
+from app.domain.message import MessageSource
 from app.edges.published import Published, activate
 from app.engine.topics import differences
 from app.events import iso
@@ -30,6 +32,8 @@ def publish(pack: str) -> None:
     found = reviewed(pack)
     make_active(settings, found.ref, found.data)
     click.echo(f"{found.ref} is published; the workers make it active")
+    if unsent := [name for name, one in found.pack.messages.items() if not one.approved]:
+        click.echo(f"not approved and not sent: {', '.join(unsent)}")
 
 
 def make_active(settings: Settings, ref: str, data: bytes) -> None:
@@ -106,7 +110,15 @@ def show(pack: str, as_json: bool) -> None:
         click.echo(orjson.dumps({"ref": found.ref, "pack": found.text, "messages": sources}, option=orjson.OPT_INDENT_2).decode())
         return
     click.echo(f"# {found.ref}\n{found.text.rstrip()}\n\n# its messages:")
-    click.echo("\n".join(f"#   {name}: {one.subject}" for name, one in messages.items()))
+    click.echo("\n".join(f"#   {name}: {one.subject or one.push_title or one.sms}{_stated(one)}" for name, one in messages.items()))
+
+
+def _stated(message: MessageSource) -> str:
+    """Who drafted and who approved it, where it needs that."""
+    told = [f"drafted {message.drafted}"] if message.drafted else []
+    state = standing(message)
+    told += [state if message.approved else f"{state}; not sent"] if state else []
+    return f" ({'; '.join(told)})" if told else ""
 
 
 @click.command()
