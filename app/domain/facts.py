@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.curves import Curve
 from app.domain.days import FOREVER
-from app.domain.paths import BY_NAME, CONTINUOUS, OPEN, STEP, STILL
+from app.domain.paths import BY_NAME, CONTINUOUS, OF_STANDING, OPEN, STEP, STILL
 from app.domain.scoring import DEFAULT, Scoring
 
 if TYPE_CHECKING:
@@ -64,8 +64,22 @@ class Facts:
         return self._keep(path, (self.get(base).get(name), FOREVER))
 
     def note(self, path: str, value: Any) -> None:
-        """A step fact that the caller has read himself; until when it stays so is then not told."""
-        self._known[path] = value
+        """A step fact that the caller has read himself, who cannot tell for how long it stays so: nothing stays, then."""
+        self._known[path], self.until = value, min(self.until, self.now + 1)
+
+    def anew(self, person: Person, now: int, population: Population | None, pack: Treating | None) -> Facts:
+        """The facts of `person` as of `now`, with what is known of her already and cannot be another by then."""
+        fresh, was = Facts(person, now, self.scoring, population, pack), self.person
+        if (
+            self.now <= now < self.until
+            and person.profile is was.profile
+            and person.intent is was.intent
+            and person.churn is was.churn
+            and population is self.population
+        ):
+            fresh._known = {key: known for key, known in self._known.items() if key.__class__ is not tuple and not _stands(key)}
+            fresh.until = self.until
+        return fresh
 
     def once(self, how: Callable[[Facts], tuple[Any, int]]) -> Any:
         """What several facts are made of, computed once, too."""
@@ -134,9 +148,16 @@ class Known(NamedTuple):
 def of(see: See) -> Facts:
     """Of the person as she stands at this record, by the active pack; what several ask about her as she is now is computed once."""
     known = see.known
-    if known is None or known.person is not see.person:
+    if known is None:
         known = see.known = Facts(see.person, see.now, see.scoring, see.population, see.pack)
+    elif known.person is not see.person or known.now != see.now or known.pack is not see.pack:
+        known = see.known = known.anew(see.person, see.now, see.population, see.pack)
     return known
+
+
+def _stands(key: Any) -> bool:
+    """Whether a fact is about where she stands: another judgement may have changed it."""
+    return key.__class__ is str and key.startswith(OF_STANDING)
 
 
 def known(path: str) -> Known | None:

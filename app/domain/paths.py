@@ -254,6 +254,15 @@ OPEN = (
     "profile.treatment.tier",
 )
 """Step figures that are maps of free names."""
+OF_STANDING = (
+    "profile.clv.tier",
+    "profile.lifecycle",
+    "profile.segments",
+    "profile.flags",
+    "profile.treatment",
+    "profile.reactivation",
+)
+"""What step figures begin with that are made of where she stands; all others are of her other parts alone."""
 
 
 def _since(read: Callable[[Any], int]) -> Callable[[Facts], Curve | None]:

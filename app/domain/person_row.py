@@ -158,7 +158,7 @@ class See:
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
         self.known: Facts | None = None
-        """What was asked of her so far, as she stood then (facts.py)."""
+        """What was asked of her last, as she stood then (facts.py)."""
         self._kept: dict[str, Any] = {}
         self._record: Event | None = None
         self._about: Subject
