@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.curves import Curve
 from app.domain.days import FOREVER
+from app.domain.figures import How
 from app.domain.paths import BY_NAME, CONTINUOUS, OF_STANDING, OPEN, STEP, STILL
 from app.domain.scoring import DEFAULT, Scoring
 
@@ -29,7 +30,7 @@ UNASKED: Any = object()
 class Facts:
     """Of `person` as of `now` (ms). `until`: the earliest ms > now at which something asked for so far changes by time alone."""
 
-    __slots__ = ("_known", "now", "pack", "person", "population", "scoring", "until")
+    __slots__ = ("_known", "_passing", "now", "pack", "person", "population", "scoring", "until")
 
     def __init__(
         self,
@@ -42,6 +43,9 @@ class Facts:
         self.person, self.now, self.scoring, self.population, self.pack = person, now, scoring, population, pack
         self.until = FOREVER
         self._known: dict[Any, Any] = {}
+        """What follows from her parts but where she stands, and stays until `until`."""
+        self._passing: dict[Any, Any] = {}
+        """What another judgement, or the next ms, may change."""
 
     def get(self, path: str) -> Any:
         """A step fact's exact value; None: not known. Raises KeyError for an unknown path, and for one that is never still."""
@@ -53,6 +57,8 @@ class Facts:
             return known
         how = STEP.get(path)
         if how is not None:
+            if path in OF_STANDING:
+                return self._standing(path, how)
             value, until = how(self)
             if until < self.until:
                 self.until = until
@@ -61,7 +67,11 @@ class Facts:
         base, _, name = path.rpartition(".")
         if base not in OPEN:
             raise KeyError(path)
-        return self._keep(path, (self.get(base).get(name), FOREVER))
+        return self.get(base).get(name)
+
+    def _standing(self, path: str, how: How) -> Any:
+        known = self._passing.get(path, UNASKED)
+        return self._keep(self._passing, path, how(self)) if known is UNASKED else known
 
     def note(self, path: str, value: Any) -> None:
         """A step fact that the caller has read himself, who cannot tell for how long it stays so: nothing stays, then."""
@@ -77,19 +87,18 @@ class Facts:
             and person.churn is was.churn
             and population is self.population
         ):
-            fresh._known = {key: known for key, known in self._known.items() if key.__class__ is not tuple and not _stands(key)}
-            fresh.until = self.until
+            fresh._known, fresh.until = self._known.copy(), self.until
         return fresh
 
     def once(self, how: Callable[[Facts], tuple[Any, int]]) -> Any:
         """What several facts are made of, computed once, too."""
         known = self._known.get(how, UNASKED)
-        return self._keep(how, how(self)) if known is UNASKED else known
+        return self._keep(self._known, how, how(self)) if known is UNASKED else known
 
     def compare(self, path: str, op: str, value: float) -> bool | None:
         """How a figure stands to a number; None: it is not known. Of one that moves all the time `until` is the ms at which this flips."""
         asked = (path, op, value)
-        known: bool | None = self._known.get(asked, UNASKED)
+        known: bool | None = self._passing.get(asked, UNASKED)
         if known is not UNASKED:
             return known
         holds = OPERATORS[op]
@@ -98,12 +107,12 @@ class Facts:
             return None if step is None else holds(step, value)
         curve = self.curve(path)
         if curve is None:
-            return self._keep(asked, (None, FOREVER))  # type: ignore[no-any-return]
+            return self._keep(self._passing, asked, (None, FOREVER))  # type: ignore[no-any-return]
         verdict = holds(curve.at(self.now), value)
         if holds(curve.at(self.until), value) is verdict:  # it flips once at most, and not before something else changes
-            self._known[asked] = verdict
+            self._passing[asked] = verdict
             return verdict
-        return self._keep(asked, (verdict, _flip(curve, holds, value, self.now, verdict)))  # type: ignore[no-any-return]
+        return self._keep(self._passing, asked, (verdict, _flip(curve, holds, value, self.now, verdict)))  # type: ignore[no-any-return]
 
     def peek(self, path: str) -> Any:
         """Either kind of fact as it is at this ms; of one that moves all the time `until` does not tell."""
@@ -118,7 +127,7 @@ class Facts:
     def curve(self, path: str) -> Curve | None:
         """How a figure moves while no event comes; None: not known. Raises KeyError for an unknown path."""
         asked = (path,)
-        known: Curve | None = self._known.get(asked, UNASKED)
+        known: Curve | None = self._passing.get(asked, UNASKED)
         if known is not UNASKED:
             return known
         how = CONTINUOUS.get(path)
@@ -127,14 +136,14 @@ class Facts:
             found = BY_NAME[base](self, name)
         else:
             found = how(self)
-        self._known[asked] = found
+        self._passing[asked] = found
         return found
 
-    def _keep(self, key: Any, found: tuple[Any, int]) -> Any:
+    def _keep(self, kept: dict[Any, Any], key: Any, found: tuple[Any, int]) -> Any:
         value, until = found
         if until < self.until:
             self.until = until
-        self._known[key] = value
+        kept[key] = value
         return value
 
 
@@ -153,11 +162,6 @@ def of(see: See) -> Facts:
     elif known.person is not see.person or known.now != see.now or known.pack is not see.pack:
         known = see.known = known.anew(see.person, see.now, see.population, see.pack)
     return known
-
-
-def _stands(key: Any) -> bool:
-    """Whether a fact is about where she stands: another judgement may have changed it."""
-    return key.__class__ is str and key.startswith(OF_STANDING)
 
 
 def known(path: str) -> Known | None:

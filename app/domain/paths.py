@@ -254,15 +254,6 @@ OPEN = (
     "profile.treatment.tier",
 )
 """Step figures that are maps of free names."""
-OF_STANDING = (
-    "profile.clv.tier",
-    "profile.lifecycle",
-    "profile.segments",
-    "profile.flags",
-    "profile.treatment",
-    "profile.reactivation",
-)
-"""What step figures begin with that are made of where she stands; all others are of her other parts alone."""
 
 
 def _since(read: Callable[[Any], int]) -> Callable[[Facts], Curve | None]:
@@ -332,5 +323,11 @@ BY_NAME: dict[str, Callable[[Facts, str], Curve | None]] = {"profile.days_in_sta
 # The record has both parts of the lane in it; conditions may name them without it.
 STEP |= {f"profile.{path}": how for path, how in STEP.items() if not path.startswith("profile.")}
 CONTINUOUS |= {f"profile.{path}": how for path, how in CONTINUOUS.items() if not path.startswith("profile.")}
+OF_STANDING = frozenset(
+    path
+    for path in STEP
+    if path.removeprefix("profile.").startswith(("clv.tier", "lifecycle", "segments", "flags", "treatment", "reactivation"))
+)
+"""Step figures made of where she stands; all others are of her other parts alone."""
 STILL: dict[str, Callable[[Any], Any]] = {path: how.read for path, how in STEP.items() if isinstance(how, Still)}
 """Path → what reads it off a person."""
