@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta, Struct
 
-ENCODING = 3
+ENCODING = 4
 """Version byte in front of every encoded internal record and state; raised when a struct changes in a way msgspec cannot read."""
 
 Personal = Meta(extra={"personal": True})

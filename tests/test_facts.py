@@ -222,6 +222,33 @@ def test_which_paths_there_are() -> None:
     assert known("profile.days_in_stage.s1").moves and known("profile.lifecycle.") is None  # type: ignore[union-attr]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(people(), NOW, st.sampled_from((0, 1, 2_000, HOUR, DAY)), st.sets(st.sampled_from(STILL)))
+def test_what_is_taken_over_from_a_judgement_is_what_would_be_read_anew(person: Person, now: int, after: int, asked: set[str]) -> None:
+    before = Facts(person, now, population=POPULATION)
+    for path in sorted(asked):
+        before.get(path)
+    before.compare("profile.days_in_stage.s1", ">=", 3)
+    elsewhere = Standing({"s1": ("developing", now), "s0": ("loyal", now)}, {"lapsed": now}, {"s1": "high"}, flags=("mobile_preferred",))
+    her = replace(person, standing=elsewhere)
+    taken, fresh = before.anew(her, now + after, POPULATION, None), Facts(her, now + after, population=POPULATION)
+    assert {path: taken.get(path) for path in STILL} == {path: fresh.get(path) for path in STILL}
+    for path in MOVING:
+        assert taken.compare(path, ">=", 3) == fresh.compare(path, ">=", 3)
+    assert taken.until <= fresh.until
+
+
+def test_nothing_is_taken_over_of_somebody_who_has_changed_or_once_time_has_turned_it() -> None:
+    her = Her()
+    her.does("page_view", 0, page_type="pricing")
+    before = Facts(her.person, START + HOUR)
+    assert (before.get("intent.level"), before.until) == ("high", START + DAY)
+    assert before.anew(her.person, START + DAY - 1, None, None).until == START + DAY
+    assert before.anew(her.person, START + DAY, None, None).get("intent.level") == "low"
+    churned = replace(her.person, churn=Churn())
+    assert before.anew(churned, START + HOUR, None, None).until == FOREVER
+
+
 def test_each_is_computed_once() -> None:
     facts = Facts(Person("p", churn=Churn()), START)
     assert facts.get("profile.lifecycle") is facts.get("profile.lifecycle")

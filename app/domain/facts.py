@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.curves import Curve
 from app.domain.days import FOREVER
-from app.domain.paths import BY_NAME, CONTINUOUS, OPEN, STEP, STILL
+from app.domain.figures import How
+from app.domain.paths import BY_NAME, CONTINUOUS, OF_STANDING, OPEN, STEP, STILL
 from app.domain.scoring import DEFAULT, Scoring
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ UNASKED: Any = object()
 class Facts:
     """Of `person` as of `now` (ms). `until`: the earliest ms > now at which something asked for so far changes by time alone."""
 
-    __slots__ = ("_known", "now", "pack", "person", "population", "scoring", "until")
+    __slots__ = ("_known", "_passing", "now", "pack", "person", "population", "scoring", "until")
 
     def __init__(
         self,
@@ -42,6 +43,9 @@ class Facts:
         self.person, self.now, self.scoring, self.population, self.pack = person, now, scoring, population, pack
         self.until = FOREVER
         self._known: dict[Any, Any] = {}
+        """What follows from her parts but where she stands, and stays until `until`."""
+        self._passing: dict[Any, Any] = {}
+        """What another judgement, or the next ms, may change."""
 
     def get(self, path: str) -> Any:
         """A step fact's exact value; None: not known. Raises KeyError for an unknown path, and for one that is never still."""
@@ -53,6 +57,8 @@ class Facts:
             return known
         how = STEP.get(path)
         if how is not None:
+            if path in OF_STANDING:
+                return self._standing(path, how)
             value, until = how(self)
             if until < self.until:
                 self.until = until
@@ -61,21 +67,38 @@ class Facts:
         base, _, name = path.rpartition(".")
         if base not in OPEN:
             raise KeyError(path)
-        return self._keep(path, (self.get(base).get(name), FOREVER))
+        return self.get(base).get(name)
+
+    def _standing(self, path: str, how: How) -> Any:
+        known = self._passing.get(path, UNASKED)
+        return self._keep(self._passing, path, how(self)) if known is UNASKED else known
 
     def note(self, path: str, value: Any) -> None:
-        """A step fact that the caller has read himself; until when it stays so is then not told."""
-        self._known[path] = value
+        """A step fact that the caller has read himself, who cannot tell for how long it stays so: nothing stays, then."""
+        self._known[path], self.until = value, min(self.until, self.now + 1)
+
+    def anew(self, person: Person, now: int, population: Population | None, pack: Treating | None) -> Facts:
+        """The facts of `person` as of `now`, with what is known of her already and cannot be another by then."""
+        fresh, was = Facts(person, now, self.scoring, population, pack), self.person
+        if (
+            self.now <= now < self.until
+            and person.profile is was.profile
+            and person.intent is was.intent
+            and person.churn is was.churn
+            and population is self.population
+        ):
+            fresh._known, fresh.until = self._known.copy(), self.until
+        return fresh
 
     def once(self, how: Callable[[Facts], tuple[Any, int]]) -> Any:
         """What several facts are made of, computed once, too."""
         known = self._known.get(how, UNASKED)
-        return self._keep(how, how(self)) if known is UNASKED else known
+        return self._keep(self._known, how, how(self)) if known is UNASKED else known
 
     def compare(self, path: str, op: str, value: float) -> bool | None:
         """How a figure stands to a number; None: it is not known. Of one that moves all the time `until` is the ms at which this flips."""
         asked = (path, op, value)
-        known: bool | None = self._known.get(asked, UNASKED)
+        known: bool | None = self._passing.get(asked, UNASKED)
         if known is not UNASKED:
             return known
         holds = OPERATORS[op]
@@ -84,12 +107,12 @@ class Facts:
             return None if step is None else holds(step, value)
         curve = self.curve(path)
         if curve is None:
-            return self._keep(asked, (None, FOREVER))  # type: ignore[no-any-return]
+            return self._keep(self._passing, asked, (None, FOREVER))  # type: ignore[no-any-return]
         verdict = holds(curve.at(self.now), value)
         if holds(curve.at(self.until), value) is verdict:  # it flips once at most, and not before something else changes
-            self._known[asked] = verdict
+            self._passing[asked] = verdict
             return verdict
-        return self._keep(asked, (verdict, _flip(curve, holds, value, self.now, verdict)))  # type: ignore[no-any-return]
+        return self._keep(self._passing, asked, (verdict, _flip(curve, holds, value, self.now, verdict)))  # type: ignore[no-any-return]
 
     def peek(self, path: str) -> Any:
         """Either kind of fact as it is at this ms; of one that moves all the time `until` does not tell."""
@@ -104,7 +127,7 @@ class Facts:
     def curve(self, path: str) -> Curve | None:
         """How a figure moves while no event comes; None: not known. Raises KeyError for an unknown path."""
         asked = (path,)
-        known: Curve | None = self._known.get(asked, UNASKED)
+        known: Curve | None = self._passing.get(asked, UNASKED)
         if known is not UNASKED:
             return known
         how = CONTINUOUS.get(path)
@@ -113,14 +136,14 @@ class Facts:
             found = BY_NAME[base](self, name)
         else:
             found = how(self)
-        self._known[asked] = found
+        self._passing[asked] = found
         return found
 
-    def _keep(self, key: Any, found: tuple[Any, int]) -> Any:
+    def _keep(self, kept: dict[Any, Any], key: Any, found: tuple[Any, int]) -> Any:
         value, until = found
         if until < self.until:
             self.until = until
-        self._known[key] = value
+        kept[key] = value
         return value
 
 
@@ -134,8 +157,10 @@ class Known(NamedTuple):
 def of(see: See) -> Facts:
     """Of the person as she stands at this record, by the active pack; what several ask about her as she is now is computed once."""
     known = see.known
-    if known is None or known.person is not see.person:
+    if known is None:
         known = see.known = Facts(see.person, see.now, see.scoring, see.population, see.pack)
+    elif known.person is not see.person or known.now != see.now or known.pack is not see.pack:
+        known = see.known = known.anew(see.person, see.now, see.population, see.pack)
     return known
 
 

@@ -168,7 +168,7 @@ def points_30d(facts: Facts) -> Found:
 
 
 def rfm_fifths(facts: Facts) -> Found:
-    return rfm.scores(facts.population, ranks.figures_of(facts.person.profile)), FOREVER
+    return rfm.scores(facts.population, {} if facts.population is None else ranks.figures_of(facts.person.profile)), FOREVER
 
 
 def price_sensitivity(facts: Facts) -> Found:
@@ -210,8 +210,10 @@ def highest_interest(facts: Facts) -> Found:
 
 def favourite_categories(facts: Facts) -> Found:
     """Those she ordered from most often; of equally many, and where she has not ordered, what interests her most."""
-    liked = facts.get("profile.interest.decayed")
-    orders = {name: cycle.orders for name, cycle in facts.person.profile.rhythm.cycles.items()}
+    liked, cycles = facts.get("profile.interest.decayed"), facts.person.profile.rhythm.cycles
+    if not cycles:
+        return sorted(liked, key=lambda name: (-liked[name], name))[:FAVOURITES], FOREVER
+    orders = {name: cycle.orders for name, cycle in cycles.items()}
     ranked = sorted({*orders, *liked}, key=lambda name: (-orders.get(name, 0), -liked.get(name, 0.0), name))
     return ranked[:FAVOURITES], FOREVER
 

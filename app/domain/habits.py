@@ -41,7 +41,7 @@ def usual_hour(mail: Mail, timezone: str | None) -> int | None:
 
     Of her mails alone, whatever day it is: who has not opened any for long is counted by what she did when she did.
     """
-    return _usual(mail.kept, timezone) if mail.kept else None
+    return _usual(mail.kept, timezone) if mail.human_opens or mail.human_clicks else None
 
 
 @lru_cache(maxsize=8_192)  # asked whenever anything about her changed

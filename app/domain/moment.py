@@ -55,13 +55,12 @@ def hold(row: Trigger, channel: str, pack: Pack, see: See, known: Contacts, unti
 def _moved(row: Trigger, pack: Pack, see: See, at: int, until: int) -> tuple[int, str, dict[str, Any]]:
     """The first instant from `at` on that is no quiet one, or the best of them; what moved it there, and what was seen of it."""
     quiet, device = pack.contact.quiet_hours, see.person.profile.device
+    free = at if quiet is None else quiet_hours.free(quiet, device, at, max(at, until))
+    if row.best_hour and free < (last := until - row.expires + row.best_hour):  # looked for from its first possible fire on
 
-    def open_at(moment: int) -> int:
-        return moment if quiet is None else quiet_hours.free(quiet, device, moment, max(moment, until))
+        def open_at(moment: int) -> int:
+            return moment if quiet is None else quiet_hours.free(quiet, device, moment, max(moment, until))
 
-    free = open_at(at)
-    last = until - row.expires + row.best_hour  # her best hour is looked for from its first possible fire on
-    if row.best_hour and free < last:
         zone = quiet_hours.zone_of(device, quiet)
         own, _ = habits.hours(see.person.profile.mail, zone, see.now)
         everybody = send_time.NOBODY if see.population is None else see.population.figures.get(HOURS, send_time.NOBODY)

@@ -323,5 +323,11 @@ BY_NAME: dict[str, Callable[[Facts, str], Curve | None]] = {"profile.days_in_sta
 # The record has both parts of the lane in it; conditions may name them without it.
 STEP |= {f"profile.{path}": how for path, how in STEP.items() if not path.startswith("profile.")}
 CONTINUOUS |= {f"profile.{path}": how for path, how in CONTINUOUS.items() if not path.startswith("profile.")}
+OF_STANDING = frozenset(
+    path
+    for path in STEP
+    if path.removeprefix("profile.").startswith(("clv.tier", "lifecycle", "segments", "flags", "treatment", "reactivation"))
+)
+"""Step figures made of where she stands; all others are of her other parts alone."""
 STILL: dict[str, Callable[[Any], Any]] = {path: how.read for path, how in STEP.items() if isinstance(how, Still)}
 """Path → what reads it off a person."""

@@ -110,7 +110,7 @@ def due(person: Person) -> int:
 
 def next_due(group: Group) -> int:
     """The same, or sooner: when her profile is to be published."""
-    earliest, published = due(group.person), publishing.due(group.untold)
+    earliest, published = due(group.person), publishing.due(group.told)
     return earliest if published == NEVER or NEVER < earliest <= published else published
 
 
@@ -149,7 +149,9 @@ def _hand_over(group: Group, record: MergeOut, see: See) -> tuple[Group, list[Ef
     """From here on she is `into`, and this is a stub; what was published of it is taken back."""
     source = group.person.person_id
     moved = Moved(record.at, record.into, source, carried(group), record.cause, record.also, (source,))
-    return stub(group, record.into), [PassOn(moved), PublishProfile()] if see.publishes else [PassOn(moved)]
+    if not see.publishes:
+        return stub(group, record.into, group.told), [PassOn(moved)]
+    return stub(group, record.into, publishing.Told(see.now)), [PassOn(moved), PublishProfile()]
 
 
 def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[Group, list[Effect]]:
@@ -158,7 +160,7 @@ def _as_stub(group: Group, into: str, record: JournalRecord, see: See) -> tuple[
     if isinstance(record, Broadcast):
         return group, []  # who she is now has what interests her
     if isinstance(record, Unlink):
-        return group.replaced(Person(person_id), {}, 0), []
+        return group.replaced(Person(person_id), {}), []
     if isinstance(record, MergeOut):
         if not record.cause and not record.also:
             return group, []
@@ -184,8 +186,8 @@ class _Run:
         self.queue: list[tuple[Conclusion, int]] = []
 
     def wake(self, low_water: int) -> None:
-        if NEVER < publishing.due(self.see.untold) <= low_water:
-            self.see.untold = 0
+        if NEVER < publishing.due(self.see.told) <= low_water:
+            self.see.told = publishing.Told(self.see.now)
             self.effects.append(PublishProfile())
         for concern in LANE:
             part = getattr(self.see.person, concern.part)
@@ -234,8 +236,10 @@ class _Run:
             # Where she stands changes often, and concerns nobody but windows: most packs ask for little of it.
             if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion, see.pack):
                 self.step(conclusion)
-        if see.publishes and see.person is not group.person and not any(type(one) is PublishProfile for one in self.effects):
-            see.untold = publishing.after(group.person, see.person, see.untold, see.now)
-        if see.person is group.person and not see._kept and see.untold == group.untold:
+        if see.publishes and see.person is not group.person and see.told is group.told:
+            see.told = publishing.after(group.person, see.person, see.told, see.now, see.low_water)
+            if see.told is not group.told and not see.told.behind:
+                self.effects.append(PublishProfile())
+        if see.person is group.person and not see._kept and see.told is group.told:
             return group, self.effects
-        return group.replaced(see.person, see._kept, see.untold), self.effects
+        return group.replaced(see.person, see._kept, see.told), self.effects

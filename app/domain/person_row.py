@@ -16,6 +16,7 @@ from app.domain.orders import Orders
 from app.domain.originals import Originals
 from app.domain.population import Population
 from app.domain.profile import Profile
+from app.domain.publishing import NOTHING, Told
 from app.domain.scope import Subject, of_event
 from app.domain.scoring import DEFAULT, Scoring
 from app.domain.standing import Standing
@@ -69,14 +70,14 @@ class History(Struct, frozen=True, array_like=True):
 class Group:
     """All rows of a person; the second is decoded only when somebody asks. Replaced, never mutated.
 
-    `untold`: since when her profile shows what was not published yet (ms; 0: nothing). It has the row that says when to wake her, the
-    smallest: publishing her profile rewrites nothing else.
+    `told`: what was published of her. It has the row that says when to wake her, the smallest: publishing her profile rewrites nothing
+    else.
     """
 
-    __slots__ = ("_history", "_raw", "person", "untold")
+    __slots__ = ("_history", "_raw", "person", "told")
 
-    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None, untold: int = 0) -> None:
-        self.person, self._raw, self._history, self.untold = person, raw, history, untold
+    def __init__(self, person: Person, raw: bytes | None = None, history: History | None = None, told: Told = NOTHING) -> None:
+        self.person, self._raw, self._history, self.told = person, raw, history, told
 
     @property
     def history(self) -> History:
@@ -89,11 +90,11 @@ class Group:
         """Whether there is a second row, or should be."""
         return self._raw is not None or (self._history is not None and self._history != History())
 
-    def replaced(self, person: Person, keep: dict[str, Any], untold: int | None = None) -> Group:
-        untold = self.untold if untold is None else untold
+    def replaced(self, person: Person, keep: dict[str, Any], told: Told | None = None) -> Group:
+        told = self.told if told is None else told
         if keep:
-            return Group(person, None, msgspec.structs.replace(self.history, **keep), untold)
-        return Group(person, self._raw, self._history, untold)
+            return Group(person, None, msgspec.structs.replace(self.history, **keep), told)
+        return Group(person, self._raw, self._history, told)
 
 
 class Meeting(NamedTuple):
@@ -125,7 +126,7 @@ class See:
         "person_id",
         "population",
         "publishes",
-        "untold",
+        "told",
     )
 
     def __init__(
@@ -151,14 +152,14 @@ class See:
         """Simulation only: `consent` (every purpose unless withdrawn), `address` (`<id>@example.invalid` unless known)."""
         self.population = population
         """The day's figures of everybody, or None before the first were published."""
-        self.publishes, self.untold = publishes, group.untold
-        """Whether profiles go to their topic, and since when hers is behind; nothing is decided by either."""
+        self.publishes, self.told = publishes, group.told
+        """Whether profiles go to their topic, and what was told of hers; nothing is decided by either."""
         self.models = models
         """Kind of artifact → the active one, of those that say what goes into a message: the plan names them to the renderer."""
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
         self.known: Facts | None = None
-        """What was asked of her so far, as she stood then (facts.py)."""
+        """What was asked of her last, as she stood then (facts.py)."""
         self._kept: dict[str, Any] = {}
         self._record: Event | None = None
         self._about: Subject
@@ -203,9 +204,9 @@ def is_stub(person: Person) -> bool:
     return person.merging is not None and bool(person.merging.into)
 
 
-def stub(group: Group, into: str) -> Group:
+def stub(group: Group, into: str, told: Told) -> Group:
     """What stays of a person who became `into`: the way to her."""
-    return Group(Person(group.person.person_id, merging=Merging(into)), NO_HISTORY if group.remembers else None)
+    return Group(Person(group.person.person_id, merging=Merging(into)), NO_HISTORY if group.remembers else None, told=told)
 
 
 def carried(group: Group) -> bytes:
@@ -219,11 +220,11 @@ def brought(state: bytes) -> Carried:
 
 
 ROWS = (b"d", b"p", b"h")
-"""Kinds of a person's rows: when to wake her, with `untold`; the person; the history."""
+"""Kinds of a person's rows: when to wake her, with `told`; the person; the history."""
 TAGS = b"w"
 """Kind of the row of what she is found by. It follows from the person, so nobody reads it but the index."""
 _person = msgspec.msgpack.Decoder(Person).decode
-_instant = msgspec.msgpack.Decoder(int).decode
+_told = msgspec.msgpack.Decoder(Told).decode
 _history = msgspec.msgpack.Decoder(History).decode
 _encode = msgspec.msgpack.Encoder().encode
 _carried = msgspec.msgpack.Decoder(Carried).decode
@@ -233,7 +234,7 @@ NO_HISTORY = _encode(History())
 def load(person_id: str, main: bytes | None, second: bytes | None, first: bytes | None = None) -> Group:
     """The group from its rows' bodies (`first`: of the one that says when to wake her); a person never seen starts empty."""
     person = _person(main) if main is not None else Person(person_id)
-    return Group(person, second, None, _instant(first) if first is not None else 0)
+    return Group(person, second, None, _told(first) if first is not None else NOTHING)
 
 
 def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
@@ -241,7 +242,7 @@ def dump(group: Group, loaded: Group | None) -> list[tuple[bytes, bytes]]:
 
     The first row is always among them: it costs next to nothing, and what it says of waiting may differ where its body does not.
     """
-    rows: list[tuple[bytes, bytes]] = [(b"d", _encode(group.untold))]
+    rows: list[tuple[bytes, bytes]] = [(b"d", _encode(group.told))]
     if loaded is None or group.person is not loaded.person:
         rows.append((b"p", _encode(group.person)))
         if loaded is None or news.moved(loaded.person, group.person):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from app.domain import answers, bounces, channels, churn, device, figures, intent, interest, mail, price, propensity, ranks, rfm, treatments
+from app.domain import answers, bounces, channels, churn, device, figures, intent, interest, mail, price, propensity, treatments
 from app.domain.consent import evidence
 from app.domain.facts import Facts
 from app.domain.money import UNITS, text
@@ -44,7 +44,9 @@ def record(facts: Facts) -> dict[str, Any]:
     spent = _money(part.spent, currency)
     missing, _ = figures.missing(facts)
     liked = interest.decayed(part.interest, now)
+    primary = interest.primary(liked)
     facts.note("profile.interest.decayed", liked)
+    facts.note("profile.primary_interest", primary)
     return {
         "person_id": person.person_id,
         "customer_id": part.customer_id,
@@ -63,9 +65,9 @@ def record(facts: Facts) -> dict[str, Any]:
         "interest": {
             "decayed": _all(liked),
             "increment": interest.increments(part.interest, part.last_event, now),
-            "points": figures.points_30d(facts)[0],
+            "points": get("profile.points"),
         },
-        "primary_interest": interest.primary(liked),
+        "primary_interest": primary,
         "engagement": {
             "score": round(get("profile.engagement.score"), PLACES),
             "email": round(get("profile.engagement.email"), PLACES),
@@ -74,7 +76,7 @@ def record(facts: Facts) -> dict[str, Any]:
             "band": get("profile.engagement.band"),
             "shift": _rounded(get("profile.engagement.shift")),
         },
-        "rfm": rfm.scores(facts.population, ranks.figures_of(part)),
+        "rfm": facts.once(figures.rfm_fifths),
         "clv": {"value": spent, "tier": standing.tiers},
         "lifecycle": {scheme: stage for scheme, (stage, _) in standing.stages.items()},
         "segments": sorted(standing.segments),
@@ -189,7 +191,7 @@ def _silence(facts: Facts) -> dict[str, Any]:
     sends, now = mail.sends(facts.person.profile.mail).values(), facts.now
     return {
         "relevance": dict.fromkeys(sorted({one.category for one in sends if one.category and now - one.at < mail.KEPT_MS}), 0.0),
-        "personalisation": 0.0 if facts.once(figures.mail_90d).sent else None,
+        "personalisation": 0.0 if facts.once(figures.mail_30d).sent or facts.once(figures.mail_90d).sent else None,
         "propensity": {
             "engagement": _rounded(facts.get("profile.propensity.engagement")),
             "content": None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -50,7 +51,7 @@ def reached(trigger: Trigger, pack: Pack, see: See, has_text: Callable[[str], bo
     her = see.person.profile
     listed = trigger.channels
     order = listed if listed == EMAIL_ONLY else preferred(her, listed)
-    asked = {purpose: permits(her, purpose, see) for purpose in dict.fromkeys([name for one in order for name in purposes(trigger, one)])}
+    asked = {purpose: permits(her, purpose, see) for purpose in _asked(trigger.needs, order)}
     values["consent"] = asked
     if told := evidence(her, asked):
         values["consent_told"] = told
@@ -71,10 +72,17 @@ def reached(trigger: Trigger, pack: Pack, see: See, has_text: Callable[[str], bo
     return first or Reached("no_address")
 
 
-def purposes(trigger: Trigger, channel: str) -> list[str]:
-    """What a message by a channel needs. A text message or a push always needs its own; a mail what the trigger says."""
-    needs = [purpose for purpose in trigger.needs if purpose == channel or purpose not in CHANNELS]
-    return needs if channel == EMAIL or channel in needs else [*needs, channel]
+@lru_cache(maxsize=1_024)  # triggers need few different things
+def _asked(needs: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
+    """What messages that need this, by one of these channels, need of her, each once."""
+    return tuple(dict.fromkeys([name for one in order for name in purposes(needs, one)]))
+
+
+@lru_cache(maxsize=1_024)
+def purposes(needs: tuple[str, ...], channel: str) -> tuple[str, ...]:
+    """What a message by a channel needs. A text message or a push always needs its own; a mail what the trigger says (`needs`)."""
+    named = tuple([purpose for purpose in needs if purpose == channel or purpose not in CHANNELS])
+    return named if channel == EMAIL or channel in named else (*named, channel)
 
 
 def preferred(her: Profile, channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,7 +104,7 @@ def _by(
     # An unsubscribe is named as such: it is the clearer word, and she may never have been asked for consent in this shop.
     if channel == EMAIL and her.unsubscribed:
         return Reached("unsubscribed")
-    if not all([asked[purpose] for purpose in purposes(trigger, channel)]):
+    if not all([asked[purpose] for purpose in purposes(trigger.needs, channel)]):
         return Reached("no_consent")
     if channel == EMAIL and (why := suppressed(her, pack)) is not None:
         values["suppressed"] = why

@@ -140,8 +140,10 @@ class _Judging:
         if stages is not part.stages or flags != part.flags:
             self.until = min(self.until, known.until)
             her = replace(her, standing=replace(her.standing, stages=stages, flags=flags))
-            known = self._facts(her, at)
+            known = known.anew(her, at, see.population, None)
+            known.until = self.until
         segments, each = self._segments(verdicts.segments(known), known)
+        see.known = known  # whatever else is asked of her in this step need not be computed again
         until = min(self.until, known.until)  # a stage that is held may end before what was read of her turns
         due = until if until < FOREVER else NEVER
         same = stages is part.stages and segments is part.segments and ranks == part.tiers and flags == part.flags

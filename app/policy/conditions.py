@@ -30,8 +30,8 @@ _TEXT = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _PATH = re.compile(r"(?<![\w.])([a-z]+)\.([A-Za-z_]\w*)")
 _ROOT = re.compile(r"(?<![\w.])([a-z]+)\b")
 _MISSING = re.compile(r'Key not found in map : "(.*)"')
-_SIMPLE = re.compile(r"event\.([A-Za-z_]\w*) *(<=?|>=?|==|!=) *(?:(\d{1,15}|\d{1,9}\.\d{1,6})|'([^'\\]*)')")
-"""What most openings ask: a property against a number or a text."""
+_SIMPLE = re.compile(r"(event|window|profile)\.([A-Za-z_]\w*) *(<=?|>=?|==|!=) *(?:(\d{1,15}|\d{1,9}\.\d{1,6})|'([^'\\]*)')")
+"""What most conditions ask: a property or figure against a number or a text."""
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -95,16 +95,16 @@ Evaluate = Callable[[Facts], Verdict]
 
 
 def _simple(text: str, evaluate: Evaluate) -> Evaluate:
-    """The same, but that a plain comparison of a property that is there does without CEL: it is asked at nearly every event."""
+    """The same, but that a plain comparison of something that is there does without CEL: it is asked at nearly every event."""
     found = _SIMPLE.fullmatch(text.strip())
     if found is None:
         return evaluate
-    name, sign, number, word = found.groups()
+    root, name, sign, number, word = found.groups()
     holds, numeric = _SIGNS[sign], number is not None
     against = word if number is None else float(number) if "." in number else int(number)
 
     def quick(facts: Facts) -> Verdict:
-        told: Any = facts["event"].get(name) if "event" in facts else None
+        told: Any = facts[root].get(name) if root in facts else None
         kind = type(told)
         if (kind is float or (kind is int and -_EXACT <= told <= _EXACT)) if numeric else (kind is str and told.isascii()):
             return YES if holds(told, against) else NO
