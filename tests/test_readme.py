@@ -19,6 +19,7 @@ from app.policy.pack import build, check, compile_artifact
 from app.policy.reference import markdown
 from app.policy.review import review
 from app.policy.table import parse
+from tests import guide_classes
 from tests.her import DAY, Her
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -117,6 +118,14 @@ def test_what_it_links_to_is_there() -> None:
 
 def kept(name: str) -> str:
     return README.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
+
+
+def test_the_guides_classes_live_where_the_appendix_says() -> None:
+    # A.23: 8 classes, and 24 helpers that they call and never define
+    assert (len(guide_classes.CLASSES), len(guide_classes.HELPERS)) == (8, 24)
+    for place in (*guide_classes.CLASSES, *guide_classes.HELPERS):
+        assert all(guide_classes.resolved(path) is not None for path in place.lives)
+    assert kept("classes") == guide_classes.markdown(), "put what `python -m tests.guide_classes` prints between the marks"
 
 
 def test_the_reference_is_the_parsers() -> None:
