@@ -52,7 +52,7 @@ def test_kill(plan: Plan, reports: dict[str, Report]) -> None:
 
 def test_the_runs_met_what_they_are_to_prove(reports: dict[str, Report]) -> None:
     """Over all of them: on a slow machine whatever waits for one person may fall due at once, and then no cap is asked."""
-    for what in ("held_frequency_cap", "held_lost_to_trigger", "refused"):
+    for what in ("held_frequency_cap", "held_lost_to_trigger", "refused", "news"):
         met = [report.figures[what] for report in reports.values()]
         assert not met or sum(met) > 0, f"{what}: never happened, so nothing was proved of it"
 

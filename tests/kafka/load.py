@@ -38,9 +38,12 @@ STORIES = {
     "buys_before_the_view_arrives": 3,
     "logs_in": 6,
     "buys_as_a_guest": 6,
+    "waits_for_the_price": 6,
 }
 """What a person does, and how many of a hundred do it."""
 
+GEMS = ("opal", "onyx", "jade")
+"""What the catalogue says something new of, late in a play."""
 NOISE = ("page_view", "search", "category_view", "email_click", "product_view", "content_view", "filter_use")
 
 
@@ -73,6 +76,17 @@ def play(seed: int, people: int, seconds: float, noise: int) -> list[Planned]:
     planned = [_misplaced(rng, one) for one in planned]
     planned += [_bad(rng, seed, n, rng.uniform(0.0, seconds)) for n in range(max(5, people // 20))]
     return sorted(planned, key=lambda one: one.after)
+
+
+def catalogue(seconds: float) -> list[Planned]:
+    """What the shop's stock system writes meanwhile to catalog_changes."""
+    first = {"price": 100, "currency": "EUR", "stock": 9}
+    planned: list[tuple[float, str, dict[str, Any]]] = [(0.5, gem, {"name": gem, **first}) for gem in GEMS]
+    planned += [(seconds * share, gem, {"price": price}) for gem in GEMS for share, price in ((0.7, 99), (0.8, 60))]
+    return [
+        Planned(after, "good", gem.encode(), {"product_id": gem, **change})
+        for after, gem, change in sorted(planned, key=lambda one: one[:2])
+    ]
 
 
 def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Planned]:
@@ -133,6 +147,9 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
         case "compares":  # two messages due at once, of which one has to wait
             other = {**view, "product_id": f"q-{who}", "product_name": f"Boot {who}"}
             events += [at(start, "product_view", **view), at(start, "product_view", **other)]
+        case "waits_for_the_price":  # too short a look to be reminded of
+            gem = GEMS[int(who[-1]) % len(GEMS)]
+            events.append(at(rng.uniform(1.0, seconds / 2), "product_view", product_id=gem, product_name=gem, price=100.0, dwell_seconds=5))
         case "wishes_in_vain":  # the first of two cannot be written: the second gets its place
             events += [at(start, "wishlist_add", **{**shoe, "product_id": f"q-{who}"}), at(start, "product_view", **view)]
         case "buys_before_the_view_arrives":

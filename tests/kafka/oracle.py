@@ -38,6 +38,7 @@ TOPICS = (
     "dead_letters",
     "facts",
     "profiles",
+    "products",
     "identifiers-changelog",
     "people-changelog",
     "renders-changelog",
@@ -125,7 +126,8 @@ class Fold:
 
     def _see(self, group: person.Group, now: int) -> person.See:
         pack, population = (None if (ref := self.active.get(kind)) is None else self._packs(ref) for kind in ("policy", "population"))
-        return person.See(group, now, self.low_water, self.interval, pack, self._packs, frozenset(), population, True)
+        models = {kind: ref for kind, ref in self.active.items() if kind not in ("policy", "population")}
+        return person.See(group, now, self.low_water, self.interval, pack, self._packs, frozenset(), population, True, models)
 
     def _apply(self, record: Any, message: Message) -> None:
         if message.origin is not None and message.origin[0] == LANE:
@@ -310,13 +312,16 @@ def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
             verdict.differ(f"{len(extra)} conclusions on the journal are not the fold's", list(extra)[:2])
         if lost := set(fold.conclusions) - fold.read_back:
             verdict.differ(f"{len(lost)} conclusions are not on the journal", list(lost)[:2])
-    late = [_ms(sent["decided_at"]) - _ms(sent["due_at"]) for sent in map(orjson.loads, sends.values())]
+    # What waits for nothing goes out in the step of its opening, which a lane that is behind takes before the opening's own time.
+    waited = [sent for sent in map(orjson.loads, sends.values()) if sent["due_at"] != sent["opened_at"]]
+    late = [_ms(sent["decided_at"]) - _ms(sent["due_at"]) for sent in waited]
     if late and min(late) < 0:
         verdict.differ("a message was sent before it was due, by ms:", -min(late))
     outcomes = [(one["outcome"], one["reason"]) for one in map(orjson.loads, decisions.values())]
     verdict.figures |= {f"held_{reason}": outcomes.count(("held", reason)) for reason in ("frequency_cap", "lost_to_trigger")}
     verdict.figures |= {
         "refused": sum(answer != "rendered" for answer in answers.values()),
+        "news": sum(orjson.loads(value)["trigger"] == "price_drop" for value in sends.values()),
         "plans": len(plans),
         "sends": len(sends),
         "decisions": len(decisions),

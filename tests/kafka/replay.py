@@ -10,6 +10,7 @@ from typing import Any
 
 from app.agents.person_program import PersonProgram
 from app.agents.renderer_program import RendererProgram
+from app.domain.catalogue import Item, decode
 from app.engine.memory import MemoryStore
 from app.engine.program import Output, Program
 from app.engine.turn import Turn
@@ -22,12 +23,18 @@ def sends(logs: Logs, packs: Callable[[str], Any], secret: str, public_url: str,
     for partition, messages in logs["journal"].items():
         planned = _run(PersonProgram(packs), partition, messages, batch)
         plans = [output for output in planned if output.topic == "message_plans"]
-        renderer = RendererProgram(packs, secret, public_url, lambda product_id: None)
+        renderer = RendererProgram(packs, secret, public_url, _catalogue(logs).get)
         again = [Message("message_plans", partition, n, 0, plan.key, plan.value) for n, plan in enumerate(plans)]
         for output in planned + _run(renderer, partition, again, batch):
             if output.topic in found:
                 found[output.topic].add(output.value)
     return found
+
+
+def _catalogue(logs: Logs) -> dict[str, Item]:
+    """The products as they stand in the end, which in these runs is as they stood when anybody was told of one."""
+    messages = [message for partition in logs["products"].values() for message in partition]
+    return {message.key.decode(): decode(message.value) for message in messages if message.key and message.value}
 
 
 def _run(program: Program, partition: int, messages: list[Message], batch: int) -> list[Output]:

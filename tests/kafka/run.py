@@ -104,7 +104,10 @@ async def gather(plan: Plan, seed: int, scene: faults.Scene, people: int) -> Evi
     commits = Commits(cluster)
     watching = asyncio.create_task(commits.watch())
     player = load.Player(cluster.broker, cluster.prefix + "customer_events")
-    await asyncio.gather(player.run(load.play(seed, people, scene.seconds, plan.noise)), plan.fault(scene))
+    stock = load.Player(cluster.broker, cluster.prefix + "catalog_changes")
+    await asyncio.gather(
+        player.run(load.play(seed, people, scene.seconds, plan.noise)), stock.run(load.catalogue(scene.seconds)), plan.fault(scene)
+    )
     evidence = await collect(scene, load.stories(seed, people), commits)
     watching.cancel()
     evidence.figures["wall_s"] = round(time.time() - begun, 1)

@@ -16,7 +16,7 @@ import orjson
 from tests.kafka.load import WAIT, device_of
 from tests.kafka.logs import LINK, Logs
 
-STEPS = {"product_page_abandonment": 2, "cart_abandonment": 2, "post_purchase": 3, "wishlist": 1}
+STEPS = {"product_page_abandonment": 2, "cart_abandonment": 2, "post_purchase": 3, "wishlist": 1, "price_drop": 1}
 """Messages of each chain in quick.toml."""
 
 GAP_MS = 2_000
@@ -63,6 +63,8 @@ def differences(logs: Logs, told: dict[str, str]) -> list[str]:
                 wrong.append(f"{who} ({story}): about the boot she did not buy: {boots}")
         if story == "logs_in" and _logged_in_time(arrivals[who]) and steps != sorted(EVERYTHING["watches"]):
             wrong.append(f"{who} ({story}): got {steps} of what her device had seen")
+        if story == "waits_for_the_price" and steps not in ([], [("price_drop", 0)]):
+            wrong.append(f"{who} ({story}): got {steps}")  # nothing, where her look arrived after the news
         if story == "carts" and [step for trigger, step in steps if trigger == "cart_abandonment"] != [0, 1]:
             wrong.append(f"{who} ({story}): got {steps}")
     return wrong + windows(logs)
