@@ -84,6 +84,8 @@ def test_explain_knows_what_becomes_true_of_her(call, tmp_path) -> None:  # type
     #
     _, out, _ = call("explain", "segment_entered")
     assert "a conclusion" in out and "event.segment" in out and "opens   win_back on fallen_away" in out
+    _, out, _ = call("explain", "price_drop")
+    assert "news of a product" in out and "event.drop" in out and "opens   price_drop" in out
     mine = tmp_path / "mine.toml"
     mine.write_text(
         'name = "mine"\nwhy = "x"\nextends = "merged"\n'

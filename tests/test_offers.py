@@ -239,7 +239,7 @@ def test_benefits_alone_need_no_margin() -> None:
     found = grant(asked(["tier"], 0.0, benefits=["free_shipping", "priority_support"]), 0.0)
     assert found.offer is not None and found.offer["benefits"] == ["free_shipping", "priority_support"]
     text = render(mails.shipped()["win-back-offer"], {**mails.MINIMAL, "offer": found.offer, "unsubscribe_url": "https://x.example/u"}).text
-    assert "Free shipping, Priority support." in text and "% off" not in text
+    assert "Free shipping, priority support." in text and "% off" not in text
 
 
 # --- waiting -----------------------------------------------------------------------------------------------------------------------

@@ -89,11 +89,11 @@ def test_a_gate_that_would_stop_it_is_named_and_the_message_shown_all_the_same(c
     lines = [event("identify", 0, traits={"email": "c1@example.com"}), view(HOUR)]
     found = seen(call, lines, "product_page_abandonment", "--at", "2026-03-05T00:00:00Z", code=1)
     assert (found["would_be_sent"], found["decision"]["reason"]) == (False, "no_consent")
-    assert found["message"]["subject"].startswith("Mug") and "no_consent – " in found["verdict"]
+    assert "Mug" in found["message"]["subject"] and "no_consent – " in found["verdict"]
     code, out, _ = call(*ASK, "product_page_abandonment")
     assert code == 1
     assert "gate     consent: email no, personalise no\ngate     stopped by: consent\n" in out
-    assert "the message it would have been:" in out and "subject    Mug" in out
+    assert "the message it would have been:" in out and re.search("subject    .*Mug", out)
     gone = [*known(), event("email_unsubscribe", HOUR, send_id="s"), view(2 * HOUR)]
     assert seen(call, gone, "product_page_abandonment", code=1)["decision"]["reason"] == "unsubscribed"
 
@@ -111,7 +111,7 @@ def test_what_keeps_a_window_from_opening_is_named(call: Call) -> None:
     lines = [*known(), view(HOUR), *([event("page_view", 2 * DAY)])]
     found = seen(call, lines, "product_page_abandonment", code=1)
     assert found["unopened"] == "the person has had it: not again for 7 d"
-    assert found["message"]["subject"].startswith("Mug")
+    assert "Mug" in found["message"]["subject"]
     long_after = [*known(), event("page_view", 20 * DAY)]
     assert seen(call, long_after, "welcome", code=1)["unopened"] == "the person has had it: once ever"
     short = json.dumps(view(0, "Hat", dwell=2))
@@ -149,7 +149,7 @@ def test_an_entry_may_be_given_as_text_or_file(call: Call, tmp_path: Path) -> No
     by_text = seen(call, known(), "cart_abandonment", "--event", json.dumps(entry))
     (tmp_path / "entry.json").write_text(json.dumps(entry), "utf-8")
     by_file = seen(call, known(), "cart_abandonment", "--event", str(tmp_path / "entry.json"))
-    assert by_text == by_file and by_text["message"]["subject"].startswith("Lamp")
+    assert by_text == by_file and "Lamp" in by_text["message"]["subject"]
     assert by_text["entry"]["after"] is None
 
 

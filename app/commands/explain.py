@@ -17,7 +17,7 @@ from app.commands.built import artifact
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain.chain import MAIL_SENT
-from app.domain.concluded import CHURN_LEVEL, REORDER
+from app.domain.concluded import BACK_IN_STOCK, CHURN_LEVEL, LOW_STOCK, NEWS, PRICE_DROP, REORDER
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
 from app.domain.sought import Sought
@@ -53,6 +53,11 @@ CONCLUSIONS = {
     "segment_left": "she is in a segment no longer",
     "churn_level": "how likely it is that she has stopped buying has reached another level",
     "reorder": "it is another day now when she will need a consumable again",
+}
+NEWS_SAYS = {
+    PRICE_DROP: "it costs less than it did, by at least what [catalogue] price_drop says",
+    BACK_IN_STOCK: "it was sold out and is there again",
+    LOW_STOCK: "there are no more left of it than [catalogue] low_stock says",
 }
 MAILED = "event.send_id, event.trigger, event.message, event.step"
 DRAWN_BY = {CHURN_LEVEL: "churn watcher", REORDER: "profile updater"}
@@ -149,6 +154,14 @@ def walk(event_type: str, policy: str) -> list[str]:
     """The way of an event type, from the map, the contract and the pack. Raises `No` for a type that the contract does not name."""
     known = EVENT_TYPES.get(event_type)
     pack = compile_artifact(*artifact(policy))
+    if event_type in NEWS:
+        told = ", ".join(f"event.{name}" for name in STANDING[event_type])
+        head = [f"{event_type} (news of a product): {NEWS_SAYS[event_type]}", f"what conditions may look at: {told}", ""]
+        head += [
+            "The product watcher tells every partition of the journal, where the pack has a trigger that opens on it; the lane finds",
+            "whoever has the product in her cart, on her wish list, or looked at it in 30 days, and hands it to her scheduler.",
+        ]
+        return [*head, "", f"In pack {pack.name}:", *_rows(pack, (event_type,))]
     if event_type in STANDING:
         told = ", ".join(f"event.{name}" for name in STANDING[event_type])
         head = [f"{event_type} (a conclusion): {CONCLUSIONS[event_type]}", f"what conditions may look at: {told}", ""]
@@ -170,9 +183,10 @@ def walk(event_type: str, policy: str) -> list[str]:
     kinds = (event_type, *CONCLUDES.get(event_type, ()))
     lines += ["", f"In pack {pack.name}" + (f", by the profile's conclusions {', '.join(kinds[1:])}" if kinds[1:] else "") + ":"]
     lines += _rows(pack, kinds)
-    if any(kind in pack.opens or kind in pack.cancels for kind in STANDING):
-        lines += ["", f"By where she then stands, if that moves ({', '.join(STANDING)}), at once or when time alone moves it:"]
-        lines += _rows(pack, tuple(STANDING))
+    standing = tuple(kind for kind in STANDING if kind not in NEWS)
+    if any(kind in pack.opens or kind in pack.cancels for kind in standing):
+        lines += ["", f"By where she then stands, if that moves ({', '.join(standing)}), at once or when time alone moves it:"]
+        lines += _rows(pack, standing)
     return lines
 
 
