@@ -6,7 +6,18 @@ import asyncio
 import signal
 import sys
 
-from app.agents import churn_watcher, clock, intake, intent_scorer, profile_updater, renderer, segmenter, trigger_scheduler
+from app.agents import (
+    churn_watcher,
+    clock,
+    intake,
+    intent_scorer,
+    product_watcher,
+    profile_updater,
+    renderer,
+    segmenter,
+    trigger_scheduler,
+)
+from app.agents.product_watcher_program import ProductWatcherProgram
 from app.engine.quiet import quiet
 from app.engine.worker import Refusal, Wiring, Worker
 from app.settings import load
@@ -14,11 +25,16 @@ from tests import toy
 
 WAIT_MS = 1500
 PROGRAMS = {"customer_events": toy.ToyIntake(), "journal": toy.ToyLane(), "message_plans": toy.ToyRenderer()}
-AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock)
+WATCHER = ProductWatcherProgram(lambda: None, toy.PARTITIONS)
+"""Nobody has anything to say of a product there."""
+AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock, product_watcher)
 
 
 def wiring() -> Wiring:
-    return Wiring(lambda packs: dict(PROGRAMS), [one.attach for one in AGENTS], {"policy": lambda ref, data: data})
+    programs = {**PROGRAMS, "catalog_changes": WATCHER}
+    return Wiring(lambda packs: dict(programs), [one.attach for one in AGENTS], {"policy": lambda ref, data: data})
+        lambda packs: {**PROGRAMS, "catalog_changes": WATCHER}, [one.attach for one in AGENTS], {"policy": lambda ref, data: data}
+    )
 
 
 async def main() -> int:

@@ -144,7 +144,7 @@ def test_a_message_shows_the_price_of_when_it_is_written(run: Run, tmp_path: Pat
     more = ("--products", str(products), "--catalog-changes", str(changes))
     outcome = run(lines, *more)
     text = outcome.lines("sends")[0]["text"]
-    assert "Enamel Mug" in text and "9.90" in text and "12.50" not in text
+    assert "Enamel Mug" in text and "Price: €9.90" in text and "Price: €12.50" not in text
     assert outcome.summary["catalog_changes"] == 1
     assert run(lines, *more, name="again").lines("sends") == outcome.lines("sends")
     before = run(lines, "--products", str(products), name="before").lines("sends")[0]["text"]

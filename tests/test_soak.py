@@ -61,7 +61,7 @@ def test_a_slope_is_a_slope() -> None:
 
 
 def test_disk_that_no_live_state_explains_shows() -> None:
-    left = [Local("people", n, 1, {b"p%d" % n: b"x" * 50 * MB}, set()) for n in range(2)]
+    left = [Local("people", n, 1, {b"p%d" % n: b"x" * 50 * MB}, set(), set()) for n in range(2)]
     assert vitals.live_bytes(left) == pytest.approx(100 * MB, rel=0.01)
     assert unexplained(400 * MB, left) == []
     assert unexplained(1000 * MB, left)
