@@ -33,8 +33,6 @@ AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trig
 def wiring() -> Wiring:
     programs = {**PROGRAMS, "catalog_changes": WATCHER}
     return Wiring(lambda packs: dict(programs), [one.attach for one in AGENTS], {"policy": lambda ref, data: data})
-        lambda packs: {**PROGRAMS, "catalog_changes": WATCHER}, [one.attach for one in AGENTS], {"policy": lambda ref, data: data}
-    )
 
 
 async def main() -> int:
