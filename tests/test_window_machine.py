@@ -184,7 +184,7 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("KAIROS_T1_EXAMPLES", "200")),
+    max_examples=int(os.environ.get("KAIROS_T1_EXAMPLES", "100")),
     stateful_step_count=int(os.environ.get("KAIROS_T1_STEPS", "30")),
     deadline=None,
     derandomize="KAIROS_T1_EXAMPLES" not in os.environ,
