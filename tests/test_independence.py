@@ -53,7 +53,10 @@ def told(kind: str, product: str, number: int) -> dict[str, Any]:
 
 
 def outcome(events: list[tuple[str, str, str, int, int]], only: str | None) -> dict[str, list[tuple[Any, ...]]]:
-    """Decisions and messages by person, of everybody or of one who is alone in the shop."""
+    """Decisions and messages by person, of everybody or of one who is alone in the shop.
+
+    Without subjects: which variant does best is learnt from everybody (A-181), as tiers are.
+    """
     shop = Shop(ALONE)
     t = 0
     for number, (who, kind, product, pause, late) in enumerate(events):
@@ -65,7 +68,7 @@ def outcome(events: list[tuple[str, str, str, int, int]], only: str | None) -> d
     for one in shop.records("decisions"):
         found[one["customer_id"]].append((one["decision_id"], one["outcome"], one["reason"], one["at"], tuple(one["cause"])))
     for one in shop.records("message_sends"):
-        found[one["customer_id"]].append((one["send_id"], one["subject"], one["text"], one["decided_at"]))
+        found[one["customer_id"]].append((one["send_id"], one["text"], one["decided_at"]))
     return found
 
 

@@ -126,7 +126,10 @@ async def members(broker: str, prefix: str) -> int:
 
 
 async def committed(broker: str, prefix: str) -> dict[tuple[str, int], int]:
-    """(topic without prefix, partition) → committed offset of the group that reads the prefix's topics."""
+    """(topic without prefix, partition) → committed offset of the group that reads the prefix's topics.
+
+    The journal is read by two: what counts is the lane's; the recommender stands where it likes.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     try:
@@ -134,7 +137,8 @@ async def committed(broker: str, prefix: str) -> dict[tuple[str, int], int]:
         groups = [name for name, _ in await admin.list_consumer_groups() if name.startswith(prefix)]
         for group in groups:
             for place, offset in (await admin.list_consumer_group_offsets(group)).items():
-                if place.topic.startswith(prefix) and offset.offset >= 0:
+                theirs = place.topic == f"{prefix}journal" and group.endswith("insight")
+                if place.topic.startswith(prefix) and offset.offset >= 0 and not theirs:
                     found[place.topic.removeprefix(prefix), place.partition] = offset.offset
         return found
     finally:
