@@ -16,6 +16,8 @@ from cel_expr_python import cel
 from app.domain import window
 from app.domain.profile_view import tree
 from app.domain.trigger import Condition, Facts, Verdict
+from app.policy.fields import Fields
+from app.policy.place import Path
 
 OPENING = ("event", "profile", "intent", "churn")
 """What the condition of an opening may look at; there is no window yet."""
@@ -46,6 +48,18 @@ _EXACT = 2**53
 
 class BadCondition(ValueError):
     """A condition that does not compile, is no yes-or-no, or names what does not exist."""
+
+
+def told(read: Fields, row: dict[str, Any], at: Path, roots: tuple[str, ...], field: str = "when") -> Condition | None:
+    """The condition that a field of a row states; None where it states none, or one that does not compile, which `read` is told."""
+    text = read.text(row, at, field)
+    if text is None:
+        return None
+    try:
+        return condition(text, roots)
+    except BadCondition as error:
+        read.wrong((*at, field), f"{field}: {error}")
+        return None
 
 
 def condition(text: str, roots: tuple[str, ...]) -> Condition:

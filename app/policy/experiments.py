@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
-from app.domain.trigger import Arm, Condition, Experiment
+from app.domain.trigger import Arm, Experiment
 from app.policy import conditions
 from app.policy.fields import SNAKE, Fields
 from app.policy.place import Path
@@ -57,7 +57,7 @@ class Experiments:
             control = read.flag(one, place, "control")
             wait = read.duration(one, place, "wait") if "wait" in one else None
             message = read.text(one, place, "send")
-            when = self._condition(one, place)
+            when = conditions.told(self._fields, one, place, conditions.OPENING)
             if control and when is not None:
                 read.wrong((*place, "when"), "when: a control arm gets no message, whatever holds")
             if control and (wait is not None or message is not None):
@@ -72,16 +72,6 @@ class Experiments:
         if len(arms) == len(listed) and abs(sum(one.weight for one in arms) - 1) > SHARES_SUM:
             read.wrong((*at, "arm"), f"shares of the arms add to {sum(one.weight for one in arms):g}, not to 1")
         return tuple(arms)
-
-    def _condition(self, told: dict[str, Any], at: Path) -> Condition | None:
-        text = self._fields.text(told, at, "when")
-        if text is None:
-            return None
-        try:
-            return conditions.condition(text, conditions.OPENING)
-        except conditions.BadCondition as error:
-            self._fields.wrong((*at, "when"), f"when: {error}")
-            return None
 
     def _grid(self, told: dict[str, Any], at: Path) -> tuple[Arm, ...]:
         """Every combination of the levels, with equal shares."""

@@ -8,7 +8,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.domain import money
-from app.domain.condition import Condition
 from app.domain.offers import BUDGET, FORMULA, SEND, TIER, DiscountPersona, Offer, Offering, Strategy
 from app.domain.trigger import Choice, Step, Trigger
 from app.policy import conditions
@@ -125,19 +124,9 @@ class Offers:
         read.known(told, at, PERSONA, required=("name", "why", "kind"))
         name, why = read.text(told, at, "name", SNAKE, "snake_case"), read.text(told, at, "why")
         kind = read.text(told, at, "kind", SNAKE, "snake_case")
-        when = self._condition(told, at)
+        when = conditions.told(self._fields, told, at, ROOTS)
         emphasis, elasticity = self._benefits(told, at, "emphasis"), read.number(told, at, "elasticity", 0, MOST_ELASTICITY, 1.0)
         return DiscountPersona(name, why, kind, when, emphasis, elasticity) if name and why and kind else None
-
-    def _condition(self, told: dict[str, Any], at: Path) -> Condition | None:
-        text = self._fields.text(told, at, "when")
-        if text is None:
-            return None
-        try:
-            return conditions.condition(text, ROOTS)
-        except conditions.BadCondition as error:
-            self._fields.wrong((*at, "when"), f"when: {error}")
-            return None
 
     def _offer(self, told: dict[str, Any], at: Path) -> Offer | None:
         read = self._fields

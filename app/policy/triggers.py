@@ -341,11 +341,4 @@ class Triggers:
         return None
 
     def _condition(self, told: dict[str, Any], at: Path, roots: tuple[str, ...], field: str = "when") -> Condition | None:
-        text = self._fields.text(told, at, field)
-        if text is None:
-            return None
-        try:
-            return conditions.condition(text, roots)
-        except conditions.BadCondition as error:
-            self._fields.wrong((*at, field), f"{field}: {error}")
-            return None
+        return conditions.told(self._fields, told, at, roots, field)

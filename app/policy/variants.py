@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.creative import AS_WRITTEN, FACTORS, SUBJECT
-from app.domain.trigger import Condition, Variant
+from app.domain.trigger import Variant
 from app.policy import conditions
 from app.policy.fields import SNAKE, Fields
 from app.policy.place import Path
@@ -47,18 +47,7 @@ def _variant(read: Fields, told: dict[str, Any], at: Path) -> Variant | None:
         read.wrong((*at, "text"), f"text: {len(text)} characters; at most {MAX_TEXT}")
     if text is not None and factor != SUBJECT and ("{{" in text or "{%" in text):
         read.wrong((*at, "text"), f"text: of {factor} it is told to the template as it stands; only a {SUBJECT} is a template itself")
-    when = _condition(read, told, at)
+    when = conditions.told(read, told, at, conditions.STEP)
     if len(read.problems) > before or name is None or message is None or text is None:
         return None
     return Variant(name, message, factor, text, when)
-
-
-def _condition(read: Fields, told: dict[str, Any], at: Path) -> Condition | None:
-    text = read.text(told, at, "when")
-    if text is None:
-        return None
-    try:
-        return conditions.condition(text, conditions.STEP)
-    except conditions.BadCondition as error:
-        read.wrong((*at, "when"), f"when: {error}")
-        return None
