@@ -20,7 +20,7 @@ from app.domain.catalogue import Item
 from app.domain.contract import Broken
 from app.edges import product_feed
 from app.edges.events_file import NO_TIME, Unreadable, raw_lines
-from app.edges.rejects import REJECTED, Refused, without_rejected
+from app.edges.rejects import Refused, json_rows, without_rejected
 from app.edges.table_file import cells_of, fingerprint, header_of, is_table
 
 TABLE, LINES, FEED = "table", "lines", "feed"
@@ -145,15 +145,8 @@ def _table(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] |
 
 
 def _objects(path: Path) -> Iterator[tuple[int, Any, int]]:
-    for number, (line, read) in enumerate(raw_lines(path), 1):
-        text = line.strip()
-        if not text:
-            continue
-        try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            yield number, f"not JSON: {error}", read
-            continue
-        if isinstance(value, dict) and value.keys() == {*REJECTED, "row"} and isinstance(value["row"], dict):
-            value = value["row"]
-        yield number, [value] if isinstance(value, str) else value, read
+    for number, value, _, read in json_rows(path):
+        if isinstance(value, orjson.JSONDecodeError):
+            yield number, f"not JSON: {value}", read
+        else:
+            yield number, [value] if isinstance(value, str) else value, read

@@ -15,8 +15,8 @@ import orjson
 from msgspec import Struct
 
 from app.domain.import_row import ImportRow, encoded, events_of, key
-from app.edges.events_file import Arrival, Unreadable, milliseconds, raw_lines
-from app.edges.rejects import REJECTED, Refused, without_rejected
+from app.edges.events_file import Arrival, Unreadable, milliseconds
+from app.edges.rejects import Refused, json_rows, without_rejected
 from app.edges.table_file import cells_of, header_of, is_table
 
 CONSENT = "consent_"
@@ -111,21 +111,13 @@ def _typed(given: Mapping[str, str], columns: Columns) -> tuple[dict[str, Any], 
 
 
 def _objects(path: Path, columns: Columns) -> Iterator[Row | Refused]:
-    for number, (line, read) in enumerate(raw_lines(path), 1):
-        text = line.strip()
-        if not text:
-            continue
-        try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            yield Refused(number, (f"not JSON: {error}",), text.decode("utf-8", "replace"), read)
-            continue
-        if not isinstance(value, dict):
+    for number, value, text, read in json_rows(path):
+        if isinstance(value, orjson.JSONDecodeError):
+            yield Refused(number, (f"not JSON: {value}",), text.decode("utf-8", "replace"), read)
+        elif not isinstance(value, dict):
             yield Refused(number, ("not a JSON object",), value, read)
-            continue
-        if value.keys() == {*REJECTED, "row"} and isinstance(value["row"], dict):
-            value = value["row"]
-        yield _read(number, value, value, [], columns.id, read)
+        else:
+            yield _read(number, value, value, [], columns.id, read)
 
 
 def _read(line: int, original: dict[str, Any], told: dict[str, Any], faults: list[str], id_column: str, read: int) -> Row:

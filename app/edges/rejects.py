@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 import orjson
 from msgspec import Struct
+
+from app.edges.events_file import raw_lines
 
 REJECTED = ("line", "reasons")
 """What a reject file has before the row: mended, it is loaded as it is, and these are not the row's."""
@@ -31,6 +33,24 @@ class Refused(Struct, frozen=True):
 def without_rejected(names: list[str]) -> list[str]:
     """The columns of a table, without those that a reject file has before them."""
     return names[len(REJECTED) :] if tuple(names[: len(REJECTED)]) == REJECTED else names
+
+
+def json_rows(path: Path) -> Iterator[tuple[int, Any, bytes, int]]:
+    """(line, value, the line itself, bytes read) of every line that is not blank; a row of a reject file as it was before it was refused.
+
+    What is no JSON comes as the `orjson.JSONDecodeError` that says so.
+    """
+    for number, (line, read) in enumerate(raw_lines(path), 1):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            value = error
+        if isinstance(value, dict) and value.keys() == {*REJECTED, "row"} and isinstance(value["row"], dict):
+            value = value["row"]
+        yield number, value, text, read
 
 
 def counted(reasons: Counter[str], new: tuple[str, ...]) -> None:
