@@ -124,6 +124,10 @@ def _wanted(wanted: dict[int, int], about: Subject, added: bool) -> dict[int, in
     return _wishes({**wanted, key: _newer(wanted.get(key, 0), at)})
 
 
+def _both_wanted(mine: dict[int, int], theirs: dict[int, int]) -> dict[int, int]:
+    return _wishes({**mine, **{key: _newer(mine.get(key, 0), at) for key, at in theirs.items()}})
+
+
 def _newer(one: int, other: int) -> int:
     return max(one, other, key=lambda at: (abs(at), at < 0))
 
@@ -146,21 +150,16 @@ def _unseen(part: Profile, event: Event, see: See) -> bool:
 
 def union(mine: Contacts, theirs: Contacts) -> Contacts:
     """Of two people as one."""
-    tickets, wishes = dict(mine.tickets), dict(mine.wishes)
+    tickets = dict(mine.tickets)
     for key, one in theirs.tickets.items():
         tickets[key] = _both(tickets.get(key), one)
-    for key, at in theirs.wishes.items():
-        wishes[key] = _newer(wishes.get(key, 0), at)
-    carted = dict(mine.carted)
-    for key, at in theirs.carted.items():
-        carted[key] = _newer(carted.get(key, 0), at)
     return Contacts(
         _tickets(tickets),
         mine.chats + theirs.chats,
         mine.quality + theirs.quality,
-        _wishes(wishes),
+        _both_wanted(mine.wishes, theirs.wishes),
         mine.unseen_orders + theirs.unseen_orders,
-        _wishes(carted),
+        _both_wanted(mine.carted, theirs.carted),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from app.engine.interested import Interested
+from app.engine.interested import Interested, Tagged
 from app.engine.origin import Marks, pack_origin, read_origin
 from app.engine.program import Concerned, Incoming, Moment, Output, Program, Refused, TooLarge
 from app.engine.rows import HEADER_SIZE, MARKS, NEVER, Row, pack_batches, pack_value, read_header, row_key
@@ -28,7 +28,7 @@ MAX_VALUE = 256 * 1024
 MAX_OUTPUT = 512 * 1024
 
 
-class Reader(Protocol):
+class Reader(Tagged, Protocol):
     """What a turn reads of the store of its partition."""
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
@@ -36,9 +36,6 @@ class Reader(Protocol):
 
     def due(self, upto: int, limit: int) -> list[bytes]:
         """Group keys with due ≤ `upto`, by (due, key), at most `limit`."""
-
-    def tagged(self, tag: bytes, after: bytes, limit: int) -> list[bytes]:
-        """Group keys behind `after` that have this tag, sorted, at most `limit`."""
 
     def marks(self) -> Marks:
         """As of the last commit; empty for a new partition."""
@@ -329,16 +326,13 @@ class Turn:
     def _wake(self, key: bytes, one: _Held, item: _Item, segment: Segment, moment: Moment, index: int) -> int:
         program = self.program
         try:
-            if isinstance(item.record, Broadcast):
-                group, outputs = program.step(one.group, item.record, moment)
-                if group is one.group and not outputs:
-                    return index
-                due = program.due(group)
-            else:
-                group, outputs = program.wake(one.group, moment)
-                due = program.due(group)
-                if due != NEVER and due <= moment.low_water:
-                    raise RuntimeError("a wake-up left something due")
+            told = item.record if isinstance(item.record, Broadcast) else None
+            group, outputs = program.wake(one.group, moment) if told is None else program.step(one.group, told, moment)
+            if told is not None and group is one.group and not outputs:
+                return index
+            due = program.due(group)
+            if told is None and due != NEVER and due <= moment.low_water:
+                raise RuntimeError("a wake-up left something due")
             if any(len(output.value) > MAX_OUTPUT for output in outputs):
                 raise TooLarge("an output over 512 KiB")
             one.bodies = program.dump(group, one.kept)
