@@ -8,6 +8,7 @@ has the naive checks that know no domain code at all.
 from __future__ import annotations
 
 import base64
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime
@@ -405,6 +406,12 @@ def _restored(logs: Logs, table: str, verdict: Verdict) -> _Table:
 def marks(logs: Logs, table: str) -> dict[int, list[tuple[int, int]]]:
     """Partition → (time of writing, applied) of every marks record of a table's changelog."""
     return _restored(logs, table, Verdict()).marked
+
+
+def soonest(logs: Logs) -> float:
+    """When the next person is due, unix s; infinite: nobody ever."""
+    found = _restored(logs, "people", Verdict()).rows.values()
+    return min((due / 1000 for rows in found for value in rows.values() if (due := _due(value)) >= 0), default=math.inf)
 
 
 def _applied(value: bytes) -> int:

@@ -18,6 +18,8 @@ from tests.kafka.cluster import PUBLIC_URL, SECRET, Broker, Cluster
 
 REST = 90.0
 """Seconds within which everything must have come to rest once the faults are over (I12)."""
+SOON = 15.0
+"""Seconds in which nobody may be due for it to be rest: more than a stop takes."""
 
 
 class Plan(NamedTuple):
@@ -173,9 +175,10 @@ async def ready(cluster: Cluster) -> None:
 
 
 async def _rest(cluster: Cluster) -> bool:
-    """Until every worker is in, the input is consumed and every step of every window has ended, twice in a row.
+    """Until every worker is in, the input is consumed, every window's steps have ended and nobody is due soon, twice in a row.
 
-    Who were stopped while it still restores would leave no store that has come to its changelog's end.
+    Who were stopped while it still restores would leave no store that has come to its changelog's end, and who were stopped while it
+    wakes people (for their profiles, ten seconds after their last events) would leave a tick that is done in part.
     """
     deadline = time.monotonic() + REST
     calm = 0
@@ -190,8 +193,9 @@ async def _rest(cluster: Cluster) -> bool:
         if lag or await logs.members(cluster.broker, cluster.prefix) != sum(worker.alive for worker in cluster.workers.values()):
             calm = 0
             continue
-        read = await logs.read(cluster.broker, cluster.prefix, ("decisions",))
-        calm = 0 if stories.windows(read) else calm + 1
+        read = await logs.read(cluster.broker, cluster.prefix, ("decisions", "people-changelog"))
+        waiting = stories.windows(read) or oracle.soonest(read) < time.time() + SOON
+        calm = 0 if waiting else calm + 1
         if calm == 2:
             return True
     return False
