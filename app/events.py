@@ -27,7 +27,27 @@ Properties = dict[str, Any]
 
 def derived_id(*causes: str) -> str:
     """An id from its causes (design.md 1.5): 32 hex digits of BLAKE2b over the causes, each with its length. Same causes, same id."""
-    return blake2b("".join([f"{len(cause)}:{cause}" for cause in causes]).encode(), digest_size=16).hexdigest()
+    taken = _UNBEGUN.copy()  # a third of what a hash made anew costs
+    taken.update("".join([f"{len(cause)}:{cause}" for cause in causes]).encode())
+    return taken.hexdigest()
+
+
+@lru_cache(maxsize=1_024)
+def begun(*causes: str) -> blake2b:
+    """The hash of ids whose first causes are these, for `id_of_three`: of what ids are made by the thousand there are few kinds."""
+    taken = _UNBEGUN.copy()
+    taken.update("".join([f"{len(cause)}:{cause}" for cause in causes]).encode())
+    return taken
+
+
+def id_of_three(first: blake2b, one: str, two: str, three: str) -> str:
+    """`derived_id` of the causes that `first` has begun with and three more, in half the time."""
+    taken = first.copy()
+    taken.update(f"{len(one)}:{one}{len(two)}:{two}{len(three)}:{three}".encode())
+    return taken.hexdigest()
+
+
+_UNBEGUN = blake2b(digest_size=16)
 
 
 # --- journal ------------------------------------------------------------------------------------------------------------------

@@ -190,6 +190,26 @@ def test_what_is_asked_without_cel_is_what_cel_says(sign: str, against: str, val
     assert plain({"event": {}}) == full({"event": {}})
 
 
+TERMS = (
+    *(f"event.{name} {asked}" for name in "xy" for asked in ("== 'a'", "!= 'a'", "< 3", ">= 0.5", "in ['a', 'é']", "in ['a&&b']")),
+    *("event.x != null", "event.x == null", "event.y"),
+)
+
+
+@given(
+    st.lists(st.sampled_from(TERMS), min_size=1, max_size=4),
+    st.dictionaries(
+        st.sampled_from("xy"),
+        st.sampled_from(("a", "a&&b", "'a'", "é", "", 0, 3, 0.5, 2**60, float("nan"), True, False, None, [1], ["a"], {"a": 1})),
+    ),
+)
+def test_terms_that_must_all_hold_are_asked_without_cel_as_cel_asks_them(terms: list[str], event: dict[str, object]) -> None:
+    joined, full = condition(" && ".join(terms), STEP), condition(" && ".join(f"({one})" for one in terms), STEP)
+    verdict = full.evaluate({"event": event})
+    assert joined.evaluate({"event": event}) == verdict
+    assert joined.of_event is not None and joined.of_event({**event, "z": object()}) is verdict.holds
+
+
 def test_reasons_and_values_fit_a_decision() -> None:
     her = viewed(told(consents=()))
     her.until(3 * HOUR)

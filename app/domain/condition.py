@@ -32,3 +32,5 @@ class Condition(Struct, frozen=True):
     evaluate: Callable[[Facts], Verdict]
     profile_keys: tuple[str, ...] | None = None
     """Likewise of `profile`."""
+    of_event: Callable[[dict[str, Any]], bool] | None = None
+    """Whether it holds of an event, where it looks at nothing else."""

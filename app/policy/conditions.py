@@ -25,6 +25,7 @@ CANCEL = ("event", "window")
 """Of a cancel: the event that would cancel, and the window as it stands after it."""
 GROUP = ("event",)
 """Whether a window is in its group: what opened it."""
+EVENT_ALONE = frozenset(("event",))
 STEP = ("event", "window", "profile", "intent", "churn")
 
 MAX_TEXT = 2_000
@@ -32,8 +33,12 @@ _TEXT = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _PATH = re.compile(r"(?<![\w.])([a-z]+)\.([A-Za-z_]\w*)")
 _ROOT = re.compile(r"(?<![\w.])([a-z]+)\b")
 _MISSING = re.compile(r'Key not found in map : "(.*)"')
-_SIMPLE = re.compile(r"(event|window|profile)\.([A-Za-z_]\w*) *(<=?|>=?|==|!=) *(?:(\d{1,15}|\d{1,9}\.\d{1,6})|'([^'\\]*)')")
-"""What most conditions ask: a property or figure against a number or a text."""
+_TERM = re.compile(
+    r"(?P<root>event|window|profile)\.(?P<name>[A-Za-z_]\w*)"
+    r"(?: *(?P<sign><=?|>=?|==|!=) *(?:(?P<number>\d{1,15}|\d{1,9}\.\d{1,6})|'(?P<word>[^'\\]*)'|(?P<null>null))"
+    r"| +in +\[ *(?P<words>'[^'\\]*'(?: *, *'[^'\\]*')*) *\])?"
+)
+"""What most conditions ask, or several of them joined by `&&`: a property or figure against a number, a text, null or a list of texts."""
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -101,30 +106,85 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
         missing = _MISSING.search(said)
         return Verdict(False, missing[1] if missing else _short(said))
 
-    return Condition(text, reads, paths, keys("event"), _simple(text, evaluate), keys("profile"))
+    plain = _plain(text)
+    asked = evaluate if plain is None else _sooner(plain, evaluate)
+    event_keys = keys("event")
+    of_event = _of_event(plain, evaluate, event_keys) if reads == EVENT_ALONE else None
+    return Condition(text, reads, paths, event_keys, asked, keys("profile"), of_event)
 
 
 YES, NO = Verdict(True), Verdict(False)
 Evaluate = Callable[[Facts], Verdict]
+Term = Callable[[Any], bool | None]
+"""Whether a term holds of a value; None: that is for CEL to say."""
+Plain = tuple[tuple[str, str, Term], ...]
+"""(root, name, term) of each."""
 
 
-def _simple(text: str, evaluate: Evaluate) -> Evaluate:
-    """The same, but that a plain comparison of something that is there does without CEL: it is asked at nearly every event."""
-    found = _SIMPLE.fullmatch(text.strip())
-    if found is None:
-        return evaluate
-    root, name, sign, number, word = found.groups()
-    holds, numeric = _SIGNS[sign], number is not None
-    against = word if number is None else float(number) if "." in number else int(number)
+def _plain(text: str) -> Plain | None:
+    """The condition as plain terms that must all hold; None: it is none, or more than that."""
+    found = [_TERM.fullmatch(part.strip()) for part in text.split("&&")]
+    terms = [(one["root"], one["name"], _term(one)) for one in found if one is not None]
+    return tuple(terms) if len(terms) == len(found) else None
+
+
+def _term(found: re.Match[str]) -> Term:
+    sign, number, word, words = found["sign"], found["number"], found["word"], found["words"]
+    if number is not None:
+        return _number(_SIGNS[sign], float(number) if "." in number else int(number))
+    if word is not None:
+        return _word(_SIGNS[sign], word)
+    if words is not None:
+        listed = frozenset([one[1:-1] for one in _TEXT.findall(words)])
+        return lambda told: told in listed if type(told) is str and told.isascii() else None
+    if found["null"] is not None:
+        differs = sign == "!="
+        return lambda told: differs if type(told) in (str, bool) and sign in ("==", "!=") else None
+    return lambda told: told if type(told) is bool else None
+
+
+def _number(holds: Callable[[Any, Any], bool], against: float) -> Term:
+    def term(told: Any) -> bool | None:
+        kind = type(told)
+        return holds(told, against) if kind is float or (kind is int and -_EXACT <= told <= _EXACT) else None
+
+    return term
+
+
+def _word(holds: Callable[[Any, Any], bool], against: str) -> Term:
+    return lambda told: holds(told, against) if type(told) is str and told.isascii() else None
+
+
+def _sooner(plain: Plain, evaluate: Evaluate) -> Evaluate:
+    """The same, but that plain terms of what is there do without CEL: they are asked at nearly every event."""
 
     def quick(facts: Facts) -> Verdict:
-        told: Any = facts[root].get(name) if root in facts else None
-        kind = type(told)
-        if (kind is float or (kind is int and -_EXACT <= told <= _EXACT)) if numeric else (kind is str and told.isascii()):
-            return YES if holds(told, against) else NO
-        return evaluate(facts)
+        sure = True
+        for root, name, term in plain:
+            holds = term(facts[root].get(name)) if root in facts else None
+            if holds is False:
+                return NO  # whatever the others say, CEL says so, too
+            sure = sure and holds is True
+        return YES if sure else evaluate(facts)
 
     return quick
+
+
+def _of_event(plain: Plain | None, evaluate: Evaluate, keys: tuple[str, ...] | None) -> Callable[[dict[str, Any]], bool]:
+    """The same of a condition about an event alone, asked with the whole of it."""
+
+    def ask(event: dict[str, Any]) -> bool:
+        sure = plain is not None
+        for _, name, term in plain or ():
+            holds = term(event.get(name))
+            if holds is False:
+                return False
+            sure = sure and holds is True
+        if sure:
+            return True
+        return evaluate({"event": event if keys is None else {key: event[key] for key in keys if key in event}}).holds
+
+    return ask
 
 
 @cache
