@@ -19,6 +19,7 @@ MAX_LATEST = 20
 SHRINKS = ("cart_remove", "refund")
 """Events that take something out of a window whether its row names them or not."""
 DELIVERED = "order_delivered"
+NOBODY: frozenset[str] = frozenset()
 
 
 def cancel(turn: Scheduler, subject: Subject) -> None:
@@ -28,7 +29,9 @@ def cancel(turn: Scheduler, subject: Subject) -> None:
             for rule in row.cancels:
                 if row.opening.count > 1 and subject.kind in rule.on and row.hears(subject):
                     turn.counts = repeats.without(turn.counts, row.name, rule.scope, subject)
-    for one in tuple(turn.windows):
+    ref, ended = turn.pack.ref, turn.pack.ended_by.get(subject.kind, NOBODY)
+    shrinks = subject.kind in SHRINKS
+    for one in [one for one in turn.windows if shrinks or one.trigger in ended or one.ref != ref]:
         if one.closing:
             continue
         row = turn.row(one)
@@ -42,11 +45,12 @@ def cancel(turn: Scheduler, subject: Subject) -> None:
 
 def holds(turn: Scheduler, one: Window, row: Trigger, subject: Subject) -> bool:
     """Whether `subject` cancels the window as it stands after it."""
-    if not row.hears(subject):
+    rules = row.ends.get(subject.kind)
+    if rules is None or not row.hears(subject):
         return False
     standing = subject.kind in concluded.STANDINGS
-    for rule in row.cancels:
-        if subject.kind in rule.on and scope.concerns(rule.scope, one.key, one.product, subject):
+    for rule in rules:
+        if scope.concerns(rule.scope, one.key, one.product, subject):
             if standing and not concluded.ends(one.kind, window.properties(one), subject.kind, subject.properties):
                 continue
             if rule.when is None or _applies(turn, rule.when, one, subject):
@@ -66,7 +70,7 @@ def _applies(turn: Scheduler, when: Condition, one: Window, subject: Subject) ->
 
 def past(turn: Scheduler, one: Window, row: Trigger) -> list[Subject]:
     """What arrived before the opening and may end it or set it going."""
-    if not (row.delivery or any([rule.before for rule in row.cancels])):
+    if not row.looks_past:
         return earlier(turn, one.event_at)
     return elsewhere(one, row, turn.see.lookback, turn.latest, turn.see.now)
 
@@ -81,8 +85,10 @@ def elsewhere(one: Window, row: Trigger, known: LookBack, latest: Latest, now: i
 
 def earlier(turn: Scheduler, ts: int) -> list[Subject]:
     """Cancel-type events that arrived before, but happened after `ts`; looked back for 48 h."""
-    since = max(ts, turn.see.now - lookback.WINDOW_MS)
-    return (lookback.after(turn.see.lookback, since) if turn.part.newest_cancel > since else []) + blunt(turn.latest, since)
+    oldest = turn.see.now - lookback.WINDOW_MS
+    since = ts if ts > oldest else oldest
+    newest = blunt(turn.latest, since) if turn.latest else []
+    return lookback.after(turn.see.lookback, since) + newest if turn.part.newest_cancel > since else newest
 
 
 def blunt(latest: Latest, since: int) -> list[Subject]:
@@ -95,9 +101,9 @@ def remember(turn: Scheduler, subject: Subject) -> None:
     if subject.kind in concluded.TOLD or (subject.behaviour and not turn.tracked()):
         return  # what was true before that which opens a window now ends nothing
     if subject.kind in turn.pack.blunt:
-        others = [one for one in turn.latest if one[0] != subject.kind]
-        if len(others) == len(turn.latest) or all(one[2] < subject.ts for one in turn.latest if one[0] == subject.kind):
-            turn.latest = (*others, (subject.kind, subject.cause, subject.ts))[-MAX_LATEST:]
+        kind, latest = subject.kind, turn.latest
+        if all([one[2] < subject.ts for one in latest if one[0] == kind]):
+            turn.latest = (*[one for one in latest if one[0] != kind], (kind, subject.cause, subject.ts))[-MAX_LATEST:]
         return
     turn.newest_cancel = max(turn.newest_cancel, subject.ts)
     turn.effects.append(Keep("lookback", lookback.kept(turn.see.lookback, subject, turn.see.now, turn.pack.looks)))
@@ -115,8 +121,8 @@ def affected(one: Window, subject: Subject) -> Window:
 def would(row: Trigger, viewed: Subject, by: Subject) -> bool:
     """Whether `by`, the raw event that tells a view's dwell, is itself a cancel of the window that view would open."""
     kinds = PURCHASED if by.kind in PURCHASES else (by.kind,)
-    for rule in row.cancels:
-        if rule.when is None and any(kind in rule.on for kind in kinds):
+    for rule in [rule for kind in kinds for rule in row.ends.get(kind, ())]:
+        if rule.when is None:
             about = viewed.products[0] if viewed.products else scope.NO_PRODUCT
             if scope.concerns(rule.scope, scope.key(row.opening.scope, viewed) or "", about, by):
                 return True

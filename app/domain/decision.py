@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.effects import Decide
 from app.domain.window import Window
-from app.events import Decision, PolicyName, derived_id, iso
+from app.events import Decision, PolicyName, begun, derived_id, id_of_three, iso
 
 if TYPE_CHECKING:
     from app.domain.person import See
 
 ENDS = ("sent", "cancelled", "not_sent")
 """Outcomes in which a step ends."""
+_DECISION = begun("decision")
 
 
 def decide(
@@ -30,10 +31,14 @@ def decide(
 
     The id comes from window, step, outcome: each of them happens to a step at most once; but a step may be held several times.
     """
-    told = (outcome,) if outcome != "held" else (outcome, reason or "", str(see.now))
+    window_id = window.window_id
+    if outcome == "held":
+        decision_id = derived_id("decision", window_id, str(step), outcome, reason or "", str(see.now))
+    else:
+        decision_id = id_of_three(_DECISION, window_id, str(step), outcome)
     decision = Decision(
-        decision_id=derived_id("decision", window.window_id, str(step), *told),
-        window_id=window.window_id,
+        decision_id=decision_id,
+        window_id=window_id,
         person_id=see.person_id,
         customer_id=see.person.profile.customer_id,
         trigger=window.trigger,

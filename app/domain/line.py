@@ -36,7 +36,7 @@ def line(told: dict[str, Any], at: int, about: Product | None = None) -> Line:
     get = told.get
     return Line(
         about or product(told) or NO_PRODUCT,
-        quantity(told) or 1,
+        1 if get("quantity") is None else quantity(told) or 1,
         money.units(get("price")),
         at,
         _text(get("currency")),
@@ -110,4 +110,4 @@ def _same(one: Product, other: Product) -> bool:
 
 
 def _text(told: object) -> str | None:
-    return told[:MAX_TEXT] if isinstance(told, str) and told and not told.startswith("${") else None
+    return told[:MAX_TEXT] if type(told) is str and told and told[:2] != "${" else None

@@ -30,10 +30,13 @@ class Count(Struct, frozen=True, array_like=True):
 def counted(counts: tuple[Count, ...], trigger: str, opening: Opening, key: str, subject: Subject) -> tuple[tuple[Count, ...], bool]:
     """The counts with `subject` among them, and whether it is the one that opens: then its count is gone, the next starts anew."""
     about = subject.products[0] if opening.scope == PRODUCT else scope.NO_PRODUCT
-    before = next((one for one in counts if one.trigger == trigger and scope.concerns(opening.scope, one.key, one.product, subject)), None)
-    first = subject.ts - (opening.within or KEPT_MS)
-    times = sorted((subject.ts, *(at for at in (before.times if before is not None else ()) if at > first)))
-    others = tuple([one for one in counts if one is not before])
+    before, times, others = None, [subject.ts], counts
+    for one in counts:
+        if one.trigger == trigger and scope.concerns(opening.scope, one.key, one.product, subject):
+            before, others = one, tuple([other for other in counts if other is not one])
+            first = subject.ts - (opening.within or KEPT_MS)
+            times = sorted([subject.ts, *[at for at in one.times if at > first]])
+            break
     if len(times) >= opening.count and len({at // DAY_MS for at in times}) >= opening.days:
         return others, True
     if len(times) > MAX_TIMES:

@@ -5,9 +5,9 @@ What ends a window before its time is in cancels.py, what becomes of a due step 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
-from operator import is_
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,6 +37,7 @@ PERSONALISE = "personalise"
 """The consent purpose of a message that answers what she does."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
+_TRIGGER, _SIZE, _WAKE_AT = attrgetter("trigger"), attrgetter("size"), attrgetter("wake_at")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -89,13 +90,14 @@ class Scheduler:
             and self.offers is part.offers
         ):
             return part, NOTHING
-        upcoming = min([one.wake_at for one in open_now], default=NEVER)
+        upcoming = min(map(_WAKE_AT, open_now), default=NEVER)
         marks = self.pending, self.once, self.sent, self.newest_cancel, upcoming, self.counts, self.goals, self.latest
         return Windows(open_now, *marks, self.contacts, self.forgotten, self.offers), effects
 
     def row(self, one: Window) -> Trigger:
         """The window's trigger in its own pack version."""
-        return self.version(one).by_name[one.trigger]
+        pack: Pack = self.pack if one.ref == self.pack.ref else self.see.packs(one.ref)
+        return pack.by_name[one.trigger]
 
     def version(self, one: Window) -> Pack:
         """The pack version it was opened under."""
@@ -114,41 +116,47 @@ class Scheduler:
 
     # --- openings -------------------------------------------------------------------------------------------------------------
 
-    def open(self, subject: Subject, opened_at: int, rows: Iterable[Trigger]) -> bool:
+    def open(self, subject: Subject, opened_at: int, rows: Sequence[Trigger]) -> bool:
         """Opens, or joins to, a window of each row whose condition holds; whether any held."""
-        if subject.bot or (subject.behaviour and not self.tracked()):
+        if not rows or subject.bot or (subject.behaviour and not self.tracked()):
             return False
-        held = False
-        delicate = sensitive.about(self.pack.sensitive, subject)
+        held, delicate = False, None
+        pack, see = self.pack, self.see
+        keys: dict[str, str | None] = {}
         for row in rows:
-            when = row.opening.when
-            if not row.hears(subject):
+            opening = row.opening
+            if not row.hears(subject) or (opening.when is not None and not self._holds(subject, opening.when)):
                 continue
-            if when is not None and not self._holds(subject, when):
+            if not held:
+                held, delicate = True, sensitive.about(pack.sensitive, subject)
+            scoped = opening.scope
+            if scoped not in keys:
+                keys[scoped] = scope.key(scoped, subject)
+            scope_key = keys[scoped]
+            if scope_key is None or (row.until is not None and not waits.told(row, subject)):
                 continue
-            held = True
-            scope_key = scope.key(row.opening.scope, subject)
-            if scope_key is None or not waits.told(row, subject):
-                continue
-            place = self.place(row, subject)
+            there = row.name in map(_TRIGGER, self.windows)
+            place = self.place(row, subject) if there else None
             barred = delicate is not None and PERSONALISE in row.needs
             if place is not None and barred:  # it gathers nothing of it, but she has touched her cart
                 self.windows[place] = self.restarted(self.windows[place], self.row(self.windows[place]), opened_at)
             elif place is not None:
                 self.join(place, subject, opened_at)
-            elif subject.kind in row.opening.on and not self.spent(row, subject) and self.enough(row, scope_key, subject):
+            elif subject.kind in opening.on and not self.spent(row, subject, there) and self.enough(row, scope_key, subject):
                 if barred:
                     self.effects.append(Unopened(row.name, "sensitive"))  # what it tells of her is not written down
                     continue
-                every = waits.interval(subject, self.pack) if row.treated else 0
+                every = waits.interval(subject, pack) if row.treated else 0
                 if every is None:
                     continue
-                drawn = experiments.draw(self.pack, row.name, self.see.person_id, partial(self._holds, subject))
-                one = window.opened(row, self.pack.ref, scope_key, subject, opened_at, self.see.now, self.see.person_id, drawn, every)
-                self.begin(self.answering(one) if row.opening.scope == SEND else one, row)
+                drawn = experiments.draw(pack, row.name, see.person_id, partial(self._holds, subject))
+                one = window.opened(row, pack.ref, scope_key, subject, opened_at, see.now, see.person_id, drawn, every)
+                self.begin(self.answering(one) if scoped == SEND else one, row)
         return held
 
     def _holds(self, subject: Subject, when: Condition) -> bool:
+        if when.of_event is not None:
+            return when.of_event(subject.properties)
         return when.evaluate(gate.gather(when, subject.properties, self.see)).holds
 
     def enough(self, row: Trigger, scope_key: str, subject: Subject) -> bool:
@@ -170,13 +178,17 @@ class Scheduler:
 
     def place(self, row: Trigger, subject: Subject) -> int | None:
         """Where the open window of this trigger is that the subject concerns."""
+        name = row.name
         for n, one in enumerate(self.windows):
-            if one.trigger == row.name and not one.closing and scope.concerns(one.scope, one.key, one.product, subject):
+            if one.trigger == name and not one.closing and scope.concerns(one.scope, one.key, one.product, subject):
                 return n
         return None
 
-    def spent(self, row: Trigger, subject: Subject) -> bool:
-        """Whether the row has had its window: once ever, or a message of this scope went out less than `again` before."""
+    def spent(self, row: Trigger, subject: Subject, there: bool) -> bool:
+        """Whether the row has had its window: once ever, or a message of this scope went out less than `again` before.
+
+        `there`: whether she has a window of the row.
+        """
         if row.once and row.name in self.once:
             return True
         if row.opening.scope == SEND:
@@ -186,7 +198,8 @@ class Scheduler:
             return False
         name, now = row.name, self.see.now
         about = [one.product for one in self.sent if one.trigger == name and now < one.until] if self.sent else []
-        about += [one.product for one in self.windows if one.closing and one.trigger == name]
+        if there:
+            about += [one.product for one in self.windows if one.closing and one.trigger == name]
         if not about:
             return False
         return row.opening.scope == scope.PERSON or any(one.same(other) for one in about for other in subject.products[:1])
@@ -196,8 +209,8 @@ class Scheduler:
         values: dict[str, Any] = {"opened_at": iso(one.opened_at), "message": row.steps[0].message}
         if one.arms or one.silent:
             values["arms"] = {**dict(one.arms), **({one.silent: "silent"} if one.silent == experiments.HOLDOUT else {})}
-        self.effects.append(decide(one, self.see, "opened", 0, due_at=None if one.awaits else one.due_at, values=values))
-        if len(self.windows) >= MAX_OPEN or sum([other.size for other in self.windows]) + one.size > MAX_BYTES:
+        self.effects.append(decide(one, self.see, "opened", 0, None, None, None if one.awaits else one.due_at, values))
+        if len(self.windows) >= MAX_OPEN or sum(map(_SIZE, self.windows)) + one.size > MAX_BYTES:
             self.end(one, row, 0, "not_sent", "window_limit", values={"open": len(self.windows)})
             return
         if row.once:

@@ -19,6 +19,7 @@ UNREAD: Any = object()
 MAX_KEYS = 40
 """Properties of an opening event that are kept for conditions and templates: plain values only."""
 MAX_TEXT = 1_000
+PLAIN = frozenset((str, bool, int, float))
 
 PURCHASES = ("purchase", "store_purchase")
 """Raw records of orders. Windows go by the conclusions drawn from them, one per order however many records it came in."""
@@ -179,12 +180,5 @@ def concerns(scope: str, window_key: str, window_product: Product, subject: Subj
 
 def plain(properties: dict[str, Any]) -> dict[str, Any]:
     """What a window keeps of its opening event: plain values, texts cut, at most MAX_KEYS of them."""
-    kept: dict[str, Any] = {}
-    for name, told in properties.items():
-        if isinstance(told, str):
-            kept[name] = told[:MAX_TEXT]
-        elif isinstance(told, bool | int | float):
-            kept[name] = told
-        if len(kept) == MAX_KEYS:
-            break
-    return kept
+    kept = {name: told[:MAX_TEXT] if type(told) is str else told for name, told in properties.items() if type(told) in PLAIN}
+    return kept if len(kept) <= MAX_KEYS else dict(islice(kept.items(), MAX_KEYS))

@@ -73,12 +73,17 @@ def category(sensitive: Sensitive, name: str) -> str | None:
 
 def among(sensitive: Sensitive, categories: Iterable[str]) -> str | None:
     """What the first of these categories that tells something tells."""
-    return next((found for name in categories if (found := category(sensitive, name)) is not None), None)
+    for name in categories:
+        if (found := category(sensitive, name)) is not None:
+            return found
+    return None
 
 
 def about(sensitive: Sensitive, subject: Subject) -> str | None:
     """What an event or conclusion tells by the categories of its products: of an order, by those of its lines."""
     if not sensitive.inferences:
         return None
+    if not subject.told:
+        return among(sensitive, subject.categories)
     lines = [str(told) for line in subject.told for name in ("category", "product_category") if isinstance(told := line.get(name), str)]
     return among(sensitive, (*subject.categories, *lines))

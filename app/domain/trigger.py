@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from msgspec import Struct
 
 from app.domain.brand import Brand
@@ -112,8 +114,8 @@ class Programme(Struct, frozen=True):
     times: int = 0
 
 
-class Trigger(Struct, frozen=True):
-    """One row of a pack. `why` is its source, in words."""
+class Trigger(Struct, frozen=True, dict=True):
+    """One row of a pack. `why` is its source, in words. What follows from its fields is found once (`dict`: where that is kept)."""
 
     name: str
     why: str
@@ -167,10 +169,21 @@ class Trigger(Struct, frozen=True):
     stock: bool = False
     """Its messages are about products that must be there: looked at again as they are written (A-169)."""
 
-    @property
+    @cached_property
     def treated(self) -> bool:
         """Whether it goes by how people of the stage are treated that opened it; of one without an interval nothing opens."""
         return self.treated_wait or (self.programme is not None and not self.programme.every)
+
+    @cached_property
+    def ends(self) -> dict[str, tuple[Cancel, ...]]:
+        """Event type or conclusion kind → those of its cancels that name it."""
+        kinds = dict.fromkeys([kind for rule in self.cancels for kind in rule.on])
+        return {kind: tuple([rule for rule in self.cancels if kind in rule.on]) for kind in kinds}
+
+    @cached_property
+    def looks_past(self) -> bool:
+        """Whether something counts for its windows that happened before they opened."""
+        return self.delivery or any([rule.before for rule in self.cancels])
 
     def hears(self, subject: Subject) -> bool:
         """Whether what was done counts for it."""
@@ -234,8 +247,8 @@ class Sender(Struct, frozen=True):
     reply_to: str | None = None
 
 
-class Pack(Struct, frozen=True):
-    """A compiled policy pack. `ref` is `name@version`, `version` the artifact's hash."""
+class Pack(Struct, frozen=True, dict=True):
+    """A compiled policy pack. `ref` is `name@version`, `version` the artifact's hash. `dict`: as of `Trigger`."""
 
     name: str
     version: str
@@ -318,6 +331,12 @@ class Pack(Struct, frozen=True):
     """Country's code, `EU` or `all` → what people there are told: `user.region_offer` in templates; the narrowest that fits (A-186)."""
     offers: Offering = NOBODYS
     """Figures that every offer goes by: caps, budgets, what tiers are offered, how people take discounts."""
+
+    @cached_property
+    def ended_by(self) -> dict[str, frozenset[str]]:
+        """Event type or conclusion kind → names of all triggers whose windows it may end."""
+        kinds = dict.fromkeys([kind for one in self.by_name.values() for kind in one.ends])
+        return {kind: frozenset([name for name, one in self.by_name.items() if kind in one.ends]) for kind in kinds}
 
     def treatment(self, of: str, scheme: str, group: str) -> Treatment | None:
         """How people of a stage or tier (`of`) of a scheme are written to, if the pack says so: `treatment("tier", "s1", "high")`."""

@@ -21,7 +21,7 @@ from app.domain.product import Product
 from app.domain.repeats import Count
 from app.domain.scope import NO_PRODUCT, ORDER, PRODUCT, Subject
 from app.domain.trigger import Facts, Trigger
-from app.events import derived_id
+from app.events import begun, id_of_three
 
 NEVER = -1
 HELD = 2**62
@@ -34,6 +34,7 @@ MAX_ASKED = 20
 """Messages of a programme whose answers are still counted."""
 FRAME = 300
 """Bytes of a window's names, hashes and instants at most; what the shop sent is measured."""
+NUMBERS = frozenset((int, float))
 _encode = msgspec.msgpack.Encoder().encode
 NOTHING, NO_LINES = Raw(_encode({})), Raw(_encode(()))
 
@@ -159,44 +160,63 @@ def opened(
 
     `every`: its interval, of a trigger that goes by treatments.
     """
-    name = ref.partition("@")[0]
-    due_at = waits.first_due(trigger, subject, opened_at, drawn.wait, every)
     if trigger.delivery:
         due_at = opened_at + DELIVERY_MS
-    told, gathered, more = _packed(subject)
-    about = subject.products[0] if trigger.opening.scope == PRODUCT else NO_PRODUCT
-    return Window(
-        window_id=derived_id(name, trigger.name, scope_key, subject.cause, person_id),
-        trigger=trigger.name,
-        ref=ref,
-        scope=trigger.opening.scope,
-        key=scope_key,
-        product=about,
-        kind=subject.kind,
-        opening=subject.cause,
-        event_at=subject.ts,
-        opened_at=opened_at,
-        step=0,
-        due_at=due_at,
-        wake_at=max(due_at, now),
-        seconds=seconds(subject),
-        more=more,
-        told=told,
-        gathered=gathered,
-        size=FRAME + len(_encode((scope_key, subject.cause, about, drawn.arms))) + len(told) + len(gathered),
-        arms=drawn.arms,
-        silent=drawn.silent,
-        awaits=trigger.delivery,
+    else:
+        due_at = waits.first_due(trigger, subject, opened_at, drawn.wait, every)
+    scoped, arms = trigger.opening.scope, drawn.arms
+    packed: _Packed = subject.packed or _packed(subject)
+    about = subject.products[0] if scoped == PRODUCT else NO_PRODUCT
+    size = packed.sizes.get(scoped)
+    if size is None:
+        size = packed.sizes[scoped] = packed.size + len(_encode((scope_key, subject.cause, about, ())))
+    return Window(  # by place up to its size, of which there is one for each window of an event: by name it costs four times as much
+        id_of_three(begun(ref.partition("@")[0], trigger.name), scope_key, subject.cause, person_id),
+        trigger.name,
+        ref,
+        scoped,
+        scope_key,
+        about,
+        subject.kind,
+        subject.cause,
+        subject.ts,
+        opened_at,
+        0,
+        due_at,
+        due_at if due_at > now else now,
+        "",
+        False,
+        1,
+        packed.seconds,
+        packed.more,
+        0,
+        packed.told,
+        packed.gathered,
+        size if not arms else size + len(_encode(arms)) - 1,
+        0,
+        arms,
+        drawn.silent,
+        trigger.delivery,
         every=every,
     )
 
 
-def _packed(subject: Subject) -> tuple[Raw, Raw, int]:
-    """(properties, lines, pieces beyond them) of an opening; one event may open several windows."""
-    packed: tuple[Raw, Raw, int] | None = subject.packed
-    if packed is None:
-        kept, more = _with((), 0, subject)
-        packed = subject.packed = Raw(_encode(scope.plain(subject.properties))), Raw(_encode(kept)), more
+class _Packed(Struct, frozen=True):
+    """What all windows keep of the event that opens them, packed once. `size`: of it, with their frame."""
+
+    told: Raw
+    gathered: Raw
+    more: int
+    seconds: float
+    size: int
+    sizes: dict[str, int]
+    """Scope → bytes of a window of it, without arms."""
+
+
+def _packed(subject: Subject) -> _Packed:
+    kept, more = _with((), 0, subject)
+    told, gathered = Raw(_encode(scope.plain(subject.properties))), Raw(_encode(kept))
+    packed = subject.packed = _Packed(told, gathered, more, seconds(subject), FRAME + len(told) + len(gathered), {})
     return packed
 
 
@@ -293,7 +313,7 @@ FACTS = frozenset(("views", "seconds", "products", "quantity", "value", "refunde
 def seconds(subject: Subject) -> float:
     """The dwell the subject tells, 0 if none."""
     told = subject.properties.get("dwell_seconds")
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else 0.0
+    return float(told) if type(told) in NUMBERS and told > 0 else 0.0
 
 
 _decode_properties = msgspec.msgpack.Decoder(dict[str, Any]).decode
