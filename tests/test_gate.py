@@ -192,7 +192,7 @@ def test_what_is_asked_without_cel_is_what_cel_says(sign: str, against: str, val
 
 TERMS = (
     *(f"event.{name} {asked}" for name in "xy" for asked in ("== 'a'", "!= 'a'", "< 3", ">= 0.5", "in ['a', 'é']", "in ['a&&b']")),
-    *("event.x != null", "event.x == null", "event.y"),
+    *("event.x != null", "event.x == null", "event.y", "event.x.a == 1", "event.x.a.b != 'a'"),
 )
 
 
@@ -200,7 +200,9 @@ TERMS = (
     st.lists(st.sampled_from(TERMS), min_size=1, max_size=4),
     st.dictionaries(
         st.sampled_from("xy"),
-        st.sampled_from(("a", "a&&b", "'a'", "é", "", 0, 3, 0.5, 2**60, float("nan"), True, False, None, [1], ["a"], {"a": 1})),
+        st.sampled_from(
+            ("a", "a&&b", "'a'", "é", "", 0, 3, 0.5, 2**60, float("nan"), True, False, None, [1], ["a"], {"a": 1}, {"a": {"b": "c"}}, {})
+        ),
     ),
 )
 def test_terms_that_must_all_hold_are_asked_without_cel_as_cel_asks_them(terms: list[str], event: dict[str, object]) -> None:

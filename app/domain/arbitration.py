@@ -35,5 +35,5 @@ def worth(one: Window, row: Trigger, see: See) -> float:
     """What its message is expected to bring: the share that ends in an order, times what is in the window, else her average order."""
     if not row.converts:
         return 0.0
-    gathered: float = window.facts(one, see.orders if one.scope == ORDER else None)["value"]
+    gathered = window.worth(one, see.orders if one.scope == ORDER else None)
     return row.converts * (gathered or facts.of(see).get("profile.average_order") or 0.0)

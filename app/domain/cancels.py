@@ -64,7 +64,8 @@ def _applies(turn: Scheduler, when: Condition, one: Window, subject: Subject) ->
     if "event" in when.reads:
         told["event"] = subject.properties
     if "window" in when.reads:
-        told["window"] = window.facts(one, turn.see.orders if one.scope == scope.ORDER else None)
+        orders, names = turn.see.orders if one.scope == scope.ORDER else None, when.window_keys
+        told["window"] = window.facts(one, orders, whole=names is None or window.PRODUCTS in names)
     return when.evaluate(told).holds
 
 

@@ -104,14 +104,15 @@ def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
             _next(turn, one, row, answer.reason, answer.values)
         return
     message, offer = _message(turn, one, step, answer.values)
+    send_id = plan.send_id(one)
     released = replace(one, held="", released_at=turn.see.now) if one.first_at else one
     if offer is not None:
-        offering.offered(turn, one, row, offer, answer.values, "" if one.silent else plan.send_id(one))
+        offering.offered(turn, one, row, offer, answer.values, "" if one.silent else send_id)
     if one.silent:
         _unspoken(turn, released, row, message, answer)
         return
-    choice = _creative(turn, one, message, answer.values)
-    planned = plan.plan(one, row, message, answer, turn.see, choice)
+    choice = _creative(turn, one, message, answer.values, send_id)
+    planned = plan.plan(one, row, message, answer, turn.see, send_id, choice)
     turn.effects.append(planned)
     holding.reserve(turn, row, planned.plan)
     turn.windows[turn.at(one.window_id)] = replace(released, send_id=planned.plan.send_id, wake_at=planned.plan.expires_at, creative=choice)
@@ -222,7 +223,7 @@ def _message(turn: Scheduler, one: Window, step: Step, values: dict[str, Any]) -
     return step.message, step.offer
 
 
-def _creative(turn: Scheduler, one: Window, message: str, values: dict[str, Any]) -> creative.Chosen:
+def _creative(turn: Scheduler, one: Window, message: str, values: dict[str, Any], send_id: str) -> creative.Chosen:
     """Which subject line, picture and button the message gets."""
     variants = turn.version(one).variants_of.get(message)
     if not variants:
@@ -232,7 +233,7 @@ def _creative(turn: Scheduler, one: Window, message: str, values: dict[str, Any]
     def holds(when: Condition) -> bool:
         return when.evaluate(gate.gather(when, window.properties(one), turn.see, one)).holds
 
-    choice = creative.chosen(variants, population.names if population is not None else {}, plan.send_id(one), holds)
+    choice = creative.chosen(variants, population.names if population is not None else {}, send_id, holds)
     values["creative"] = dict(choice)
     return choice
 

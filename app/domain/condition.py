@@ -32,5 +32,7 @@ class Condition(Struct, frozen=True):
     evaluate: Callable[[Facts], Verdict]
     profile_keys: tuple[str, ...] | None = None
     """Likewise of `profile`."""
+    window_keys: tuple[str, ...] | None = None
+    """Likewise of `window`."""
     of_event: Callable[[dict[str, Any]], bool] | None = None
     """Whether it holds of an event, where it looks at nothing else."""

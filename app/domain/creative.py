@@ -10,6 +10,7 @@ clicked.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 
@@ -43,6 +44,8 @@ def chosen(variants: Iterable[Variant], sizes: Mapping[str, Mapping[str, int]], 
 
 
 def _best(message: str, factor: str, names: list[str], sizes: Mapping[str, Mapping[str, int]], send_id: str) -> str:
+    if len(names) == 1:
+        return names[0]  # nothing to draw for
     went, worked = (sizes.get(f"{kind}/{message}/{factor}", {}) for kind in (WENT, WORKED))
 
     def value(name: str) -> float:
@@ -95,7 +98,10 @@ def _uniforms(seed: str) -> Iterator[float]:
     """Numbers between 0 and 1, both excluded, that follow from the seed: the same on every machine and day."""
     number = 0
     while True:
-        digest = blake2b(f"{seed}/{number}".encode(), digest_size=32).digest()
-        for at in range(0, 32, 8):
-            yield (int.from_bytes(digest[at : at + 8], "big") + 0.5) / 2**64
+        for whole in _FOUR(blake2b(f"{seed}/{number}".encode(), digest_size=32).digest()):
+            yield (whole + 0.5) * _SHARE
         number += 1
+
+
+_FOUR = struct.Struct(">4Q").unpack
+_SHARE = 0.5**64

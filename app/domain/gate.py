@@ -106,8 +106,11 @@ def _add(told: Facts, condition: Condition, event: dict[str, Any], see: See, ope
         if root == "event":
             told[root] = event
         elif root == "window":
-            if root not in told and open_window is not None:
-                told[root] = window.facts(open_window, see.orders if open_window.scope == ORDER else None, _answered(open_window, see))
+            names, seen = condition.window_keys, told.get(root)
+            whole = names is None or window.PRODUCTS in names
+            if open_window is not None and (seen is None or (whole and window.PRODUCTS not in seen)):
+                orders = see.orders if open_window.scope == ORDER else None
+                told[root] = window.facts(open_window, orders, _answered(open_window, see), whole)
         elif hers is not None:
             names = condition.profile_keys if root == "profile" else None
             told[root] = told.get(root, {}) | named(hers, root, names)

@@ -18,27 +18,29 @@ from app.domain.recent import RecentProduct
 from app.domain.scope import ORDER, PURCHASED
 from app.domain.trigger import Trigger
 from app.domain.window import Window
-from app.events import Plan, derived_id
+from app.events import Plan, begun, id_of_three
 
 if TYPE_CHECKING:
     from app.domain.person import See
 
+_SEND = begun()
+
 
 def send_id(open_window: Window) -> str:
     """Id of the message of the window's present step (interface.md section 4)."""
-    return derived_id(open_window.window_id, str(open_window.step), open_window.ref.partition("@")[2])
+    return id_of_three(_SEND, open_window.window_id, str(open_window.step), open_window.ref.partition("@")[2])
 
 
-def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See, choice: Chosen = ()) -> PlanMessage:
+def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, see: See, sent_as: str, choice: Chosen = ()) -> PlanMessage:
     """The plan of the window's present step and the message chosen for it; `answer` let it pass and so carries an address.
 
-    `choice`: which variant of each factor the message gets.
+    `sent_as`: its send id. `choice`: which variant of each factor the message gets.
     """
     address, name = answer.address or ("", None)
     return PlanMessage(
         Plan(
             at=see.now,
-            send_id=send_id(open_window),
+            send_id=sent_as,
             window_id=open_window.window_id,
             person_id=see.person_id,
             customer_id=see.person.profile.customer_id,
@@ -96,7 +98,7 @@ def view(open_window: Window, email: str | None, see: See, message: str) -> dict
             "products": lines,
             "value": money.text(round(gathered["value"] * money.UNITS)),
         },
-        "recent": [_recent(one) for one in _others(her.recent, open_window, see)],
+        "recent": [_recent(one, about) for one, about in _others(her.recent, open_window, see)],
         "order": {"order_id": open_window.key, "products": lines} if open_window.scope == ORDER else {},
         "trigger": open_window.trigger,
         "step": open_window.step,
@@ -111,8 +113,8 @@ def _event(open_window: Window, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return {**told, **{name: about[name] for name in about if name != "quantity"}, "event_type": open_window.kind}
 
 
-def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> list[RecentProduct]:
-    """Her recent views without what the message is about anyway, and without what she bought."""
+def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> list[tuple[RecentProduct, recent.Told]]:
+    """Her recent views, with what is known of each, without what the message is about anyway, and without what she bought."""
     shown = [open_window.product, *(one.product for one in window.lines(open_window))]
     sold: set[int] = set()
     if see.person.profile.orders:
@@ -121,21 +123,22 @@ def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> li
         shown += [one.product for other in see.person.windows.open if other.scope == ORDER for one in window.lines(other)]
         shown += [one for entry in see.lookback.entries if entry.kind in PURCHASED for one in entry.products]
 
+    # As `Product.same` has it, but asked of all of them at once.
+    ids, families, names = {one.product_id for one in shown}, {one.group_id for one in shown}, {one.name for one in shown}
+    for told in ids, families, names:
+        told.discard("")
+
     def spoken_for(one: Product) -> bool:
-        names = (one.product_id, one.group_id, one.name)
-        return any(one.same(other) for other in shown) or any(name and fingerprint(name) in sold for name in names)
+        if one.product_id in ids or one.group_id in families or one.name in names:
+            return True
+        return bool(sold) and any([name and fingerprint(name) in sold for name in (one.product_id, one.group_id, one.name)])
 
     listed = see.pack.sensitive  # A-261: what she looked at in private stays there
-    return [one for one in views if not spoken_for(one.product) and sensitive.among(listed, _categories(one)) is None]
+    found = [(one, recent.told(one)) for one in views if not spoken_for(one.product)]
+    return [(one, about) for one, about in found if about.category is None or sensitive.category(listed, about.category) is None]
 
 
-def _categories(one: RecentProduct) -> tuple[str, ...]:
-    told = recent.told(one).category
-    return () if told is None else (told,)
-
-
-def _recent(one: RecentProduct) -> dict[str, Any]:
-    told = recent.told(one)
+def _recent(one: RecentProduct, told: recent.Told) -> dict[str, Any]:
     return {
         "product_id": one.product.product_id or None,
         "product_name": one.product.name or None,

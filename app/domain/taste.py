@@ -47,6 +47,8 @@ def hers(see: See) -> list[Liking]:
     for key, kind, at in told:
         newest[key, kind] = max(at, newest.get((key, kind), 0))
     found = sorted([(key, kind, at) for (key, kind), at in newest.items()], key=lambda one: (-one[2], one[0], one[1]))
+    if len(found) <= min(MAX_BOUGHT, MAX_OTHERS):
+        return found
     bought = [one for one in found if one[1] == BOUGHT][:MAX_BOUGHT]
     others = [one for one in found if one[1] != BOUGHT][:MAX_OTHERS]
     return sorted([*bought, *others], key=lambda one: (-one[2], one[0], one[1]))

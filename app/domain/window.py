@@ -285,25 +285,41 @@ def refunded(window: Window, subject: Subject) -> Window:
     return replace(window, refunded=line.value(lines(window)) if amount is None else window.refunded + max(0, amount))
 
 
-def facts(window: Window, orders: Orders | None, answered_at: int = 0) -> Facts:
+PRODUCTS = "products"
+
+
+def facts(window: Window, orders: Orders | None, answered_at: int = 0, whole: bool = True) -> Facts:
     """`window` as conditions see it; money as a plain number. `orders`: of a window of an order, whose account is kept there.
 
-    `answered_at`: when she last opened or clicked a mail herself (ms), for `unanswered`: its messages that went out since.
+    `answered_at`: when she last opened or clicked a mail herself (ms), for `unanswered`: its messages that went out since. Its
+    products cost more than all else: they are there only if it is asked for as a `whole`.
     """
     kept = lines(window)
-    cost, back = line.value(kept), window.refunded
-    if orders is not None and window.scope == ORDER and (order := find(orders, window.key)) is not None:
-        cost, back = order.amount, max(back, order.refunded)
-    return {
+    cost, back = _money(window, kept, orders)
+    told: Facts = {
         "views": window.views,
         "seconds": window.seconds,
-        "products": [line.view(one) for one in kept],
         "quantity": sum(one.quantity for one in kept) + window.more,
         "value": cost / money.UNITS,
         "refunded": back / money.UNITS,
         "step": window.step,
-        "unanswered": sum(at > answered_at for at in window.asked),
+        "unanswered": sum([at > answered_at for at in window.asked]),
     }
+    if whole:
+        told[PRODUCTS] = [line.view(one) for one in kept]
+    return told
+
+
+def worth(window: Window, orders: Orders | None) -> float:
+    """`facts(…)["value"]` alone."""
+    return _money(window, lines(window), orders)[0] / money.UNITS
+
+
+def _money(window: Window, kept: tuple[Line, ...], orders: Orders | None) -> tuple[int, int]:
+    """(what it is worth, what of that was given back), in units."""
+    if orders is not None and window.scope == ORDER and (order := find(orders, window.key)) is not None:
+        return order.amount, max(window.refunded, order.refunded)
+    return line.value(kept), window.refunded
 
 
 FACTS = frozenset(("views", "seconds", "products", "quantity", "value", "refunded", "step", "unanswered"))

@@ -34,7 +34,7 @@ _PATH = re.compile(r"(?<![\w.])([a-z]+)\.([A-Za-z_]\w*)")
 _ROOT = re.compile(r"(?<![\w.])([a-z]+)\b")
 _MISSING = re.compile(r'Key not found in map : "(.*)"')
 _TERM = re.compile(
-    r"(?P<root>event|window|profile)\.(?P<name>[A-Za-z_]\w*)"
+    r"(?P<root>event|window|profile)\.(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)"
     r"(?: *(?P<sign><=?|>=?|==|!=) *(?:(?P<number>\d{1,15}|\d{1,9}\.\d{1,6})|'(?P<word>[^'\\]*)'|(?P<null>null))"
     r"| +in +\[ *(?P<words>'[^'\\]*'(?: *, *'[^'\\]*')*) *\])?"
 )
@@ -110,22 +110,34 @@ def condition(text: str, roots: tuple[str, ...]) -> Condition:
     asked = evaluate if plain is None else _sooner(plain, evaluate)
     event_keys = keys("event")
     of_event = _of_event(plain, evaluate, event_keys) if reads == EVENT_ALONE else None
-    return Condition(text, reads, paths, event_keys, asked, keys("profile"), of_event)
+    return Condition(text, reads, paths, event_keys, asked, keys("profile"), keys("window"), of_event)
 
 
 YES, NO = Verdict(True), Verdict(False)
 Evaluate = Callable[[Facts], Verdict]
 Term = Callable[[Any], bool | None]
 """Whether a term holds of a value; None: that is for CEL to say."""
-Plain = tuple[tuple[str, str, Term], ...]
-"""(root, name, term) of each."""
+Plain = tuple[tuple[str, str, tuple[str, ...], Term], ...]
+"""(root, name, further names, term) of each."""
 
 
 def _plain(text: str) -> Plain | None:
     """The condition as plain terms that must all hold; None: it is none, or more than that."""
     found = [_TERM.fullmatch(part.strip()) for part in text.split("&&")]
-    terms = [(one["root"], one["name"], _term(one)) for one in found if one is not None]
+    terms = [(one["root"], *_names(one["path"]), _term(one)) for one in found if one is not None]
     return tuple(terms) if len(terms) == len(found) else None
+
+
+def _names(path: str) -> tuple[str, tuple[str, ...]]:
+    first, *further = path.split(".")
+    return first, tuple(further)
+
+
+def _deep(told: Any, names: tuple[str, ...]) -> Any:
+    """What lies in `told` by these names; None: it is not there."""
+    for name in names:
+        told = told.get(name) if type(told) is dict else None
+    return told
 
 
 def _term(found: re.Match[str]) -> Term:
@@ -160,8 +172,9 @@ def _sooner(plain: Plain, evaluate: Evaluate) -> Evaluate:
 
     def quick(facts: Facts) -> Verdict:
         sure = True
-        for root, name, term in plain:
-            holds = term(facts[root].get(name)) if root in facts else None
+        for root, name, further, term in plain:
+            told = facts[root].get(name) if root in facts else None
+            holds = term(_deep(told, further) if further else told)
             if holds is False:
                 return NO  # whatever the others say, CEL says so, too
             sure = sure and holds is True
@@ -175,8 +188,9 @@ def _of_event(plain: Plain | None, evaluate: Evaluate, keys: tuple[str, ...] | N
 
     def ask(event: dict[str, Any]) -> bool:
         sure = plain is not None
-        for _, name, term in plain or ():
-            holds = term(event.get(name))
+        for _, name, further, term in plain or ():
+            told = event.get(name)
+            holds = term(_deep(told, further) if further else told)
             if holds is False:
                 return False
             sure = sure and holds is True
