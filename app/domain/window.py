@@ -328,7 +328,7 @@ FACTS = frozenset(("views", "seconds", "products", "quantity", "value", "refunde
 
 def seconds(subject: Subject) -> float:
     """The dwell the subject tells, 0 if none."""
-    told = subject.properties.get("dwell_seconds")
+    told: Any = subject.properties.get("dwell_seconds")
     return float(told) if type(told) in NUMBERS and told > 0 else 0.0
 
 
