@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app import events
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.catalogue import Items
@@ -81,7 +81,7 @@ class Shelf:
 
 async def shelf(scan: Scanner, settings: Settings) -> Shelf:
     """The artifacts topic as it stands."""
-    artifacts = Artifacts(settings.topic("artifacts"), {}, COMPILERS)
+    artifacts = Artifacts(settings.topic("artifacts"), {}, compilers(settings.model_mb))
     async for record in scan.read("artifacts"):
         artifacts.take(record.key, record.value)
     return Shelf(artifacts)
