@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -216,10 +216,20 @@ def _product(told: dict[str, Any], items: Items, at: int, paid: bool = False) ->
         told["product_name"] = told["name"]
     for name in _AMOUNTS:
         if name in told:
-            amount = money.units(told.pop(name))
-            if amount is not None and amount > 0:
-                told[name] = money.text(amount)
+            value = told.pop(name)
+            amount = _price(value) if type(value) is str else _amount(value)
+            if amount is not None:
+                told[name] = amount
     return told
+
+
+def _amount(value: Any) -> str | None:
+    amount = money.units(value)
+    return money.text(amount) if amount is not None and amount > 0 else None
+
+
+_price: Callable[[str], str | None] = lru_cache(maxsize=4_096)(_amount)
+"""Of a text: the catalogue's prices are, and the same few products stand in many a view."""
 
 
 def _plain(value: Any, depth: int) -> Any:

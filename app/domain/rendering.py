@@ -6,17 +6,16 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import StringIO
 from typing import Any
 
 from liquid import Environment, FalsyStrictUndefined, Mode, RenderContext, is_undefined
 from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedError
-from liquid.output import LimitedStringIO
 from msgspec import Struct
 
 from app.domain.catalogue import Items, nothing
+from app.domain.liquid_expressions import roots
+from app.domain.liquid_program import Output, Write, program
 from app.domain.message import MessageSource
-from app.domain.liquid_program import Write, program, roots
 from app.domain.message_view import ROOTS, shaped
 from app.domain.shown import noting, primary_category
 
@@ -67,7 +66,7 @@ class Rendered(Struct, frozen=True):
     recommendations: tuple[str, ...] = ()
 
 
-class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
+class Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
     def get_item(self, obj: Any, key: Any) -> Any:
         # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
         if isinstance(obj, dict):
@@ -78,21 +77,6 @@ class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untype
 
     def assign(self, key: str, val: Any) -> None:
         super().assign(str(key), val)  # as a plain string: Liquid's own compares and hashes in Python
-
-
-class _Output(LimitedStringIO):  # type: ignore[misc]  # Liquid is read as untyped
-    """Liquid's own, of which captures ask what room they have left, but it leaves the counting to `_write`: Liquid encodes every piece to
-    count its bytes. Characters are counted while there are loops to run, of which there are no more than bytes."""
-
-    def __init__(self) -> None:
-        StringIO.__init__(self, None, None)
-        self.limit = MAX_OUTPUT
-
-    write = StringIO.write
-
-    @property
-    def size(self) -> int:
-        return self.tell()
 
 
 class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
@@ -117,9 +101,9 @@ def environment(autoescape: bool) -> Any:
 
 def _money(amount: Any, currency: Any = None) -> str:
     """`{{ event.price | money: event.currency }}`: "€89.00", "89.00 SEK", or the bare amount if the currency is not told."""
-    if is_undefined(amount):
+    if type(amount) is not str and is_undefined(amount):
         return str(amount)  # raises, naming the variable
-    code = "" if currency is None or is_undefined(currency) else str(currency).upper()
+    code = currency.upper() if type(currency) is str else "" if currency is None or is_undefined(currency) else str(currency).upper()
     return f"{SIGNS[code]}{amount}" if code in SIGNS else f"{amount} {code}".rstrip()
 
 
@@ -166,7 +150,7 @@ class _Template(Struct, frozen=True):
 
 
 class _Message(Struct, frozen=True):
-    """The templates of a message in a channel, in the order in which they are written. `named`: roots of the view that any of them reads."""
+    """The templates of a message in a channel, in the order of writing. `named`: roots of the view that any of them reads."""
 
     templates: tuple[_Template, ...]
     named: Collection[str]
@@ -174,7 +158,7 @@ class _Message(Struct, frozen=True):
 
 def _made(*parsed: Any) -> _Message:
     named = {root for one in parsed for root in roots(one.nodes)}
-    return _Message(tuple([_Template(one, program(one, MAX_OUTPUT)) for one in parsed]), ROOTS if None in named else frozenset(named))
+    return _Message(tuple([_Template(one, program(one)) for one in parsed]), ROOTS if "" in named else frozenset(named))
 
 
 @lru_cache(maxsize=COMPILED)
@@ -232,9 +216,9 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
 
 
 def _write(template: _Template, values: Mapping[str, Any]) -> str:
-    output = _Output()
+    output = Output(MAX_OUTPUT)
     try:
-        template.write(_Context(template.parsed, globals=values), output)
+        template.write(Context(template.parsed, globals=values), output)
         text = str(output.getvalue())
         if len(text) > MAX_OUTPUT // 4 and len(text.encode()) > MAX_OUTPUT:
             raise OutputStreamLimitError("output stream limit reached", token=None)
@@ -243,8 +227,8 @@ def _write(template: _Template, values: Mapping[str, Any]) -> str:
         raise _failure(error, output) from error
 
 
-def _failure(error: Exception, output: _Output) -> RenderFailed:
-    if output.size > MAX_OUTPUT:
+def _failure(error: Exception, output: Output) -> RenderFailed:
+    if output.full:
         return RenderFailed("output stream limit reached")  # whatever came after it
     if isinstance(error, UndefinedError):
         return MissingContent(str(error.message).removesuffix(" is undefined").strip("'"))
@@ -264,5 +248,5 @@ def _line(text: str) -> str:
 
 def _paragraphs(text: str) -> str:
     """Plain text without the gaps that branches not taken leave behind."""
-    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    lines = "\n".join([line.rstrip() for line in text.splitlines()])
     return _GAP.sub("\n\n", lines).strip() + "\n"
