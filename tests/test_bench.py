@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -22,7 +23,8 @@ from click.testing import CliRunner
 
 from app import events
 from app.__main__ import main
-from app.commands.bench import bench, stage_program
+from app.commands.bench import bench, crowd, stage_program
+from app.commands.bench.in_process import InProcess
 from app.commands.bench.options import Sizes
 from app.commands.bench.percentile import percentiles
 from app.commands.bench.profile_dict import update
@@ -32,6 +34,7 @@ from app.commands.bench.spent import Sample, first
 from app.commands.bench.table import GOALS, markdown
 from app.commands.bench.timers_program import TimersProgram
 from app.commands.bench.worker import Shifted
+from app.commands.built import artifact
 from app.commands.outcome import Outage
 from app.domain import contract, person
 from app.edges import process, workload
@@ -39,6 +42,7 @@ from app.engine.memory import MemoryStore
 from app.engine.simulation import Logged
 from app.engine.turn import Turn
 from app.events import Tick
+from app.settings import load
 
 SECOND = 1000
 
@@ -194,6 +198,32 @@ def test_shares_are_sampled() -> None:
     assert "trigger_scheduler_us" in figures["mix"]
 
 
+def test_a_crowd_is_as_if_everybody_had_been_played(tmp_path: Path) -> None:
+    """Row for row but for the times of their only view, and so for what each of them is found by and waits for."""
+
+    async def rows(played: int, people: int, folder: Path) -> tuple[set[bytes], int, list[Any]]:
+        run = InProcess(artifact("merged"), load(), folder)
+        await run.activate()
+        await run.feed("some", workload.everybody_looks(played), played)
+        crowd.multiply(run, load().secret, played, people)
+        found = dict(run.lane.table.rows())
+        hers = [person.load(row.partition(b"p")[2].decode(), value[17:], None) for row, value in found.items() if row[:1] == b"p"]
+        known = {row for lane in (run.intake, run.lane) for row, _ in lane.table.rows()}
+        waiting = len(run.lane.table.waiting())
+        run.store.close()
+        return known, waiting, sorted((one.person.person_id, one.person.profile.customer_id, one.person.profile.orders) for one in hers)
+
+    copied = asyncio.run(rows(20, 60, tmp_path / "copied"))
+    assert copied == asyncio.run(rows(60, 60, tmp_path / "played"))
+    assert copied[1] == len(copied[2]) == 60
+
+
+def test_a_crowd_is_measured() -> None:
+    figures = run("scale", "--in-process", "--people", "20,3000", "--events", "1000", "--repeats", "1")
+    assert set(figures) == {"20 customers", "3,000 customers"}
+    assert all(row["cpu_us"]["median"] > 10 and row["disk_mb"]["median"] >= 0 for row in figures.values())
+
+
 # --- the README's table -------------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +275,7 @@ def test_every_goal_names_a_bench() -> None:
         (["stage", "--beside", "spark"], 2, "spark"),
         (["scale", "--people", "many"], 2, "many"),
         (["scale", "--workers", "9", "--partitions", "4"], 2, "9 workers"),
+        (["scale", "--in-process", "--people", "20000000"], 2, "10,000,000"),
         (["latency", "--probes", "50", "--rate", "10"], 2, "probes"),
         (["pipeline", "--policy", "missing"], 2, "missing"),
         (["gate", "--policy", "missing"], 2, "missing"),

@@ -24,7 +24,7 @@ def everybody(people: int, utc_hour: int | None = None) -> Iterator[Input]:
     # The sign of Etc zones is the other way round: Etc/GMT-2 is two hours ahead.
     where = {} if utc_hour is None else {"context": {"timezone": f"Etc/GMT{utc_hour - 12:+d}"}}
     for number in range(people):
-        who = _customer(number)
+        who = customer(number)
         traits = {"email": f"{who}@example.com", "first_name": "Ada"}
         yield who, {"event_type": "identify", "properties": {"traits": traits}, **where}
         yield who, {"event_type": "consent_give", "properties": {"purposes": ["email", "personalise"]}}
@@ -40,7 +40,7 @@ def mix(seed: int, people: int, events: int) -> Iterator[Input]:
     rng = random.Random(seed)
     kinds = rng.choices([name for name, _ in MIX], [share for _, share in MIX], k=events)
     for number, kind in enumerate(kinds):
-        yield _customer(rng.randrange(people)), {"event_type": kind, "properties": _properties(rng, kind, number)}
+        yield customer(rng.randrange(people)), {"event_type": kind, "properties": _properties(rng, kind, number)}
 
 
 def records(name: str, told: Iterable[Input], now: Callable[[], int]) -> Iterator[tuple[bytes, bytes]]:
@@ -54,7 +54,7 @@ def everybody_looks(people: int) -> Iterator[Input]:
     """One short view each: everybody has a row from then on."""
     for number in range(people):
         which = number % PRODUCTS
-        yield _customer(number), {"event_type": "product_view", "properties": {"product_id": f"p{which}", "dwell_seconds": 5}}
+        yield customer(number), {"event_type": "product_view", "properties": {"product_id": f"p{which}", "dwell_seconds": 5}}
 
 
 def calm(events: int, people: int) -> Iterator[Input]:
@@ -65,17 +65,18 @@ def calm(events: int, people: int) -> Iterator[Input]:
         properties = _properties(rng, kind, number)
         if kind == "product_view":
             properties["dwell_seconds"] = 5
-        yield _customer(rng.randrange(people)), {"event_type": kind, "properties": properties}
+        yield customer(rng.randrange(people)), {"event_type": kind, "properties": properties}
 
 
 def probe(number: int, people: int) -> Input:
     """The event that the latency bench's pack answers at once: somebody wants something, each time something else."""
-    who = _customer(number * 7919 % people)
+    who = customer(number * 7919 % people)
     product = {"product_id": f"wanted-{number}", "product_name": f"Wanted number {number}", "price": 9.9, "currency": "EUR"}
     return who, {"event_type": "wishlist_add", "properties": product}
 
 
-def _customer(number: int) -> str:
+def customer(number: int) -> str:
+    """Seven digits, so that every id of up to ten million is as long."""
     return f"c-{number:07d}"
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
-from app.commands.bench import options, report
-from app.commands.bench.pipeline import CORE, activate, part
+from app.commands.bench import crowd, options, report
+from app.commands.bench.pipeline import CORE, PACK, activate, part
 from app.commands.bench.run import Run
+from app.commands.built import artifact
 from app.edges import process, workload
+from app.settings import load
 
 IDLE_AFTER_S = 3.0
 """A worker that is ready has settled by then."""
@@ -23,6 +25,7 @@ IDLE_AFTER_S = 3.0
 @click.option("--events", default=200_000, show_default=True, type=click.IntRange(1_000), help="Of the mix, per measurement.")
 @click.option("--workers", default="1,2", show_default=True, type=options.Sizes(), help="One after the other on the same state.")
 @click.option("--idle-seconds", default=15, show_default=True, type=click.IntRange(1))
+@click.option("--in-process", is_flag=True, help="Without Kafka: a few people are played, all others get rows like theirs.")
 @options.partitions
 @options.repeats
 @options.json_file
@@ -32,6 +35,7 @@ def scale(
     events: int,
     workers: tuple[int, ...],
     idle_seconds: int,
+    in_process: bool,
     partitions: int,
     repeats: int,
     file: Path | None,
@@ -40,7 +44,19 @@ def scale(
 
     Everybody has a row before anything is measured; people and products of the mix are drawn uniformly. What a second worker brings
     shows only where there are cores for two workers and the broker.
+
+    --in-process runs the same turns over one store of so many people in this process: ten million take minutes instead of hours. What
+    remains is what their number changes: rows that no cache holds, and deeper indexes.
     """
+    if in_process:
+        if max(sizes) > crowd.MOST:
+            raise click.BadParameter(f"at most {crowd.MOST:,}", param_hint="--people")
+        pack = artifact(str(PACK))
+        told = [
+            {f"{people:,} customers": crowd.crowded(pack, load(), people, events, repeat) for people in sizes} for repeat in range(repeats)
+        ]
+        report.tell("crowd", {"events": events}, told, file)
+        return
     if max(workers) > partitions:
         raise click.BadParameter(f"{max(workers)} workers cannot share {partitions} partitions", param_hint="--workers")
     runs = []
