@@ -199,7 +199,7 @@ value = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.recursive(leaf, tags, max_leaves=8), min_size=1, max_size=4).map("".join),
     st.dictionaries(st.sampled_from(NAMES), value, max_size=4),
