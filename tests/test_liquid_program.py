@@ -208,6 +208,18 @@ value = st.recursive(
 @example("{% for one in b %}{% for one in b %}{{ forloop.parentloop.index }}{% endfor %}{% endfor %}", {"b": [1, 2]}, False)
 @example("{% case a %}{% when 'x', 'x' %}1{% assign a = 'y' %}{% when 'y' %}2{% else %}3{% endcase %}", {"a": "x"}, True)
 @example("{% assign d = nobody.there %}{% if d.x > 1 %}{% endif %}", {}, False)
+@example(
+    "{{ a }}{{ a | default: 'n' }}{{ b | default: 'n' }}{{ c | default: 'n' }}{{ d | default: 'n' }}", {"a": "<&'>", "b": "", "c": []}, True
+)
+@example(
+    "{% if a > 1 %}1{% endif %}{% if a >= 2 and b contains 'x' %}2{% endif %}{% if a != 'x' %}3{% endif %}", {"a": 2, "b": ["x"]}, True
+)
+@example(
+    "{% for i in b %}{% if a %} {% assign c = 1 %}{% endif %}{{ c }}{% break %}{% endfor %}{{ i | default: '-' }}",
+    {"a": 1, "b": [1, 2]},
+    False,
+)
+@example("{% assign a = b %}{{ a.size }}{% for c in b %}{{ c.size }}{% endfor %}", {"a": [1], "b": [[1, 2], 3], "c": [1]}, False)
 @example("{{ b.first.size }}{{ b[0].size }}", {"b": [{"size": ["p", "q"]}]}, False)
 @example("{% if b[0] == 'x' %}{{ b[0][0] }}{% endif %}", {"b": ["x"]}, True)
 @example(
