@@ -11,7 +11,7 @@ import pytest
 
 from app import events
 from app.agents.analyst_program import GROUP, KEPT_DAYS, KEPT_LEAST, AnalystProgram
-from app.agents.kinds import COMPILERS, compile_population
+from app.agents.kinds import compile_population, compilers
 from app.domain.population import Population, rank
 from app.engine.artifacts import COMPILED, Artifacts
 from app.engine.memory import MemoryStore
@@ -192,7 +192,7 @@ def test_a_record_that_is_no_fact_is_buried() -> None:
 
 
 async def test_artifacts_are_compiled_by_their_kind_and_only_the_newest_figures_stay_so() -> None:
-    lane, artifacts = Lane(), Artifacts("artifacts", {}, COMPILERS)
+    lane, artifacts = Lane(), Artifacts("artifacts", {}, compilers(1))
     refs = []
     for day in range(COMPILED + 2):
         lane.fact(DAY + day * DAY_MS, "clv", None, day, day)
@@ -212,14 +212,14 @@ async def test_artifacts_are_compiled_by_their_kind_and_only_the_newest_figures_
 
 
 async def test_what_a_later_version_activates_beside_ours_stops_no_lane() -> None:
-    artifacts = Artifacts("artifacts", {}, COMPILERS)
+    artifacts = Artifacts("artifacts", {}, compilers(1))
     told: Any = Artifact("weather", "weather@1", 0, 1, "")
     artifacts.take(b"weather@1/0", events.encode_json(told))
     await artifacts.wait("weather@1")
 
 
 async def test_damaged_figures_stop_the_lane_that_would_rank_by_them() -> None:
-    artifacts = Artifacts("artifacts", {}, COMPILERS)
+    artifacts = Artifacts("artifacts", {}, compilers(1))
     artifacts.take(b"population@1/0", events.encode_json(Artifact("population", "population@1", 0, 1, base64.b64encode(b"{}").decode())))
     with pytest.raises(RuntimeError, match="not those of this hash"):
         await artifacts.wait("population@1")

@@ -271,3 +271,86 @@ def test_a_large_table_is_compiled_in_a_few_seconds(tmp_path: Path) -> None:
     text = "event.category,event.product_id,send\n" + "".join(f"c{n},p{n % 50},referral\n" for n in range(MAX_ROWS))
     loaded = compile_artifact(*build(pack_with(tmp_path, text)))
     assert len(loaded.triggers[0].steps[0].choices) == MAX_ROWS
+
+
+# --- offers -------------------------------------------------------------------------------------------------------------------------
+
+OFFERS = """
+[[offer]]
+name     = "spring-sale"
+why      = "A-132"
+kind     = "spring_percent"
+discount = 0.15
+
+[[offer]]
+name     = "big-order"
+why      = "A-132"
+kind     = "big_order"
+benefits = ["free_shipping"]
+"""
+OFFERED = """profile.orders,event.price,send,offer
+>= 3,,win-back-offer,spring-sale
+< 3,> 100,win-back-offer, big-order
+< 3,<= 100,referral,
+"""
+
+
+def offering_pack(folder: Path, table: str, offers: str = OFFERS) -> str:
+    file = Path(pack_with(folder, table))
+    file.write_text(file.read_text("utf-8") + offers, "utf-8")
+    return str(file)
+
+
+def test_a_row_names_what_its_message_offers(tmp_path: Path) -> None:
+    # A-132, A-190: e.g. bought in category A → offer B
+    ref, data = build(offering_pack(tmp_path, OFFERED))
+    for loaded in (compile_artifact(ref, data), compile_artifact(*build(str(tmp_path / "mine.toml")))):
+        found = [(one.message, one.offer and one.offer.name) for one in loaded.triggers[0].steps[0].choices]
+        assert found == [("win-back-offer", "spring-sale"), ("win-back-offer", "big-order"), ("referral", None)]
+    her = Her(loaded)
+    her.event("product_view", 0, product_id="p", dwell_seconds=40, price=120)
+    her.until(2 * HOUR)
+    (plan,) = her.plans
+    assert (plan.message, plan.values["offer"]["kind"], plan.values["offer"]["benefits"]) == (
+        "win-back-offer",
+        "big_order",
+        ["free_shipping"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            OFFERED.replace("spring-sale", "sprnig-sale"),
+            "rules.csv:2: offer: no [[offer]] named 'sprnig-sale': there is spring-sale, big-order; did you mean spring-sale?",
+        ),
+        (
+            OFFERED.replace("spring-sale", "15 %"),
+            "rules.csv:2: offer: the name of an [[offer]], such as spring-sale, or nothing, not '15 %'",
+        ),
+        (OFFERED.replace("referral,", "referral"), "rules.csv:4: 3 cells, but the header has 4"),
+        (OFFERED.replace("send,offer", "offer,send"), "rules.csv:1: unknown column 'offer'"),
+        (OFFERED.replace(",send,offer", ",offer"), "rules.csv:1: before offer stands send, not 'event.price'"),
+        ("offer\nspring-sale\n", "rules.csv:1: before offer stands send, not ''"),
+        (
+            OFFERED.replace("< 3,> 100", ",> 100"),
+            "rules.csv:3: overlaps line 2 where profile.orders is 3 and event.price is above 100: that one sends 'win-back-offer' "
+            "with the offer 'spring-sale' and comes first, this one 'win-back-offer' with the offer 'big-order'",
+        ),
+    ],
+)
+def test_an_offer_that_is_wrong_is_an_error_of_its_line(tmp_path: Path, table: str, said: str) -> None:
+    with pytest.raises(BadPack) as refused:
+        build(offering_pack(tmp_path, table))
+    assert any(str(one).removeprefix(f"{tmp_path}/").startswith(said) for one in refused.value.problems), refused.value.problems
+
+
+def test_a_pack_without_offers_has_none_to_name(tmp_path: Path) -> None:
+    with pytest.raises(BadPack, match=r"rules.csv:2: offer: no \[\[offer\]\] named 'spring-sale': there is none"):
+        build(offering_pack(tmp_path, OFFERED, offers=""))
+
+
+def test_an_offer_that_its_message_never_prints_is_an_error_of_the_step(tmp_path: Path) -> None:
+    found = review(offering_pack(tmp_path, OFFERED.replace("referral,", "referral,spring-sale")))
+    assert any("message 'referral' never prints its offer" in one.message for one in found.errors), found.problems

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from app import events
-from app.agents.kinds import encode_population
+from app.agents.kinds import encode_model, encode_population
 from app.domain.identity import person_id
 from app.domain.population import Population
-from app.edges.dossier import Dossier, candidates, of_topics
+from app.domain.recommended import RECOMMENDATIONS, Unusable
+from app.edges.dossier import Dossier, candidates, of_topics, shelf
 from app.engine.artifacts import chunks
 from app.engine.partition import partition_of
 from app.engine.program import Output
@@ -142,3 +143,14 @@ async def test_people_who_became_each_other_end_somewhere() -> None:
         merge = events.encode(MergeOut(NOON + 40 * DAY, old, new, "e-link"))
         found.records["journal"].append(Logged(last + number, NOON + 40 * DAY, old.encode(), merge))
     assert await read(found) is not None
+
+
+async def test_a_model_is_as_usable_as_the_workers_of_the_cluster_find_it() -> None:
+    """The limit is the setting's: with one of its own, a command would call a model unusable that all workers recommend by."""
+    ref, data = encode_model(b"no model" * 200_000, 2)
+    found = Topics()
+    for output in chunks(RECOMMENDATIONS, ref, data):
+        found.put("artifacts", output.key, output.value)
+    for limit, why in ((1, "a model of 1.6 MB; KAIROS_MODEL_MB allows 1"), (2, "Expected `array`")):
+        told: object = (await shelf(found, Settings(model_mb=limit))).pack(ref)  # type: ignore[arg-type]
+        assert isinstance(told, Unusable) and told.why.startswith(why), told

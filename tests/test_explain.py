@@ -16,8 +16,8 @@ from app.agents.person_program import PersonProgram
 from app.agents.simulator import simulator
 from app.domain.identity import person_id
 from app.edges.census import EXAMPLES, Census
-from app.edges.dossier import Film, of_file
 from app.edges.events_file import encode_lines, milliseconds
+from app.edges.film import Film, of_file
 from app.edges.shop_day import shop_day
 from app.edges.spectator import decode_decision
 from app.edges.story import MAX_DIFFERENCES, Story

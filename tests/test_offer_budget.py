@@ -335,3 +335,12 @@ def test_the_crashes_do_harm_where_the_account_is_forgotten() -> None:
     with patch.object(RendererProgram, "dump", lambda self, group, loaded: [(b"b", msgspec.msgpack.encode(Spent()))]):
         runs = [_crashed(seed, 60 * EURO, 60 * EURO, drawn(Random(seed))) for seed in range(8)]
     assert any(one["units"] > 90 * EURO for one in runs) and any(one["changed"] for one in runs)
+
+
+def test_what_a_partition_has_left_is_its_share_less_what_it_gave_away() -> None:
+    # A preview plays one partition alone: what it may grant there is what the renderer of that partition would.
+    budgets = Budgets(3, "EUR", {"spring": 100, "autumn": 2})
+    spent = {"spring": Spent(40, 2), "old": Spent(7, 1)}
+    assert [budgets.left(n, {}).share("spring", 0) for n in range(4)] == [34, 33, 33, 0]
+    left = budgets.left(1, spent)
+    assert (left.partitions, left.currency, left.share("spring", 0), left.share("autumn", 0)) == (1, "EUR", -7, 1)

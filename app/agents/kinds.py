@@ -106,6 +106,3 @@ def compilers(model_mb: int) -> Compilers:
         RECOMMENDATIONS: partial(compile_model, model_mb),
         BUDGETS: compile_budgets,
     }
-
-
-COMPILERS: Compilers = compilers(256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,15 +14,19 @@ from app.commands.built import artifact
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain.catalogue import Items, nothing
 from app.edges.catalog_file import items
-from app.edges.dossier import Dossier, Film, candidates, of_file, of_topics
+from app.edges.dossier import Dossier, candidates, of_topics
 from app.edges.events_file import Unreadable
+from app.edges.film import Film, of_file
 from app.edges.reader_client import with_readers
+from app.edges.shop_then import shop_then
 from app.edges.topic_scan import ScanFailed, scanner
 from app.settings import Settings
 
 INPUT = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+Wanted = Callable[[Dossier], Collection[str] | None]
+"""The products that will be asked for, of whoever was found; None: any."""
 
 
 class FromFile(Struct, frozen=True):
@@ -39,6 +43,10 @@ class FromFile(Struct, frozen=True):
             return items(self.products).get if self.products else nothing
         except Unreadable as error:
             raise WrongUse(str(error)) from error
+
+
+def everything(found: Dossier) -> None:
+    """The whole catalogue is wanted."""
 
 
 def file_options(command: _Command) -> _Command:
@@ -77,11 +85,17 @@ def film(settings: Settings, source: FromFile, until: int | None = None, after: 
 
 
 def dossier(
-    settings: Settings, asked: str, source: FromFile | None, until: int | None = None, after: int = 0, readers: Sequence[str] = ()
+    settings: Settings,
+    asked: str,
+    source: FromFile | None,
+    until: int | None = None,
+    after: int = 0,
+    readers: Sequence[str] = (),
+    wanted: Wanted = everything,
 ) -> Dossier:
     """The person that `asked` means. Raises `No`, `Outage`, `WrongUse`. `after`: ms that a file's time runs on behind its last line.
 
-    `readers`: their addresses, if they are not to be those of the settings.
+    `readers`: their addresses, if they are not to be those of the settings. `wanted`: the products that will be asked for.
     """
     if source is not None:
         try:
@@ -90,7 +104,7 @@ def dossier(
             raise WrongUse(str(error)) from error
     else:
         try:
-            found = asyncio.run(_scanned(settings, asked, until, readers))
+            found = asyncio.run(_scanned(settings, asked, until, readers, wanted))
         except ScanFailed as error:
             raise Outage(str(error)) from error
     if found is None:
@@ -98,10 +112,13 @@ def dossier(
     return found
 
 
-async def _scanned(settings: Settings, asked: str, until: int | None, addresses: Sequence[str]) -> Dossier | None:
+async def _scanned(settings: Settings, asked: str, until: int | None, addresses: Sequence[str], wanted: Wanted) -> Dossier | None:
     async with scanner(settings) as scan:
         persons = candidates(settings, asked)
-        return await with_readers(settings, addresses, lambda found: of_topics(scan, settings, asked, persons, until, found))
+        found = await with_readers(settings, addresses, lambda readers: of_topics(scan, settings, asked, persons, until, readers))
+        if found is not None:
+            found.shop = await shop_then(scan, found.then, found.person_id, found.packs, wanted(found))
+        return found
 
 
 def write(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from app.edges import campaigns
 from app.edges.campaigns import Campaign, TooMany
 from app.edges.dossier import shelf
 from app.edges.topic_scan import ScanFailed, scanner
+from app.engine.artifacts import POLICY
 from app.policy.fields import NAME
 from app.settings import Settings, load
 
@@ -60,7 +61,8 @@ async def _set(settings: Settings, campaign: str, units: int, currency: str | No
             raise WrongUse(f"--currency: the budgets there are in {known}")
         if not (currency or known):
             packs = await shelf(scan, settings)
-            known = packs.pack(packs.active).offers.currency if packs.active is not None else ""
+            ref = packs.active.get(POLICY)
+            known = packs.pack(ref).offers.currency if ref is not None else ""
         if not (currency or known):
             raise WrongUse("--currency is needed: no budget is set yet, and the active pack's [offers] names none")
         partitions = scan.partitions("message_plans")

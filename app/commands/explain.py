@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,18 @@ from app.domain.chain import MAIL_SENT
 from app.domain.concluded import BACK_IN_STOCK, CHURN_LEVEL, LOW_STOCK, NEWS, PRICE_DROP, REORDER
 from app.domain.event_types import EVENT_TYPES
 from app.domain.scope import PURCHASED
-from app.domain.sought import Sought
 from app.domain.trigger import Pack
 from app.edges.census import Census
 from app.edges.decided import journal_now
-from app.edges.dossier import Dossier, of_topics
+from app.edges.dossier import Dossier
 from app.edges.events_file import Unreadable
 from app.edges.progress import Bar
-from app.edges.reader_client import Readers, with_readers
-from app.edges.spectator import decode_decision, decode_send
 from app.edges.story_page import story_page
 from app.edges.timeline import Entry, printable
-from app.edges.topic_scan import ScanFailed, Scanner, scanner
-from app.edges.verdict import decision_text, moment
-from app.events import Decision, Send
+from app.edges.topic_scan import ScanFailed, scanner
+from app.edges.verdict import moment
+from app.edges.why_sent import why_sent
+from app.events import Send
 from app.flow import DAY_MS
 from app.policy.ladder import opened_by
 from app.policy.pack import compile_artifact
@@ -115,8 +113,8 @@ def explain(
                 raise No(f"no decision on {trigger}{census.span}" + ("" if trigger in known else meant(trigger, known)))
             click.echo(orjson.dumps(census.summary(), option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(census.lines()))
         elif person is not None:
-            found = dossier(settings, person, file, after=AFTER_FILE_MS, readers=readers)
-            entries = _entries(found)
+            found = dossier(settings, person, file, after=AFTER_FILE_MS, readers=readers, wanted=Dossier.recommended)
+            entries = found.entries()
             start = since.instant(found.past.now) if since is not None else 0
             shown = [one for one in entries if one.at >= start]
             notes, sends = [], []
@@ -125,8 +123,10 @@ def explain(
                 sends += one.sends
             _tell(_title(found), notes, shown, sends, as_json, html, last or LAST)
         else:
-            title, found, entries = asyncio.run(_send(settings, str(send), readers))
-            _tell(title, found.notes, entries, [one for one in found.sends if one.send_id == send], as_json, html, last or LAST)
+            why = asyncio.run(why_sent(settings, str(send), readers))
+            if why is None:
+                raise No(f"no decision names a send {send}")
+            _tell(why.title, why.notes, why.entries, why.sends, as_json, html, last or LAST)
     except ScanFailed as error:
         raise Outage(str(error)) from error
 
@@ -211,17 +211,6 @@ def _title(found: Dossier) -> list[str]:
     return [f"person {found.person_id}{named}", f"as of {moment(events.iso(found.past.now))} UTC{pack}"]
 
 
-def _entries(found: Dossier) -> list[Entry]:
-    if not found.earlier:
-        return found.story.entries(found.decisions, found.sends)
-    told = sorted((entry for one in found.everybody for entry in one.story.entries(one.decisions, one.sends)), key=lambda entry: entry.at)
-    # What still came for whom she was is on the journal twice: as it came, and as it was sent on to whom she is.
-    first: dict[Any, Entry] = {}
-    for entry in told:
-        first.setdefault(entry.told.get("event_id") or id(entry), entry)
-    return list(first.values())
-
-
 def _tell(title: list[str], notes: list[str], entries: list[Entry], sends: list[Send], as_json: bool, html: Path | None, last: int) -> None:
     if html is not None:
         write(html, story_page(title, notes, entries, sends))
@@ -237,70 +226,6 @@ def _tell(title: list[str], notes: list[str], entries: list[Entry], sends: list[
     if left := len(entries) - len(shown):
         lines.append(f"… {left:,} earlier entries: --last, --json or --html have them")
     click.echo("\n".join([*map(printable, lines), *map(str, shown)]))
-
-
-async def _send(settings: Settings, send_id: str, addresses: Sequence[str]) -> tuple[list[str], Dossier, list[Entry]]:
-    """Title, dossier and entries of one message's window."""
-    async with scanner(settings) as scan:
-
-        async def found(readers: Readers | None) -> tuple[Decision, Dossier | None]:
-            named = await (_recorded(scan, send_id) if readers is None else _asked(readers, send_id))
-            if named is None:
-                raise No(f"no decision names a send {send_id}")
-            return named, await of_topics(scan, settings, send_id, [named.person_id], records=readers)
-
-        decision, hers = await with_readers(settings, addresses, found)
-    if hers is None:
-        raise No(f"no decision names a send {send_id}")
-    message = next((one for one in hers.sends if one.send_id == send_id), None)
-    window = {one.decision_id for one in hers.decisions if one.window_id == decision.window_id}
-    causes = {cause for one in hers.decisions if one.window_id == decision.window_id for cause in one.cause}
-    entries = [
-        entry
-        for entry in _entries(hers)
-        if entry.told.get("decision_id") in window
-        or (entry.kind == "event" and entry.told.get("event_id") in causes)
-        or (entry.kind == "window" and entry.told.get("window_id") == decision.window_id)
-    ]
-    title = [
-        decision_text(decision, {} if message is None else {send_id: message.subject}),
-        f"person {decision.person_id}" + (f" (known as {hers.name})" if hers.name else ""),
-        f"policy {decision.policy.name}@{decision.policy.version}, window {decision.window_id}",
-    ]
-    return [*title, *_message(message)], hers, entries
-
-
-async def _recorded(scan: Scanner, send_id: str) -> Decision | None:
-    """The last decision on the topic that names the message."""
-    decision: Decision | None = None
-    with Bar("reading decisions", 0) as bar:
-        async for record in scan.read("decisions", on_progress=lambda done, total: bar.at(done, f"{done} of {total}")):
-            if send_id.encode() in record.value and (found := decode_decision(record.value)).send_id == send_id:
-                decision = found
-    return decision
-
-
-async def _asked(readers: Readers, send_id: str) -> Decision | None:
-    """The same of the readers: the message tells whose it is; one that never came to be, or is kept no more, is looked for."""
-    message = await readers.send(send_id)
-    if message is not None:
-        hers = map(decode_decision, await readers.decisions(decode_send(message).person_id))
-        if named := [one for one in hers if one.send_id == send_id]:
-            return named[-1]
-    found = [decode_decision(value) async for value in readers.everybody(Sought(send=send_id))]
-    return found[-1] if found else None
-
-
-def _message(message: Send | None) -> list[str]:
-    if message is None:
-        return ["the message itself is not on message_sends (any more)"]
-    versions = [f"{name} {value}" for name, value in message.versions.items() if value]
-    arms = [f"{one.get('experiment')} {one.get('arm')}" for one in message.arms]
-    return [
-        f"message {message.message} by {message.channel}, opened {moment(message.opened_at)}, due {moment(message.due_at)}, "
-        f"decided {moment(message.decided_at)}, worth sending until {moment(message.expires_at)}",
-        "versions: " + ", ".join(versions) + (f"; arms: {', '.join(arms)}" if arms else ""),
-    ]
 
 
 async def _census(settings: Settings, trigger: str, since: Since | None) -> Census:

@@ -19,14 +19,14 @@ from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
 from app.domain import chain, contract, occasion
-from app.domain.catalogue import Items
 from app.domain.contract import Broken
 from app.domain.examples import examples
+from app.domain.message import recommends
 from app.domain.occasion import Occasion
 from app.domain.reason import words
 from app.domain.trigger import Pack, Trigger
 from app.edges.dossier import Dossier
-from app.edges.rehearsal import Rehearsal, Stage, rehearse
+from app.edges.rehearsal import Rehearsal, Stage, campaigns, rehearse
 from app.edges.timeline import conclusion_text, event_text, printable
 from app.edges.verdict import gates, moment, step_name
 from app.events import Conclusion, Event
@@ -66,10 +66,11 @@ def preview(
     file = from_options(**source)
     settings = load(policy=policy)
     found = dossier(settings, person, file, until=at)
-    stage = _stage(found, settings, policy, at, file.assume if file else frozenset(), file.items() if file else None)
+    stage = _stage(found, settings, policy, at, file.assume if file else frozenset())
     trigger = _trigger(stage.pack, name, step)
     entry = _given(given, found, trigger, stage.at) if given is not None else _own(found, stage, trigger)
     rehearsal = rehearse(stage, trigger, entry, step)
+    found.notes += found.shop.notes(campaigns(trigger), stage.packs if _recommends(stage, rehearsal) else None)
     if html is not None and rehearsal.send is not None:
         write(html, rehearsal.send.html)
     sent = rehearsal.send is not None and not rehearsal.forced
@@ -81,7 +82,7 @@ def preview(
     sys.exit(0 if sent else 1)
 
 
-def _stage(found: Dossier, settings: Settings, policy: str | None, at: int | None, assume: frozenset[str], items: Items | None) -> Stage:
+def _stage(found: Dossier, settings: Settings, policy: str | None, at: int | None, assume: frozenset[str]) -> Stage:
     """The person as the dossier leaves her, and the pack she is judged by. Raises `No`."""
     active, earlier = found.past.active, found.packs
     packs = earlier
@@ -95,7 +96,20 @@ def _stage(found: Dossier, settings: Settings, policy: str | None, at: int | Non
     if active is None:
         raise No("no pack was active then; --policy PACK names one")
     then = found.past.now if at is None else at
-    return Stage(settings, found.past.group, packs, active, min(found.past.now, then), then, assume, items, found.past.figures)
+    shop = found.shop
+    return Stage(
+        settings=settings,
+        group=found.past.group,
+        packs=packs,
+        ref=active,
+        now=min(found.past.now, then),
+        at=then,
+        assume=assume,
+        items=shop.item,
+        figures=found.past.figures,
+        model=shop.model,
+        budgets=shop.budgets,
+    )
 
 
 def _trigger(pack: Pack, name: str, step: int) -> Trigger:
@@ -140,6 +154,10 @@ def _given(text: str, found: Dossier, trigger: Trigger, at: int) -> Occasion:
         at, EVENT_ID, event.event_type, at, found.person_id, event.customer_id, event.anonymous_id, event.properties, event.context
     )
     return occasion.of(trigger, record, at)
+
+
+def _recommends(stage: Stage, rehearsal: Rehearsal) -> bool:
+    return rehearsal.send is not None and recommends(stage.pack.messages[rehearsal.send.message])
 
 
 def _entry_text(entry: Occasion, records: int) -> str:

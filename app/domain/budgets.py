@@ -5,6 +5,8 @@ Each partition counts what its own messages may cost and stops at its share: tog
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 BUDGETS = "budgets"
@@ -25,6 +27,13 @@ class Budgets(Struct, frozen=True):
             return 0  # the cluster has grown since: what is new has no share before the budgets are published again
         whole, rest = divmod(self.campaigns.get(campaign, 0), self.partitions)
         return whole + (partition < rest)
+
+    def left(self, partition: int, spent: Mapping[str, Spent]) -> Budgets:
+        """What one partition may still give away, as the budgets of a cluster of it alone. Less than nothing where a budget was cut to
+        below what had been given away: such a campaign grants not even what costs nothing.
+        """
+        given = {name: one.units for name, one in spent.items()}
+        return Budgets(1, self.currency, {name: self.share(name, partition) - given.get(name, 0) for name in self.campaigns})
 
 
 class Spent(Struct, frozen=True, array_like=True):

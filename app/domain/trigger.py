@@ -89,7 +89,7 @@ class Step(Struct, frozen=True):
     after: str = "sent"
     """`sent`: only if the step before was sent, else it ends as that did; `any`: however that ended, short of a cancel."""
     choices: tuple[Choice, ...] = ()
-    """Asked in order when the step is due; the first that holds names the message."""
+    """Asked in order when the step is due; the first that holds names the message, and its offer."""
     offer: Offer | None = None
     """What the message offers, where none of `choices` holds."""
 

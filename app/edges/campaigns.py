@@ -57,19 +57,31 @@ async def newest(scan: Scanner) -> Budgets | None:
 
 async def accounts(scan: Scanner) -> dict[str, dict[int, Spent]]:
     """Campaign → partition → what was counted there, from the table's changelog. Raises `ScanFailed`."""
-    rows: dict[tuple[str, int], tuple[int, Spent]] = {}
-    async for record in scan.read(TABLES["renders"].changelog):
+    found: dict[str, dict[int, Spent]] = {}
+    for partition in range(scan.partitions(TABLES["renders"].changelog)):
+        for name, spent in (await account(scan, partition))[0].items():
+            found.setdefault(name, {})[partition] = spent
+    return found
+
+
+async def account(scan: Scanner, partition: int, before: int | None = None) -> tuple[dict[str, Spent], set[str]]:
+    """Campaign → what was counted in a partition, by records that the broker stamped before `before` (ms; None: all).
+
+    And the campaigns of which only later counts are kept: the changelog is compacted. Raises `ScanFailed`.
+    """
+    rows: dict[str, tuple[int, Spent]] = {}
+    later: set[str] = set()
+    async for record in scan.read(TABLES["renders"].changelog, [partition]):
         key, value = record.key or b"", record.value
         if not key.startswith(ACCOUNT) or value is None:
             continue
         applied, _ = read_header(value)
-        place = key[len(ACCOUNT) :].decode(), record.partition
-        if place not in rows or applied >= rows[place][0]:  # as a restore does: the highest applied offset wins
-            rows[place] = applied, _spent(value[HEADER_SIZE:])
-    found: dict[str, dict[int, Spent]] = {}
-    for (name, partition), (_, spent) in rows.items():
-        found.setdefault(name, {})[partition] = spent
-    return found
+        name = key[len(ACCOUNT) :].decode()
+        if before is not None and record.timestamp >= before:
+            later.add(name)
+        elif name not in rows or applied >= rows[name][0]:  # as a restore does: the highest applied offset wins
+            rows[name] = applied, _spent(value[HEADER_SIZE:])
+    return {name: spent for name, (_, spent) in rows.items()}, later - rows.keys()
 
 
 def told(budgets: Budgets | None, counted: dict[str, dict[int, Spent]]) -> list[Campaign]:

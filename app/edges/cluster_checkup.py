@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiokafka.errors import KafkaError
 
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.edges.checkup import Finding
 from app.engine.artifacts import Artifacts
 from app.engine.broker import Broker, look, skew_ms
@@ -85,7 +85,7 @@ async def _clock(settings: Settings) -> Finding:
 
 async def _active(settings: Settings) -> Finding:
     """Whether the pack that decides now is whole on the topic and runs in this version."""
-    artifacts = Artifacts(settings.topic("artifacts"), client_options(settings), COMPILERS)
+    artifacts = Artifacts(settings.topic("artifacts"), client_options(settings), compilers(settings.model_mb))
     following = asyncio.create_task(artifacts.follow())
     try:
         await artifacts.loaded(ARTIFACTS_S)

@@ -1,34 +1,31 @@
 """Everything the topics hold of one person, read once: her journal run again, her decisions, her messages, the packs they name.
 
-From a running cluster's topics, or from a file of events, which is then simulated: explain and preview do not see the difference.
+From a running cluster's topics; film.py makes the same of a file of events, so that explain and preview do not see the difference.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from app import events
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
-from app.agents.simulator import simulator
-from app.domain.catalogue import Items
 from app.domain.identity import person_id
 from app.domain.trigger import Pack
-from app.edges.events_file import Unreadable, arrivals
-from app.edges.people_file import people
 from app.edges.progress import Bar
+from app.edges.shop_then import ShopThen, Then
 from app.edges.spectator import decode_decision, decode_send
 from app.edges.story import Story
+from app.edges.timeline import Entry
 from app.edges.topic_scan import Scanner
 from app.engine.artifacts import POLICY, Artifacts
 from app.engine.partition import partition_of
 from app.engine.past import Past
-from app.engine.program import Output
 from app.events import Decision, Event, Send, Undecodable
-from app.policy.pack import compile_artifact
 from app.settings import Settings
 
 MAX_MERGES = 20
@@ -62,9 +59,9 @@ class Shelf:
         self._artifacts = artifacts
 
     @property
-    def active(self) -> str | None:
-        """The pack the pointer says is active now."""
-        return self._artifacts.active.get(POLICY)
+    def active(self) -> Mapping[str, str]:
+        """Kind → ref of what the pointers say is active now."""
+        return self._artifacts.active
 
     def pack(self, ref: str) -> Pack:
         """Raises KeyError if it was never published, ValueError if this version of Kairos cannot run it."""
@@ -81,7 +78,7 @@ class Shelf:
 
 async def shelf(scan: Scanner, settings: Settings) -> Shelf:
     """The artifacts topic as it stands."""
-    artifacts = Artifacts(settings.topic("artifacts"), {}, COMPILERS)
+    artifacts = Artifacts(settings.topic("artifacts"), {}, compilers(settings.model_mb))
     async for record in scan.read("artifacts"):
         artifacts.take(record.key, record.value)
     return Shelf(artifacts)
@@ -97,6 +94,10 @@ class Dossier:
         self.notes: list[str] = []
         self.earlier: list[Dossier] = []
         """Those she was before."""
+        self.then = Then()
+        """The instant that was asked for."""
+        self.shop = ShopThen()
+        """As it was then, where somebody has looked."""
 
     @property
     def name(self) -> str | None:
@@ -108,6 +109,28 @@ class Dossier:
     def everybody(self) -> list[Dossier]:
         """Those she was before, then who she is."""
         return [*self.earlier, self]
+
+    def recommended(self) -> set[str]:
+        """Products that her messages showed beside what they were about."""
+        return {product for one in self.everybody for send in one.sends for product in send.recommendations}
+
+    def entries(self) -> list[Entry]:
+        """The timeline of everybody she was and is."""
+        picks = {send.send_id: self.shop.line("recommended", send.recommendations) for one in self.everybody for send in one.sends}
+        return [
+            replace(entry, more=(*entry.more, *picks.get(entry.told.get("send_id", ""), ()))) if entry.kind == "send" else entry
+            for entry in self._told()
+        ]
+
+    def _told(self) -> list[Entry]:
+        if not self.earlier:
+            return self.story.entries(self.decisions, self.sends)
+        every = [entry for one in self.everybody for entry in one.story.entries(one.decisions, one.sends)]
+        # What still came for whom she was is on the journal twice: as it came, and as it was sent on to whom she is.
+        first: dict[Any, Entry] = {}
+        for entry in sorted(every, key=lambda entry: entry.at):
+            first.setdefault(entry.told.get("event_id") or id(entry), entry)
+        return list(first.values())
 
     def closed(self) -> Dossier:
         """The same, once everything was read: what is missing is said."""
@@ -126,32 +149,40 @@ def candidates(settings: Settings, asked: str) -> list[str]:
 
 
 async def of_topics(
-    scan: Scanner, settings: Settings, asked: str, persons: list[str], until: int | None = None, records: Records | None = None
+    scan: Scanner,
+    settings: Settings,
+    asked: str,
+    persons: list[str],
+    until: int | None = None,
+    records: Records | None = None,
+    instant: int | None = None,
 ) -> Dossier | None:
     """What the cluster holds of the first of `persons` that it knows, as of `until` (ms); None: nothing of any.
 
-    `records`: where decisions and messages come from, if not from their topics; what happened to her only the journal tells.
+    `records`: where decisions and messages come from, if not from their topics; what happened to her only the journal tells. `instant`
+    (ms): that of `Dossier.then`, if it is not the end.
     """
+    instant = until if instant is None else instant
     packs = await shelf(scan, settings)
     told = records or TopicRecords(scan)
     found: dict[str, Dossier] = {}
     for candidate in persons:
-        if (one := await _read(scan, packs, asked, candidate, until, told)) is not None:
+        if (one := await _read(scan, packs, asked, candidate, until, told, instant)) is not None:
             found[candidate] = one
             break
     if (
         not found
         and (owner := await _owner(scan, asked)) is not None
-        and (one := await _read(scan, packs, asked, owner, until, told)) is not None
+        and (one := await _read(scan, packs, asked, owner, until, told, instant)) is not None
     ):
         found[owner] = one
-    while more := _related(found):
+    while more := related(found):
         for person in more:
-            one = await _read(scan, packs, asked, person, until, told)
+            one = await _read(scan, packs, asked, person, until, told, instant)
             if one is None:
-                return _whole([*persons, *found], found)
+                return whole([*persons, *found], found)
             found[person] = one
-    return _whole([*persons, *found], found)
+    return whole([*persons, *found], found)
 
 
 async def _owner(scan: Scanner, asked: str) -> str | None:
@@ -160,11 +191,11 @@ async def _owner(scan: Scanner, asked: str) -> str | None:
     with Bar(f"looking for {asked} in everybody's journal", 0) as bar:
         async for record in scan.read("journal", None, lambda done, total: bar.at(done, f"{done} of {total}")):
             if asked.encode() in (record.value or b""):
-                owner = _names(record.value, asked) or owner
+                owner = names(record.value, asked) or owner
     return owner
 
 
-def _names(value: bytes, asked: str) -> str | None:
+def names(value: bytes, asked: str) -> str | None:
     """Whose event it is, if it names the identifier."""
     try:
         one = events.journal.decode(value)
@@ -173,13 +204,13 @@ def _names(value: bytes, asked: str) -> str | None:
     return one.person_id if isinstance(one, Event) and asked in (one.anonymous_id, one.customer_id) else None
 
 
-def _related(found: dict[str, Dossier]) -> list[str]:
+def related(found: dict[str, Dossier]) -> list[str]:
     """People whom those that were found became, or were, and who are still to be read."""
     named = [person for one in found.values() for person in (one.story.into, *one.story.sources) if person is not None]
     return [person for person in dict.fromkeys(named) if person not in found][: max(0, MAX_MERGES - len(found))]
 
 
-def _whole(persons: list[str], found: dict[str, Dossier]) -> Dossier | None:
+def whole(persons: list[str], found: dict[str, Dossier]) -> Dossier | None:
     """Who she is now, with those she was before."""
     now = next((found[person] for person in persons if person in found), None)
     if now is None:
@@ -192,19 +223,23 @@ def _whole(persons: list[str], found: dict[str, Dossier]) -> Dossier | None:
     return now
 
 
-async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int | None, told: Records) -> Dossier | None:
+async def _read(
+    scan: Scanner, packs: Shelf, asked: str, person: str, until: int | None, told: Records, instant: int | None
+) -> Dossier | None:
     key, story = person.encode(), Story(packs.pack)
     mine = partition_of(key, scan.partitions("decisions"))
     decisions = list(map(decode_decision, await told.decisions(person)))
     sends = list(map(decode_send, await told.sends(person)))
     cut = await scan.starts_at("journal", mine) > 0
     # Without its beginning the journal may not say which pack was active: her own decisions do, else the newest pack is as good as any.
-    assumed = None if not cut else _ref(decisions[0]) if decisions else packs.active
+    assumed = None if not cut else _ref(decisions[0]) if decisions else packs.active.get(POLICY)
     past = Past(PersonProgram(packs.pack), key, packs.has, story.see, until, assumed)
-    begins = None
+    begins = then = None
     with Bar("reading journal", 0) as bar:
         async for record in scan.read("journal", [mine], lambda done, total: bar.at(done, f"{done} of {total}")):
             past.take(record)
+            if then is None and instant is not None and (past.over or past.now > instant):
+                then = _then(past, packs, cut, record.timestamp)
             if past.over:
                 break
             begins = past.now if begins is None and past.now else begins
@@ -212,12 +247,21 @@ async def _read(scan: Scanner, packs: Shelf, asked: str, person: str, until: int
         return None
     found = Dossier(asked, person, past, story, packs.pack)
     found.decisions, found.sends = decisions, sends
+    found.then = then or _then(past, packs, cut, None)
     if cut:
         since = events.iso(begins or 0)
         found.notes.append(f"the journal is kept from {since} on: what happened before is missing from scores and windows")
     for difference in story.differences(_until(decisions, until), begins or 0):
         found.notes.append(f"derived and recorded decisions differ: {difference}")
     return found.closed()
+
+
+def _then(past: Past, packs: Shelf, cut: bool, before: int | None) -> Then:
+    """The instant that the journal has come to."""
+    told = dict(past.artifacts)
+    # What a journal without its beginning does not tell was made active before it, unless it was after the instant.
+    assumed = {kind: ref for kind, ref in packs.active.items() if kind not in told} if cut else {}
+    return Then(before, {**assumed, **told}, frozenset(assumed))
 
 
 async def _values(scan: Scanner, topic: str, key: bytes) -> AsyncIterator[bytes]:
@@ -234,93 +278,3 @@ def _until(decisions: list[Decision], until: int | None) -> list[Decision]:
 
 def _ref(decision: Decision) -> str:
     return f"{decision.policy.name}@{decision.policy.version}"
-
-
-def of_file(film: Film, settings: Settings, asked: str) -> Dossier | None:
-    """The same from a file of events. Raises `Unreadable`."""
-    persons = candidates(settings, asked)
-    seen = film.seen(asked, persons)
-    if not seen and film.owners:
-        seen = film.seen(asked, film.owners[-1:])
-    if not seen:
-        return None
-    first = seen[0]
-    found = {first.person_id: first}
-    while more := _related(found):
-        news = film.seen(asked, more)
-        found |= {one.person_id: one for one in news}
-        if len(news) < len(more):
-            break
-    return _whole([*persons, *found], found)
-
-
-class Film:
-    """A file of events, simulated under one pack up to `until` (ms; default: `after` its last line), as often as there are people to
-    look at: who somebody becomes shows only at the end.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        people_file: Path | None,
-        artifact: tuple[str, bytes],
-        settings: Settings,
-        until: int | None,
-        assume: frozenset[str],
-        items: Items | None,
-        after: int,
-    ) -> None:
-        self._path, self._people, self._artifact, self._settings = path, people_file, artifact, settings
-        self._until, self._assume, self._items, self._after = until, assume, items, after
-        self._packs: dict[str, Any] = {artifact[0]: compile_artifact(*artifact)}
-        """And the figures of everybody, which come up as it is simulated."""
-        self.owners: list[str] = []
-        """Whose events named what was asked for, in the last showing."""
-
-    def seen(self, asked: str, persons: list[str]) -> list[Dossier]:
-        """Those of the people of whom there is a record, in their order."""
-        watched: list[Dossier] = []
-        for person in persons:
-            story = Story(self._packs.__getitem__)
-            program = PersonProgram(self._packs.__getitem__, self._assume)
-            past = Past(program, person.encode(), self._packs.__contains__, story.see)
-            watched.append(Dossier(asked, person, past, story, self._packs.__getitem__))
-        by_key = {one.past.key: one for one in watched}
-
-        def on_output(topic: str, output: Output) -> None:
-            one = by_key.get(output.key or b"")
-            if one is not None and topic == "decisions":
-                one.decisions.append(decode_decision(output.value))
-            elif one is not None and topic == "message_sends":
-                one.sends.append(decode_send(output.value))
-
-        self.owners, mark = [], asked.encode()
-
-        def on_line(line: Any) -> None:
-            if mark in (line.value or b"") and (owner := _names(line.value, asked)) is not None:
-                self.owners.append(owner)
-            for one in watched:
-                one.past.take(line)
-
-        self.play(on_output, on_line)
-        return [one.closed() for one in watched if one.past.records]
-
-    def play(self, on_output: Callable[[str, Output], None], on_line: Callable[[Any], None] | None = None) -> int:
-        """One showing; the instant it ends at (ms). Raises `Unreadable`."""
-        simulation = simulator(self._artifact, self._settings, on_output, self._assume, self._items, on_line, self._packs)
-        started = False
-        with Bar("simulating", self._path.stat().st_size) as bar:
-            for arrival in arrivals(self._path):
-                if self._until is not None and arrival.at > self._until:
-                    break
-                if not started:
-                    started = True
-                    simulation.activate(arrival.at, self._artifact[0])
-                    for known in people(self._people, arrival.at) if self._people else ():
-                        simulation.feed(known.at, known.key, known.value)
-                simulation.feed(arrival.at, arrival.key, arrival.value)
-                bar.at(arrival.read, events.iso(arrival.at)[:10])
-        if not started and self._until is None:
-            raise Unreadable(f"{self._path}: no events in it")
-        simulation.run_until(simulation.now + self._after if self._until is None else max(self._until, simulation.now))
-        return simulation.now

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from app import events
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.domain.population import Population, changed
 from app.domain.trigger import Pack
 from app.edges.topic_scan import scanner
@@ -29,7 +29,7 @@ class Everybody(Struct, frozen=True):
 
 async def everybody(settings: Settings) -> Everybody:
     """Reads both topics from their beginnings. Raises `ScanFailed`; ValueError if what is active is damaged or of another version."""
-    artifacts = Artifacts(settings.topic("artifacts"), {}, COMPILERS)
+    artifacts = Artifacts(settings.topic("artifacts"), {}, compilers(settings.model_mb))
     async with scanner(settings) as scan:
         async for record in scan.read("artifacts"):
             artifacts.take(record.key, record.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app import events
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.agents.refresh import superseded
 from app.domain.recommended import RECOMMENDATIONS
 from app.edges.producing import producing
@@ -38,7 +38,7 @@ async def make_active(settings: Settings, ref: str, data: bytes) -> None:
 
 
 async def _read(settings: Settings) -> Artifacts:
-    found = Artifacts(settings.topic("artifacts"), {}, COMPILERS)
+    found = Artifacts(settings.topic("artifacts"), {}, compilers(settings.model_mb))
     async with scanner(settings) as scan:
         async for record in scan.read("artifacts"):
             found.take(record.key, record.value)

@@ -28,6 +28,7 @@ FIGURES = (
     "tier",
     "persona",
     "budget_left",
+    "campaign",
     "campaign_left",
     "expected_conversion",
     "expected_revenue",

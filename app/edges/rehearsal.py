@@ -15,11 +15,14 @@ from msgspec.structs import replace
 from app import events
 from app.agents.simulator import simulation
 from app.domain import bounces, gate
+from app.domain.budgets import BUDGETS, Budgets
 from app.domain.catalogue import Items
 from app.domain.decision import ENDS
 from app.domain.occasion import Occasion
+from app.domain.offers import BUDGET
 from app.domain.originals import Originals
 from app.domain.person import Group, See
+from app.domain.recommended import RECOMMENDATIONS
 from app.domain.scope import SEND
 from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import Windows
@@ -36,6 +39,8 @@ LONGEST_MS = 800 * DAY_MS
 NO_SECRET = "preview"
 """Signs the links of a previewed message: they look like the real ones, and no gateway takes them."""
 FOREVER = 100 * 366 * DAY_MS
+PLENTY = 10**15
+"""Units of money that no offer uses up."""
 
 
 class Stage(Struct, frozen=True):
@@ -51,6 +56,10 @@ class Stage(Struct, frozen=True):
     items: Items | None = None
     figures: str | None = None
     """Ref of the figures of everybody that she is ranked by."""
+    model: str | None = None
+    """Ref of what recommends."""
+    budgets: Budgets | None = None
+    """What campaigns have left where her messages are written, as of one partition."""
 
     @property
     def pack(self) -> Pack:
@@ -98,10 +107,19 @@ def rehearse(stage: Stage, trigger: Trigger, occasion: Occasion, step: int) -> R
     unopened = _unopened(stage, trigger, occasion) if played.window_id is None else None
     if played.send is not None:
         return Rehearsal(played, unopened, played.send)
-    forced = _play(_freed(stage, trigger), trigger.name, occasion, step)
+    freed = _freed(stage, trigger)
+    forced = _play(freed, trigger.name, occasion, step)
+    if forced.decision is not None and forced.decision.reason == BUDGET:
+        forced = _play(_rich(freed, trigger), trigger.name, occasion, step)
     if forced.send is not None:
         return Rehearsal(played, unopened, forced.send, True)
     return Rehearsal(played, unopened, missing=None if forced.decision is None else forced.decision.reason)
+
+
+def campaigns(trigger: Trigger) -> list[str]:
+    """Those that pay for what its messages may offer."""
+    told = [offer for one in trigger.steps for offer in (one.offer, *(choice.offer for choice in one.choices)) if offer is not None]
+    return list(dict.fromkeys(one.campaign for one in told if one.campaign))
 
 
 def _play(stage: Stage, trigger: str, occasion: Occasion, step: int) -> Played:
@@ -125,12 +143,16 @@ def _once_played(stage: Stage, trigger: str, occasion: Occasion, step: int) -> P
             send = decode_send(output.value)
             sends[send.send_id] = send
 
-    play = simulation(stage.packs, stage.settings, on_output, stage.assume, stage.items)
+    play = simulation(stage.packs, stage.settings, on_output, stage.assume, stage.items, budgets=stage.budgets)
     key = stage.group.person.person_id.encode()
     play.adopt(stage.now, key, stage.group)
     play.activate(stage.now, stage.ref)
     if stage.figures is not None:
         play.activate(stage.now, stage.figures, POPULATION)
+    if stage.model is not None:
+        play.activate(stage.now, stage.model, RECOMMENDATIONS)
+    if stage.budgets is not None:
+        play.activate(stage.now, BUDGETS, BUDGETS)
     play.run_until(stage.at)
     before = {one.window_id: one for one in _windows(play, trigger)}
     found = Played()
@@ -218,8 +240,16 @@ def _freed(stage: Stage, trigger: Trigger) -> Stage:
         late=FOREVER,
         group=None,
         transactional=True,
+        stock=False,
     )
     return _person(_unspent(_allowed(_row(stage, row), trigger)), faults=(), merging=None)
+
+
+def _rich(stage: Stage, trigger: Trigger) -> Stage:
+    """The stage with campaigns that have as much as it takes, and no limit of hers."""
+    earlier, pack = stage.packs, replace(stage.pack, offers=replace(stage.pack.offers, budget_per_person=0))
+    budgets = Budgets(1, pack.offers.currency, dict.fromkeys(campaigns(trigger), PLENTY))
+    return replace(stage, packs=lambda ref: pack if ref == stage.ref else earlier(ref), budgets=budgets)
 
 
 def _allowed(stage: Stage, trigger: Trigger) -> Stage:

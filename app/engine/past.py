@@ -35,7 +35,7 @@ class Step(Struct):
 
 
 class Past:
-    """Feed it a partition's records in order. `has(ref)`: whether the artifact is at hand; one that is not cannot be made active.
+    """Feed it a partition's records in order. `has(ref)`: whether the artifact is at hand; what decides and is not cannot be made active.
 
     `assumed`: the artifact that was active before the first record, where the journal no longer tells. `on_step` sees every step. `until`:
     the journal's time (ms) after which nothing is taken.
@@ -74,12 +74,17 @@ class Past:
     @property
     def active(self) -> str | None:
         """Ref of the active policy."""
-        return self._store.marks().active.get(POLICY)
+        return self.artifacts.get(POLICY)
+
+    @property
+    def artifacts(self) -> Mapping[str, str]:
+        """Kind → ref of all that is active."""
+        return self._store.marks().active
 
     @property
     def figures(self) -> str | None:
         """Ref of the active figures of everybody."""
-        return self._store.marks().active.get(POPULATION)
+        return self.artifacts.get(POPULATION)
 
     def take(self, line: Incoming) -> None:
         """The partition's next record, anybody's."""
@@ -104,7 +109,7 @@ class Past:
         at = self._program.now(record, self._store.marks())
         if self._ends(at):
             return
-        if isinstance(record, Activation) and not self._has(record.ref):
+        if isinstance(record, Activation) and record.kind in (POLICY, POPULATION) and not self._has(record.ref):
             self.missing.append(record.ref)
         elif line.key is None:
             self._run(line, None, at)

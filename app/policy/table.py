@@ -1,7 +1,7 @@
 """Decision tables: nested if-then rules as CSV beside the pack (A-190). A row names a message where all its cells hold; the first row wins.
 
-The header names what is looked at (`profile.orders`, `event.category`), the last column is `send`. A gap, an overlap and a row that is
-never reached are found by going through every combination of what the columns can tell apart.
+The header names what is looked at (`profile.orders`, `event.category`), the last column is `send`, or `offer` behind it: what that message
+offers. A gap, an overlap and a row that is never reached are found by going through every combination of what the columns can tell apart.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from app.policy import conditions
 from app.policy.cell import BadCell, Cell, cell
 from app.policy.coverage import MAX_NODES, Column, Coverage, TooMany
 from app.policy.fact import Fact, Facts, known
-from app.policy.problem import Problem
+from app.policy.problem import Problem, meant
 
 MAX_ROWS = 5_000
 MAX_BYTES = 500_000
 MAX_COLUMNS = 20
 MAX_SAID = 20
 """Overlaps that are named; of more only the count."""
-SEND = "send"
+SEND, OFFER = "send", "offer"
 
 _PATH = re.compile(r"[a-z]+(\.[A-Za-z_]\w*)+")
-_MESSAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class TableRow(Struct, frozen=True):
-    """One rule: `send` where `when` (CEL) holds."""
+    """One rule: `send` where `when` (CEL) holds, with the offer of that name; "": without one."""
 
     line: int
     when: str
     send: str
+    offer: str = ""
 
 
 def read(path: Path) -> tuple[str, list[Problem]]:
@@ -56,11 +57,16 @@ def read(path: Path) -> tuple[str, list[Problem]]:
 
 
 def parse(
-    text: str, file: str, messages: Collection[str] | None = None, facts: Facts = known, otherwise: bool = True
+    text: str,
+    file: str,
+    messages: Collection[str] | None = None,
+    facts: Facts = known,
+    otherwise: bool = True,
+    offers: Collection[str] | None = None,
 ) -> tuple[list[TableRow], list[Problem]]:
-    """Rows in order, and all that is wrong. `messages`: those there are, to be checked; `facts`: what is known of a path;
+    """Rows in order, and all that is wrong. `messages`, `offers`: those there are, to be checked; `facts`: what is known of a path;
     `otherwise`: a message goes out where no row holds, so that a gap is odd but no error."""
-    found = _Table(file, messages, facts)
+    found = _Table(file, messages, facts, offers)
     if len(text.encode()) > MAX_BYTES:
         found.say(0, f"{len(text.encode())} bytes; a table has at most {MAX_BYTES}")
         return [], found.problems
@@ -72,8 +78,9 @@ def parse(
 
 
 class _Table:
-    def __init__(self, file: str, messages: Collection[str] | None, facts: Facts) -> None:
-        self._file, self._messages, self._facts = file, messages, facts
+    def __init__(self, file: str, messages: Collection[str] | None, facts: Facts, offers: Collection[str] | None) -> None:
+        self._file, self._messages, self._facts, self._offers = file, messages, facts, offers
+        self._makes_offers = False
         self.problems: list[Problem] = []
         self.rows: list[TableRow] = []
         self._columns: list[tuple[str, Fact]] = []
@@ -110,8 +117,12 @@ class _Table:
 
     def _header(self, line: int, names: list[str]) -> bool:
         before = len(self.problems)
-        if names[-1] != SEND:
-            self.say(line, f"the last column is {SEND}, not {names[-1][:60]!r}")
+        if names[-1] == OFFER:
+            self._makes_offers = True
+            names = names[:-1]
+        if not names or names[-1] != SEND:
+            what = f"before {OFFER} stands {SEND}" if self._makes_offers else f"the last column is {SEND}"
+            self.say(line, f"{what}, not {names[-1][:60] if names else ''!r}")
         if not 2 <= len(names) <= MAX_COLUMNS + 1:
             self.say(line, f"{len(names) - 1} columns to look at; a table has 1 to {MAX_COLUMNS}")
         for n, name in enumerate(names[:-1]):
@@ -128,8 +139,9 @@ class _Table:
         return len(self.problems) == before
 
     def _row(self, line: int, told: list[str]) -> None:
-        if len(told) != len(self._columns) + 1:
-            self.say(line, f"{len(told)} cells, but the header has {len(self._columns) + 1}")
+        width = len(self._columns) + 1 + self._makes_offers
+        if len(told) != width:
+            self.say(line, f"{len(told)} cells, but the header has {width}")
             return
         before = len(self.problems)
         cells: list[Cell] = []
@@ -138,11 +150,16 @@ class _Table:
                 cells.append(cell(text, fact))
             except BadCell as error:
                 self.say(line, f"{name}: {error}")
-        send = told[-1].strip()
-        if not _MESSAGE.fullmatch(send):
+        send, offer = told[len(self._columns)].strip(), told[-1].strip() if self._makes_offers else ""
+        if not _NAME.fullmatch(send):
             self.say(line, f"{SEND}: a message's name, such as product-details, not {send[:60]!r}")
         elif self._messages is not None and send not in self._messages:
             self.say(line, f"unknown message {send!r}")
+        if offer and not _NAME.fullmatch(offer):
+            self.say(line, f"{OFFER}: the name of an [[offer]], such as spring-sale, or nothing, not {offer[:60]!r}")
+        elif offer and self._offers is not None and offer not in self._offers:
+            there = ", ".join(self._offers) or "none"
+            self.say(line, f"{OFFER}: no [[offer]] named {offer!r}: there is {there}{meant(offer, self._offers)}")
         if len(self.problems) > before:
             return
         parts = [one.cel.format(*[name] * 2) for one, (name, _) in zip(cells, self._columns, strict=True) if one.cel]
@@ -150,7 +167,7 @@ class _Table:
         if len(when) > conditions.MAX_TEXT:
             self.say(line, f"a condition of {len(when)} characters; at most {conditions.MAX_TEXT}: split the row")
             return
-        self.rows.append(TableRow(line, when, send))
+        self.rows.append(TableRow(line, when, send, offer))
         self._cells.append(cells)
 
     # --- what it says of every combination --------------------------------------------------------------------------------------
@@ -182,8 +199,9 @@ class _Table:
         shared = [(one, other, where) for (one, other), where in coverage.overlaps.items() if other not in dead and other != last]
         for one, other, where in shared[:MAX_SAID]:
             first, second = self.rows[one], self.rows[other]
-            same = first.send == second.send
-            said = f"both send {second.send!r}" if same else f"that one sends {first.send!r} and comes first, this one {second.send!r}"
+            same = (first.send, first.offer) == (second.send, second.offer)
+            one_sends, this = _sends(first), _sends(second)
+            said = f"both send {this}" if same else f"that one sends {one_sends} and comes first, this one {this}"
             self.say(second.line, f"overlaps line {first.line} where {where}: {said}", warning=same)
         if len(shared) > MAX_SAID:
             self.say(0, f"and {len(shared) - MAX_SAID} more overlaps")
@@ -194,3 +212,7 @@ class _Table:
             self.say(1, f"a gap: no row holds where {where}{then}", warning=otherwise)
         if coverage.gap_count > len(coverage.gaps):
             self.say(1, f"and {coverage.gap_count - len(coverage.gaps)} more gaps", warning=otherwise)
+
+
+def _sends(row: TableRow) -> str:
+    return f"{row.send!r} with the offer {row.offer!r}" if row.offer else repr(row.send)

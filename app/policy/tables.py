@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.domain.offers import Offer
 from app.domain.trigger import Choice
 from app.policy import conditions
 from app.policy.problem import Problem
@@ -26,8 +27,11 @@ class Tables:
         self.sends: list[tuple[str, str, int]] = []
         self._chosen: dict[str, tuple[Choice, ...]] = {}
 
-    def choices(self, name: str) -> tuple[tuple[Choice, ...], list[Problem]]:
-        """The rows of a table in order, and what makes it unusable. A table that several steps name is read once."""
+    def choices(self, name: str, offers: Mapping[str, Offer]) -> tuple[tuple[Choice, ...], list[Problem]]:
+        """The rows of a table in order, and what makes it unusable. A table that several steps name is read once.
+
+        `offers`: the pack's, which a row may name.
+        """
         if name in self._chosen:
             return self._chosen[name], []
         file = name if self._folder is None else str(self._folder / name)
@@ -37,11 +41,13 @@ class Tables:
             text, problems = self._given.get(name, ""), [] if name in self._given else [Problem(name, 0, "not in the artifact")]
         if problems:
             return (), problems
-        rows, found = parse(text, file)
+        rows, found = parse(text, file, offers=offers)
         wrong = [one for one in found if not one.warning]
         if wrong:
             return (), wrong
         self.texts[name] = text
         self.sends += [(row.send, file, row.line) for row in rows]
-        self._chosen[name] = tuple(Choice(conditions.condition(row.when, conditions.STEP), row.send) for row in rows)
+        self._chosen[name] = tuple(
+            Choice(conditions.condition(row.when, conditions.STEP), row.send, offers[row.offer] if row.offer else None) for row in rows
+        )
         return self._chosen[name], []

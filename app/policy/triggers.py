@@ -259,7 +259,7 @@ class Triggers:
         read = self._fields
         if isinstance(told.get("choose"), str):
             name = read.text(told, at, "choose", FILE, FORM)
-            listed, wrong = self._tables.choices(name) if name is not None else ((), [])
+            listed, wrong = self._tables.choices(name, self._offers) if name is not None else ((), [])
             read.problems += wrong
             return listed
         chosen: list[Choice] = []

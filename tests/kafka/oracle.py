@@ -19,12 +19,13 @@ import orjson
 
 from app import events
 from app.agents.analyst_program import GROUP, AnalystProgram
-from app.agents.kinds import COMPILERS
+from app.agents.kinds import compilers
 from app.agents.reader_program import ReaderProgram, decision_program, send_program
 from app.domain import facts, news, person
 from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
 from app.domain.population import Population, changed
 from app.domain.profile_view import record as view_of
+from app.settings import Settings
 from tests.kafka.logs import HANDED, LANE, LINK, REKEY, Logs, Message
 from tests.kafka.stores import Local
 
@@ -236,10 +237,11 @@ def packs_of(logs: Logs) -> Callable[[str], Any]:
                 kinds[artifact.ref] = artifact.kind
                 chunks[artifact.ref][artifact.chunk] = base64.b64decode(artifact.data)
     compiled: dict[str, Any] = {}
+    compiler = compilers(Settings().model_mb)
 
     def pack(ref: str) -> Any:
         if ref not in compiled:
-            compiled[ref] = COMPILERS[kinds[ref]](ref, b"".join(chunks[ref][n] for n in sorted(chunks[ref])))
+            compiled[ref] = compiler[kinds[ref]](ref, b"".join(chunks[ref][n] for n in sorted(chunks[ref])))
         return compiled[ref]
 
     return pack
