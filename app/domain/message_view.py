@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -133,6 +133,12 @@ SHAPE = _map(
 )
 """The root of the view."""
 
+ROOTS = frozenset(SHAPE.keys or ())
+_OPEN = ("customer", "profile", "event", "window", "order", "offer", "shop", "arms", "creative")
+"""Roots that are there whether or not anything is told of them."""
+_WITH = {"user": "customer", "recommendations": "primary_category"}
+"""Root → what of the plan's view stands in it besides."""
+
 _WEB = re.compile(r"https?://[^\s/?#\\@<>\"'`]+(?:[/?#][^\s\\<>\"'`]*)?", re.ASCII | re.IGNORECASE)
 # C0 and C1 controls, and the marks that turn the direction of text: in a name they only serve to deceive.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ue000\ue001]")
@@ -161,25 +167,31 @@ class Recommended(list[dict[str, Any]]):
     primary_category: list[dict[str, Any]]
 
 
-def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> dict[str, Any]:
+def shaped(view: Mapping[str, Any], items: Items = nothing, at: int = 0, named: Collection[str] = ROOTS) -> dict[str, Any]:
     """The plan's view as a template gets it at `at` (ms): plain, every root there, products filled up from the catalogue.
 
     What the shop's own event says of a product (name, picture, link, category) wins: it is what the person saw. But a price, and whether
     there is any left, are the catalogue's of now, if it knows them: the shop asks that price when she comes, and a mail that names
     another one is wrong the moment it is read. What she has bought keeps the price she paid.
+
+    `named`: the roots that anybody is going to read; of the others only what is no work is there.
     """
-    plain: dict[str, Any] = _plain(dict(view), MAX_DEPTH)
-    for root in ("customer", "profile", "event", "window", "order", "offer", "shop", "arms", "creative"):
+    wanted = {*named, "event", *(_WITH[root] for root in named if root in _WITH)}
+    plain: dict[str, Any] = _plain({name: one for name, one in view.items() if name in wanted}, MAX_DEPTH)
+    for root in _OPEN:
         if not isinstance(plain.get(root), dict):
             plain[root] = {}
     paid = plain["event"].get("event_type") in BOUGHT
-    plain["window"]["products"] = _products(plain["window"].get("products"), items, at, paid)
-    plain["order"]["products"] = _products(plain["order"].get("products"), items, at, True)
+    if "window" in named:
+        plain["window"]["products"] = _products(plain["window"].get("products"), items, at, paid)
+    if "order" in named:
+        plain["order"]["products"] = _products(plain["order"].get("products"), items, at, True)
     plain["recent"] = [one for one in _products(plain.get("recent"), items, at) if "product_name" in one]
     recommended = Recommended([one for one in _products(plain.get("recommendations"), nothing, at) if "product_name" in one])
     recommended.primary_category = _products(plain.pop("primary_category", None), nothing, at)
     plain["recommendations"] = recommended
-    plain["event"] = _product(plain["event"], items, at, paid)
+    if "event" in named:
+        plain["event"] = _product(plain["event"], items, at, paid)
     plain["user"] = plain["customer"]
     return plain
 
@@ -204,10 +216,20 @@ def _product(told: dict[str, Any], items: Items, at: int, paid: bool = False) ->
         told["product_name"] = told["name"]
     for name in _AMOUNTS:
         if name in told:
-            amount = money.units(told.pop(name))
-            if amount is not None and amount > 0:
-                told[name] = money.text(amount)
+            value = told.pop(name)
+            amount = _price(value) if type(value) is str else _amount(value)
+            if amount is not None:
+                told[name] = amount
     return told
+
+
+def _amount(value: Any) -> str | None:
+    amount = money.units(value)
+    return money.text(amount) if amount is not None and amount > 0 else None
+
+
+_price: Callable[[str], str | None] = lru_cache(maxsize=4_096)(_amount)
+"""Of a text: the catalogue's prices are, and the same few products stand in many a view."""
 
 
 def _plain(value: Any, depth: int) -> Any:

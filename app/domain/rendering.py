@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import StringIO
 from typing import Any
 
 from liquid import Environment, FalsyStrictUndefined, Mode, RenderContext, is_undefined
-from liquid.builtin.expressions import LoopExpression, Path
 from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedError
-from liquid.output import LimitedStringIO
 from msgspec import Struct
 
 from app.domain.catalogue import Items, nothing
+from app.domain.liquid_expressions import roots
+from app.domain.liquid_program import Output, Write, program
 from app.domain.message import MessageSource
-from app.domain.message_view import shaped
+from app.domain.message_view import ROOTS, shaped
 from app.domain.shown import noting, primary_category
 
 MAX_OUTPUT = 200_000
@@ -67,7 +66,7 @@ class Rendered(Struct, frozen=True):
     recommendations: tuple[str, ...] = ()
 
 
-class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
+class Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
     def get_item(self, obj: Any, key: Any) -> Any:
         # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
         if isinstance(obj, dict):
@@ -78,40 +77,6 @@ class _Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untype
 
     def assign(self, key: str, val: Any) -> None:
         super().assign(str(key), val)  # as a plain string: Liquid's own compares and hashes in Python
-
-
-class _Path(Path):  # type: ignore[misc]  # Liquid is read as untyped
-    """A variable whose path holds no other variable: looked up at once. Of what is not there Liquid's own look-up makes an undefined."""
-
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> Any:
-        path = self.path
-        root = path[0]
-        # Liquid asks every map of the scope and catches its KeyError; most names stand in the third or fourth.
-        for found in context.scope._maps:
-            if root in found:
-                try:
-                    for key in path:
-                        found = found[key] if isinstance(found, dict) else context.get_item(found, key)
-                    return found
-                except (KeyError, TypeError, IndexError):
-                    break
-        return context.get(path, token=self.token)
-
-
-class _Output(LimitedStringIO):  # type: ignore[misc]  # Liquid is read as untyped
-    """Liquid's own, but it encodes every piece to count its bytes, which took 8 % of a message's time: here characters are counted, of
-    which there are no more than bytes, and `_write` counts these once."""
-
-    def write(self, piece: str) -> int:
-        self.size += len(piece)
-        if self.size > self.limit:
-            raise OutputStreamLimitError("output stream limit reached", token=None)
-        return _append(self, piece)
-
-
-_append = StringIO.write
 
 
 class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
@@ -136,9 +101,9 @@ def environment(autoescape: bool) -> Any:
 
 def _money(amount: Any, currency: Any = None) -> str:
     """`{{ event.price | money: event.currency }}`: "€89.00", "89.00 SEK", or the bare amount if the currency is not told."""
-    if is_undefined(amount):
+    if type(amount) is not str and is_undefined(amount):
         return str(amount)  # raises, naming the variable
-    code = "" if currency is None or is_undefined(currency) else str(currency).upper()
+    code = currency.upper() if type(currency) is str else "" if currency is None or is_undefined(currency) else str(currency).upper()
     return f"{SIGNS[code]}{amount}" if code in SIGNS else f"{amount} {code}".rstrip()
 
 
@@ -174,34 +139,33 @@ _html_environment = environment(autoescape=True)
 
 def compiled(source: str, html: bool) -> Any:
     """The parsed template. Raises `liquid.exceptions.LiquidError` with a token that says where."""
-    template = (_html_environment if html else _plain_environment).from_string(straight(source))
-    _quicken(template.nodes)
-    return template
+    return (_html_environment if html else _plain_environment).from_string(straight(source))
 
 
-def _quicken(nodes: Iterable[Any]) -> None:
-    """Makes `_Path`s of the paths under these nodes; one that is not reached works as well, at Liquid's pace."""
-    for node in nodes:
-        expressions = list(node.expressions())
-        while expressions:
-            one = expressions.pop()
-            expressions += one.children()
-            if type(one) is Path and not one.children():
-                one.__class__ = _Path
-            elif type(one) is LoopExpression:
-                one.identifier = str(one.identifier)  # see _Context.assign
-        _quicken(node.children(None, include_partials=False))
+class _Template(Struct, frozen=True):
+    """`parsed`: by Liquid; `write`: what writes it."""
+
+    parsed: Any
+    write: Write
+
+
+class _Message(Struct, frozen=True):
+    """The templates of a message in a channel, in the order of writing. `named`: roots of the view that any of them reads."""
+
+    templates: tuple[_Template, ...]
+    named: Collection[str]
+
+
+def _made(*parsed: Any) -> _Message:
+    named = {root for one in parsed for root in roots(one.nodes)}
+    return _Message(tuple([_Template(one, program(one)) for one in parsed]), ROOTS if "" in named else frozenset(named))
 
 
 @lru_cache(maxsize=COMPILED)
-def _templates(source: MessageSource) -> tuple[Any, Any, Any, Any]:
+def _mail(source: MessageSource) -> _Message:
     # By content, so that a new version of a pack never meets the old one's templates.
-    return (
-        compiled(source.subject, html=False),
-        compiled(source.preheader, html=False),
-        compiled(source.html, html=True),
-        compiled(source.text, html=False),
-    )
+    plain = [compiled(text, html=False) for text in (source.subject, source.preheader, source.text)]
+    return _made(*plain, compiled(source.html, html=True))
 
 
 def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:
@@ -209,8 +173,9 @@ def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothin
 
     Raises `MissingContent` for a variable nobody told, `RenderFailed` for limits and filters that cannot do with the values there are.
     """
-    subject, preheader, html, text = _templates(source)
-    values = shaped(view, items, at)
+    message = _mail(source)
+    subject, preheader, text, html = message.templates
+    values = shaped(view, items, at, message.named)
     shown: dict[str, None] = {}
     values["subject"] = _line(_write(subject, values))
     if not values["subject"]:
@@ -223,9 +188,9 @@ def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothin
 
 
 @lru_cache(maxsize=COMPILED)
-def _short(source: MessageSource, channel: str) -> tuple[Any, Any]:
+def _short(source: MessageSource, channel: str) -> _Message:
     title, text = ("", source.sms) if channel == "sms" else (source.push_title, source.push)
-    return compiled(title, html=False), compiled(text, html=False)
+    return _made(compiled(title, html=False), compiled(text, html=False))
 
 
 def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:
@@ -233,8 +198,9 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
 
     Raises as `render` does, and `RenderFailed` for one that is longer than its channel carries: half a sentence helps nobody.
     """
-    title, text = _short(source, channel)
-    values = shaped(view, items, at)
+    message = _short(source, channel)
+    title, text = message.templates
+    values = shaped(view, items, at, message.named)
     shown: dict[str, None] = {}
     values |= noting(values, shown)
     subject = values["subject"] = _line(_write(title, values))
@@ -249,22 +215,27 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
     return Rendered(subject, "", "", body, tuple(shown))
 
 
-def _write(template: Any, values: Mapping[str, Any]) -> str:
-    output = _Output(MAX_OUTPUT)
+def _write(template: _Template, values: Mapping[str, Any]) -> str:
+    output = Output(MAX_OUTPUT)
     try:
-        # As the template's own `render`, but for its copy of the values and a chain of three maps to look them up in.
-        template.render_with_context(_Context(template, globals=values), output)
+        template.write(Context(template.parsed, globals=values), output)
         text = str(output.getvalue())
         if len(text) > MAX_OUTPUT // 4 and len(text.encode()) > MAX_OUTPUT:
             raise OutputStreamLimitError("output stream limit reached", token=None)
         return text
-    except UndefinedError as error:
-        raise MissingContent(str(error.message).removesuffix(" is undefined").strip("'")) from error
-    except LiquidError as error:
-        raise RenderFailed(str(error.message)) from error
-    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
-        # A filter met a value it cannot work with: a message we cannot write, not a defect of ours.
-        raise RenderFailed(f"{type(error).__name__} in a filter") from error
+    except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise _failure(error, output) from error
+
+
+def _failure(error: Exception, output: Output) -> RenderFailed:
+    if output.full:
+        return RenderFailed("output stream limit reached")  # whatever came after it
+    if isinstance(error, UndefinedError):
+        return MissingContent(str(error.message).removesuffix(" is undefined").strip("'"))
+    if isinstance(error, LiquidError):
+        return RenderFailed(str(error.message))
+    # A filter met a value it cannot work with: a message we cannot write, not a defect of ours.
+    return RenderFailed(f"{type(error).__name__} in a filter")
 
 
 def _line(text: str) -> str:
@@ -277,5 +248,5 @@ def _line(text: str) -> str:
 
 def _paragraphs(text: str) -> str:
     """Plain text without the gaps that branches not taken leave behind."""
-    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    lines = "\n".join([line.rstrip() for line in text.splitlines()])
     return _GAP.sub("\n\n", lines).strip() + "\n"

@@ -54,8 +54,16 @@ def _key(secret: str, purpose: str) -> bytes:
     return hmac.new(secret.encode(), f"kairos link {VERSION} {purpose}".encode(), hashlib.sha256).digest()
 
 
+@lru_cache(maxsize=64)
+def _begun(secret: str, purpose: str) -> hmac.HMAC:
+    """Nobody may change what is handed out here."""
+    return hmac.new(_key(secret, purpose), f"{purpose}\n".encode(), hashlib.sha256)
+
+
 def _mac(secret: str, purpose: str, head: str) -> bytes:
-    return hmac.new(_key(secret, purpose), f"{purpose}\n{head}".encode(), hashlib.sha256).digest()[:MAC_BYTES]
+    one = _begun(secret, purpose).copy()
+    one.update(head.encode())
+    return one.digest()[:MAC_BYTES]
 
 
 def _text(raw: bytes) -> str:
