@@ -347,7 +347,8 @@ def test_what_was_refused_can_be_mended_and_imported(tmp_path: Path, call: Call)
     assert changes(tmp_path / "again.jsonl") == [{"price": "5", "product_id": "p1"}]
 
 
-def test_exit_codes(tmp_path: Path, call: Call) -> None:
+def test_exit_codes(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAIROS_BROKER", "127.0.0.1:1")
     written(tmp_path, "id,price\np1,oops\n", "bad.csv")
     written(tmp_path, "id,price\np1,5\n", "good.csv")
     assert call("catalog", "import", "good.csv", "--dry-run")[:2] == (0, "1 rows: 1 products would be published\n")

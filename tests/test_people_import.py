@@ -20,6 +20,7 @@ from app.edges.events_file import milliseconds
 from app.edges.people_file import PLAIN, Columns
 from app.edges.people_import import Imported, cause_of, checked, import_people
 from app.edges.topic_scan import scanner
+from app.engine.partition import partition_of
 from app.engine.program import Output
 from app.settings import Settings
 from tests.shop import DAY, MONDAY, Shop
@@ -329,3 +330,22 @@ def test_rows_arrive_under_their_keys(tmp_path: Path, call: Call, embedded_clust
     found = asyncio.run(read())
     assert len(found) == 2500 and all(key.decode() == who for key, who in found)
     assert milliseconds(orjson.loads(out)["as_of"])
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("told", ["8", "1"])
+def test_keys_go_by_the_partitions_that_the_cluster_has(
+    tmp_path: Path, call: Call, embedded_cluster: Settings, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    """`kairos dev` has two, and whoever imports into it has set nothing: with another count in mind half the rows would lie elsewhere."""
+    monkeypatch.setenv("KAIROS_PARTITIONS", told)
+    written(tmp_path, "customer_id,email\n" + "".join(f"c{n},c{n}@example.com\n" for n in range(50)))
+    code, _, err = call("people.csv")
+    assert code == 0, err
+
+    async def read() -> list[tuple[int, int]]:
+        async with scanner(embedded_cluster) as scan:
+            return [(n, partition_of(one.key, 2)) for n in range(2) async for one in scan.read("customer_events", [n])]
+
+    found = asyncio.run(read())
+    assert len(found) == 50 and all(lies == belongs for lies, belongs in found)

@@ -18,7 +18,9 @@ from app.commands.asked import OUTPUT, dossier, file_options, from_options, writ
 from app.commands.built import artifact
 from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
-from app.domain import chain, contract, occasion
+from app.domain import chain, contract, news, occasion
+from app.domain.catalogue import nothing
+from app.domain.concluded import NEWS
 from app.domain.contract import Broken
 from app.domain.examples import examples
 from app.domain.message import recommends
@@ -27,9 +29,9 @@ from app.domain.reason import words
 from app.domain.trigger import Pack, Trigger
 from app.edges.dossier import Dossier
 from app.edges.rehearsal import Rehearsal, Stage, campaigns, rehearse
-from app.edges.timeline import conclusion_text, event_text, printable
+from app.edges.timeline import conclusion_text, event_text, news_text, printable
 from app.edges.verdict import gates, moment, step_name
-from app.events import Conclusion, Event
+from app.events import Broadcast, Conclusion, Event
 from app.policy.pack import compile_artifact
 from app.policy.problem import meant
 from app.settings import Settings, load
@@ -124,6 +126,12 @@ def _trigger(pack: Pack, name: str, step: int) -> Trigger:
 def _own(found: Dossier, stage: Stage, trigger: Trigger) -> Occasion:
     """An entry made after what she did herself. Raises `No`."""
     hers = [record for one in found.everybody for record in one.story.records]
+    if kinds_of_news := [kind for kind in trigger.opening.on if kind in NEWS]:
+        unheard = news.unheard(kinds_of_news, stage.group.person.profile, stage.items or nothing, stage.pack.catalogue, stage.at)
+        told = occasion.of_news(trigger, unheard, stage.concerns, stage.holds)
+        if told is None:
+            raise No(f"{trigger.name} opens on news of a product, and this person has looked at none of late of which there could be any")
+        return told
     unseen = examples(trigger, stage.pack, stage.group.person, stage.at)
     entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds, stage.group.history.originals, unseen)
     if entry is None:
@@ -134,6 +142,8 @@ def _own(found: Dossier, stage: Stage, trigger: Trigger) -> Occasion:
 
 def _given(text: str, found: Dossier, trigger: Trigger, at: int) -> Occasion:
     """The entry that was given, as intake would take it. Raises `WrongUse`."""
+    if any(kind in NEWS for kind in trigger.opening.on):
+        raise WrongUse(f"--event: {trigger.name} opens on news of a product, and nobody sends those: without --event they are made up")
     try:
         raw = text if text.lstrip().startswith("{") else Path(text).read_text("utf-8")
         told = orjson.loads(raw)
@@ -162,6 +172,8 @@ def _recommends(stage: Stage, rehearsal: Rehearsal) -> bool:
 
 def _entry_text(entry: Occasion, records: int) -> str:
     opening, after = entry.opening, entry.after
+    if isinstance(opening, Broadcast):
+        return f"{news_text(opening)} (made up)"
     text = event_text(opening) if isinstance(opening, Event) else conclusion_text(opening)
     many = f" in {records} records" if records > 1 else ""
     if after is None:
@@ -221,8 +233,7 @@ def _plain(found: Dossier, stage: Stage, trigger: Trigger, entry: Occasion, rehe
         "trigger": trigger.name,
         "notes": found.notes,
         "entry": {
-            "kind": opening.event_type if isinstance(opening, Event) else opening.kind,
-            "properties": opening.properties if isinstance(opening, Event) else opening.values,
+            **_told(opening),
             "records": played.entries,
             "after": _id(entry.after),
         },
@@ -235,6 +246,12 @@ def _plain(found: Dossier, stage: Stage, trigger: Trigger, entry: Occasion, rehe
         "decision": None if decision is None else msgspec.to_builtins(decision),
         "message": None if rehearsal.send is None else msgspec.to_builtins(rehearsal.send),
     }
+
+
+def _told(opening: Event | Conclusion | Broadcast) -> dict[str, Any]:
+    if isinstance(opening, Event):
+        return {"kind": opening.event_type, "properties": opening.properties}
+    return {"kind": opening.change if isinstance(opening, Broadcast) else opening.kind, "properties": opening.values}
 
 
 def _id(record: Event | Conclusion | None) -> str | None:

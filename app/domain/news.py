@@ -6,9 +6,12 @@ the tags of its product, its family and its name; who is found is asked here whe
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from app.domain import sensitive
+from app.domain import money, recent, sensitive, shelf
+from app.domain.concluded import LOW_STOCK, PRICE_DROP
 from app.domain.days import DAY_MS
 from app.domain.fingerprint import fingerprint
 from app.domain.product import Product, product
@@ -16,8 +19,12 @@ from app.domain.scope import Subject
 from app.events import Broadcast, derived_id
 
 if TYPE_CHECKING:
+    from app.domain.catalogue import Item, Items
     from app.domain.person import See
     from app.domain.person_row import Person
+    from app.domain.profile import Profile
+    from app.domain.recent import RecentProduct
+    from app.domain.watching import Watching
 
 INTERESTED_MS = 30 * DAY_MS
 """How long a look, a wish and a place in the cart count (interface.md section 7)."""
@@ -50,15 +57,46 @@ def asked(news: Broadcast) -> list[bytes]:
     return [fingerprint(one).to_bytes(8, "big") for one in names]
 
 
+def cause(news: Broadcast) -> str:
+    """The id by which decisions name it."""
+    return derived_id("news", news.change, news.product_id, str(news.at))
+
+
 def subject(news: Broadcast, see: See) -> Subject | None:
     """What it is to her; None: nothing."""
     interest = _interest(_about(news), see)
     if interest is None:
         return None
-    cause = derived_id("news", news.change, news.product_id, str(news.at))
     told = {**news.values, "product_id": news.product_id, "interest": interest}
-    found = Subject(news.change, cause, news.at, told, behaviour=False, bot=see.person.profile.bot)
+    found = Subject(news.change, cause(news), news.at, told, behaviour=False, bot=see.person.profile.bot)
     return None if see.pack is None or sensitive.about(see.pack.sensitive, found) is not None else found
+
+
+def unheard(kinds: Iterable[str], her: Profile, items: Items, watching: Watching, at: int) -> Iterator[Broadcast]:
+    """News of these kinds that there might be at `at` (ms) of what she looked at, the newest first."""
+    for kind in kinds:
+        for seen in her.recent:
+            if (found := _made(kind, seen, items(seen.product.product_id), watching, at)) is not None:
+                yield found
+
+
+def _made(kind: str, seen: RecentProduct, item: Item | None, watching: Watching, at: int) -> Broadcast | None:
+    """By the catalogue, else as she saw it; None: nothing is known that could be told."""
+    look, told = recent.told(seen), shelf.values(item) if item is not None else {}
+    price = money.units(told.get("price")) if item is not None else look.price
+    if kind == PRICE_DROP:
+        if not price:
+            return None
+        # As she saw it where it costs less by now, else by the smallest fall that is one.
+        old = look.price if look.price and look.price > price else math.ceil(price / (1 - watching.price_drop))
+        told |= {"price": money.text(price), "old_price": money.text(old), "drop": round(1 - price / old, 4)}
+    elif kind == LOW_STOCK:
+        stock = told.get("stock")
+        told["stock"] = stock if isinstance(stock, int) and 0 < stock <= watching.low_stock else watching.low_stock
+    about = seen.product
+    mine = {"product_id": about.product_id, "product_name": about.name, "item_group_id": about.group_id, "currency": look.currency}
+    known = {name: value for name, value in mine.items() if value}
+    return Broadcast(at, about.product_id or about.name, kind, {**known, **told})
 
 
 def _about(news: Broadcast) -> Product:

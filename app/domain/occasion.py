@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain import news
 from app.domain.cancels import DELIVERED
 from app.domain.days import DAY_MS
 from app.domain.dwell import VIEW
@@ -19,10 +20,12 @@ from app.domain.examples import Example
 from app.domain.originals import Originals
 from app.domain.scope import ORDER, PURCHASED, PURCHASES, SEND, order_of
 from app.domain.trigger import Condition, Opening, Trigger
-from app.events import Conclusion, Event, JournalRecord, derived_id
+from app.events import Broadcast, Conclusion, Event, JournalRecord, derived_id
 
 Holds = Callable[[Condition, dict[str, Any]], bool]
 """Whether an opening's condition holds for an event of these properties, with the person as she stands."""
+Concerns = Callable[[Broadcast], dict[str, Any] | None]
+"""What news are to the person, as a condition on them reads it; None: nothing."""
 LOOKED_AT = 200
 """Of the person's newest events that could open it; one of them should fit, or none does."""
 DWELLS = (60, 300, 1_800)
@@ -38,8 +41,8 @@ NO_MAILS = Originals()
 class Occasion(Struct, frozen=True):
     """`records` in order; `opening`: the one that opens; `after`: what it is made after, if anything."""
 
-    records: tuple[Event | Conclusion, ...]
-    opening: Event | Conclusion
+    records: tuple[Event | Conclusion | Broadcast, ...]
+    opening: Event | Conclusion | Broadcast
     after: Event | Conclusion | None = None
 
     counts: bool = False
@@ -142,7 +145,22 @@ def _again(record: Event | Conclusion, trigger: Trigger, number: int, at: int, t
     return replace(record, at=at, ts=ts, event_id=cause, properties=properties, future=False, bot=False)
 
 
-def _id(record: Event | Conclusion) -> str:
+def of_news(trigger: Trigger, unheard: Iterable[Broadcast], concerns: Concerns, holds: Holds) -> Occasion | None:
+    """The first of some news that concerns her and fits; where none fits, that concerns her; None: none does."""
+    first = None
+    for one in unheard:
+        about = concerns(one)
+        if about is None:
+            continue
+        first = first or Occasion((one,), one)
+        if trigger.opening.when is None or holds(trigger.opening.when, about):
+            return Occasion((one,), one)
+    return first
+
+
+def _id(record: Event | Conclusion | Broadcast) -> str:
+    if isinstance(record, Broadcast):
+        return news.cause(record)
     return record.event_id if isinstance(record, Event) else record.cause
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app import events
 from app.agents.simulator import simulation
-from app.domain import bounces, gate
+from app.domain import bounces, gate, news
 from app.domain.budgets import BUDGETS, Budgets
 from app.domain.catalogue import Items
 from app.domain.decision import ENDS
@@ -30,7 +30,7 @@ from app.edges.spectator import decode_decision, decode_send
 from app.engine.artifacts import POPULATION
 from app.engine.program import Output
 from app.engine.simulation import SECOND
-from app.events import Decision, Send
+from app.events import Broadcast, Decision, Send
 from app.flow import DAY_MS
 from app.settings import Settings
 
@@ -67,9 +67,16 @@ class Stage(Struct, frozen=True):
 
     def holds(self, condition: Condition, properties: dict[str, Any]) -> bool:
         """Whether an opening's condition holds for an event of these properties."""
+        return condition.evaluate(gate.gather(condition, properties, self._see())).holds
+
+    def concerns(self, one: Broadcast) -> dict[str, Any] | None:
+        """What news are to the person, or None."""
+        about = news.subject(one, self._see())
+        return None if about is None else about.properties
+
+    def _see(self) -> See:
         population: Any = None if self.figures is None else self.packs(self.figures)
-        see = See(self.group, self.at, self.at, SECOND, self.pack, self.packs, self.assume, population)
-        return condition.evaluate(gate.gather(condition, properties, see)).holds
+        return See(self.group, self.at, self.at, SECOND, self.pack, self.packs, self.assume, population)
 
 
 class Played(Struct):

@@ -10,12 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from app import events
-from app.domain import money
+from app.domain import money, news
+from app.domain.concluded import LOW_STOCK, PRICE_DROP
 from app.domain.movement import ENTERED, LEFT, OWN, STAGE, TIER, Behind, spoken
 from app.domain.product import product, products
 from app.edges.events_file import milliseconds
 from app.edges.verdict import decision_text, gates, together
-from app.events import Conclusion, Decision, Event, JournalRecord, Send
+from app.events import Broadcast, Conclusion, Decision, Event, JournalRecord, Send
 
 VERBS = {
     "product_view": "looked at",
@@ -83,6 +84,8 @@ def timeline(
             causes[record.event_id] = event_text(record)
             told = {"event_id": record.event_id, "event_type": record.event_type}
             entries.append(Entry(record.at, "event", causes[record.event_id], told=told))
+        elif isinstance(record, Broadcast):
+            causes.setdefault(news.cause(record), news_text(record))  # everybody's, so it stands only where it led to something
         elif isinstance(record, Conclusion) and (which := (record.kind, record.value, record.cause)) not in concluded:
             concluded.add(which)
             if record.kind in OWN:
@@ -136,6 +139,17 @@ def conclusion_text(record: Conclusion) -> str:
     likely, days = record.values.get("probability"), record.values.get("horizon_days")
     odds = f" ({100 * likely:.0f} % likely gone" + (f" within {days} days)" if days else ")") if isinstance(likely, float) else ""
     return f"{_spaced(record.kind)}: {record.value}{odds}"
+
+
+def news_text(record: Broadcast) -> str:
+    """What is new of a product, in words."""
+    told = record.values
+    name, currency = told.get("product_name") or record.product_id, f" {told['currency']}" if told.get("currency") else ""
+    if record.change == PRICE_DROP:
+        return f"{name} costs {told.get('price')}{currency} now, before that {told.get('old_price')}"
+    if record.change == LOW_STOCK:
+        return f"only {told.get('stock')} left of {name}"
+    return f"{name} is back in stock"
 
 
 def event_text(event: Event) -> str:

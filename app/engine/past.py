@@ -18,7 +18,7 @@ from app.engine.memory import MemoryStore
 from app.engine.origin import read_origin
 from app.engine.program import Incoming, Output, Program
 from app.engine.turn import Turn
-from app.events import Activation, Tick, Undecodable
+from app.events import Activation, Broadcast, Tick, Undecodable
 from app.flow import Stage
 
 
@@ -112,7 +112,7 @@ class Past:
         if isinstance(record, Activation) and record.kind in (POLICY, POPULATION) and not self._has(record.ref):
             self.missing.append(record.ref)
         elif line.key is None:
-            self._run(line, None, at)
+            self._run(line, record if isinstance(record, Broadcast) else None, at)
         else:
             self.records += 1
             self.now = max(self.now, at)
@@ -146,7 +146,7 @@ class Past:
         outputs = self._apply(line)
         if not handed(line):
             self._group = self._program.load(self.key, self._store.bodies(self.key, self._program.row_kinds))
-        if record is not None or outputs:
+        if outputs or line.key is not None:
             self._on_step(Step(record, at, before, self._group, outputs, self._store.marks().active))
 
 

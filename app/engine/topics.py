@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app.flow import AGENTS, CHANGELOGS, DAY_MS, TABLES, TOPICS, Table
 from app.settings import Settings
@@ -105,6 +106,15 @@ async def create(settings: Settings) -> list[str]:
                 break
             await asyncio.sleep(0.1)
         return [one.name for one in missing]
+
+
+async def as_created(settings: Settings) -> Settings:
+    """With as many partitions as the cluster's journal has: that was fixed when its topics were created, whatever is set where a command
+    runs. Without a journal the settings as they are."""
+    async with admin(settings) as client:
+        found = await client.describe_topics([settings.topic("journal")])
+    count = len(found[0]["partitions"]) if found and not found[0].get("error_code") else 0
+    return replace(settings, partitions=count) if count else settings
 
 
 async def differences(settings: Settings) -> list[str]:
