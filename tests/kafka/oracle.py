@@ -80,6 +80,8 @@ class Fold:
     def __init__(self, packs: Callable[[str], Any]) -> None:
         self._packs = packs
         self.groups: dict[str, person.Group] = {}
+        self.due: dict[str, int] = {}
+        """When who waits for something is to be woken: half an hour has ten thousand ticks, and a shop tens of thousands of people."""
         self.applied: dict[str, int] = {}
         self.plans: dict[str, bytes] = {}
         self.decisions: dict[str, bytes] = {}
@@ -159,14 +161,12 @@ class Fold:
     def _tick(self, tick: events.Tick, offset: int) -> None:
         self.now, self.low_water = max(self.now, tick.at), max(self.low_water, tick.low_water)
         self.interval = tick.interval
-        for person_id, group in sorted(self.groups.items()):
-            due = person.next_due(group)
-            if due != person.NEVER and due <= self.low_water:
-                see = self._see(group, self.now)
-                self._keep(group, *person.wake(group, see), offset, see, woken=True)
-                left = person.next_due(self.groups[person_id])
-                if left != person.NEVER and left <= self.low_water:
-                    raise AssertionError(f"{person_id} has something due after her wake-up")
+        for person_id in sorted([one for one, due in self.due.items() if due <= self.low_water]):
+            group = self.groups[person_id]
+            see = self._see(group, self.now)
+            self._keep(group, *person.wake(group, see), offset, see, woken=True)
+            if self.due.get(person_id, self.low_water + 1) <= self.low_water:
+                raise AssertionError(f"{person_id} has something due after her wake-up")
 
     def _keep(
         self, before: person.Group, after: person.Group, effects: list[Any], offset: int, see: person.See, woken: bool = False
@@ -175,6 +175,10 @@ class Fold:
             return
         person_id = after.person.person_id
         self.groups[person_id], self.applied[person_id] = after, offset
+        if (due := person.next_due(after)) == person.NEVER:
+            self.due.pop(person_id, None)
+        else:
+            self.due[person_id] = due
         for effect in effects:
             if isinstance(effect, PlanMessage):
                 self._once(self.plans, effect.plan.send_id, events.encode(effect.plan))
