@@ -8,7 +8,6 @@ has the naive checks that know no domain code at all.
 from __future__ import annotations
 
 import base64
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime
@@ -25,6 +24,7 @@ from app.domain import facts, news, person
 from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
 from app.domain.population import Population, changed
 from app.domain.profile_view import record as view_of
+from app.domain.publishing import Told
 from app.settings import Settings
 from tests.kafka.logs import HANDED, LANE, LINK, REKEY, Logs, Message
 from tests.kafka.stores import Local
@@ -50,6 +50,7 @@ TOPICS = (
 )
 READ = {"decided": ("decisions", decision_program()), "sent": ("message_sends", send_program())}
 """Table of the reader → what it is to have whole."""
+_told = msgspec.msgpack.Decoder(Told).decode
 SHOWN = 20
 """Differences of one kind that are printed."""
 
@@ -414,10 +415,10 @@ def marks(logs: Logs, table: str) -> dict[int, list[tuple[int, int]]]:
     return _restored(logs, table, Verdict()).marked
 
 
-def soonest(logs: Logs) -> float:
-    """When the next person is due, unix s; infinite: nobody ever."""
-    found = _restored(logs, "people", Verdict()).rows.values()
-    return min((due / 1000 for rows in found for value in rows.values() if (due := _due(value)) >= 0), default=math.inf)
+def behind(logs: Logs) -> int:
+    """People whose profile as it stands is still to be published."""
+    rows = _restored(logs, "people", Verdict()).rows.values()
+    return sum(key[:1] == b"d" and _told(value[17:]).behind for some in rows for key, value in some.items())
 
 
 def _applied(value: bytes) -> int:

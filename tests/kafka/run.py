@@ -18,8 +18,6 @@ from tests.kafka.cluster import PUBLIC_URL, SECRET, Broker, Cluster
 
 REST = 90.0
 """Seconds within which everything must have come to rest once the faults are over (I12)."""
-SOON = 15.0
-"""Seconds in which nobody may be due for it to be rest: more than a stop takes."""
 
 
 class Plan(NamedTuple):
@@ -175,10 +173,10 @@ async def ready(cluster: Cluster) -> None:
 
 
 async def _rest(cluster: Cluster) -> bool:
-    """Until every worker is in, the input is consumed, every window's steps have ended and nobody is due soon, twice in a row.
+    """Until every worker is in, the input is consumed, every window's steps have ended and every profile is out, twice in a row.
 
     Who were stopped while it still restores would leave no store that has come to its changelog's end, and who were stopped while it
-    wakes people (for their profiles, ten seconds after their last events) would leave a tick that is done in part.
+    wakes everybody for their profiles, ten seconds after their last events, would leave a tick that is done in part.
     """
     deadline = time.monotonic() + REST
     calm = 0
@@ -194,7 +192,7 @@ async def _rest(cluster: Cluster) -> bool:
             calm = 0
             continue
         read = await logs.read(cluster.broker, cluster.prefix, ("decisions", "people-changelog"))
-        waiting = stories.windows(read) or oracle.soonest(read) < time.time() + SOON
+        waiting = stories.windows(read) or oracle.behind(read)
         calm = 0 if waiting else calm + 1
         if calm == 2:
             return True
