@@ -171,14 +171,8 @@ def _sooner(plain: Plain, evaluate: Evaluate) -> Evaluate:
     """The same, but that plain terms of what is there do without CEL: they are asked at nearly every event."""
 
     def quick(facts: Facts) -> Verdict:
-        sure = True
-        for root, name, further, term in plain:
-            told = facts[root].get(name) if root in facts else None
-            holds = term(_deep(told, further) if further else told)
-            if holds is False:
-                return NO  # whatever the others say, CEL says so, too
-            sure = sure and holds is True
-        return YES if sure else evaluate(facts)
+        holds = _all(plain, facts)
+        return evaluate(facts) if holds is None else YES if holds else NO
 
     return quick
 
@@ -187,18 +181,24 @@ def _of_event(plain: Plain | None, evaluate: Evaluate, keys: tuple[str, ...] | N
     """The same of a condition about an event alone, asked with the whole of it."""
 
     def ask(event: dict[str, Any]) -> bool:
-        sure = plain is not None
-        for _, name, further, term in plain or ():
-            told = event.get(name)
-            holds = term(_deep(told, further) if further else told)
-            if holds is False:
-                return False
-            sure = sure and holds is True
-        if sure:
-            return True
+        holds = None if plain is None else _all(plain, {"event": event})
+        if holds is not None:
+            return holds
         return evaluate({"event": event if keys is None else {key: event[key] for key in keys if key in event}}).holds
 
     return ask
+
+
+def _all(plain: Plain, facts: Facts) -> bool | None:
+    """Whether all terms hold; None: that is for CEL to say. Where one does not, CEL says no whatever the others are."""
+    sure = True
+    for root, name, further, term in plain:
+        told = facts[root].get(name) if root in facts else None
+        holds = term(_deep(told, further) if further else told)
+        if holds is False:
+            return False
+        sure = sure and holds is True
+    return True if sure else None
 
 
 @cache
