@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.commands import asked
 from app.events import iso
-from app.settings import Settings
 from tests.test_explain import HOUR, NOON, Call, event, known, view, written
-from tests.test_shop_then import LAMP, MJML, PACK, TEXT, Cluster, looked
+from tests.test_shop_then import LAMP, PACK, founded, looked
 
 MERGED = ("--policy", "merged")
 
@@ -84,17 +80,7 @@ send = "about-it"
 
 
 def test_explain_says_which_news_opened_a_window(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("messages").mkdir()
-    Path("shop.toml").write_text(PACK + CHEAPER, "utf-8")
-    Path("messages/about-it.mjml").write_text(MJML, "utf-8")
-    Path("messages/about-it.txt").write_text(TEXT, "utf-8")
-    cluster = Cluster()
-
-    @asynccontextmanager
-    async def scanner(settings: Settings) -> AsyncIterator[Cluster]:
-        yield cluster
-
-    monkeypatch.setattr(asked, "scanner", scanner)
+    cluster = founded(monkeypatch, PACK + CHEAPER)
     cluster.stock(-HOUR, LAMP)
     for one in (*known(), looked(HOUR)):
         cluster.did(one)

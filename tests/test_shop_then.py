@@ -144,11 +144,10 @@ class Cluster(Topics):
         self.records[topic] = list(newest.values())
 
 
-@pytest.fixture
-def cluster(call: Call, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Somebody known, a lamp in the catalogue, and a campaign that has means; `call` has the folder."""
+def founded(monkeypatch: pytest.MonkeyPatch, pack: str = PACK) -> Cluster:
+    """A cluster that the commands find, with a pack that lies in this folder."""
     Path("messages").mkdir()
-    Path("shop.toml").write_text(PACK, "utf-8")
+    Path("shop.toml").write_text(pack, "utf-8")
     Path("messages/about-it.mjml").write_text(MJML, "utf-8")
     Path("messages/about-it.txt").write_text(TEXT, "utf-8")
     made = Cluster()
@@ -159,6 +158,13 @@ def cluster(call: Call, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
     for module in (asked, why_sent):
         monkeypatch.setattr(module, "scanner", scanner)
+    return made
+
+
+@pytest.fixture
+def cluster(call: Call, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Somebody known, a lamp in the catalogue, and a campaign that has means; `call` has the folder."""
+    made = founded(monkeypatch)
     made.stock(-HOUR, LAMP, BULB, SHADE)
     made.budgets(-HOUR, SPRING)
     for one in known():

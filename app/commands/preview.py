@@ -125,13 +125,13 @@ def _trigger(pack: Pack, name: str, step: int) -> Trigger:
 
 def _own(found: Dossier, stage: Stage, trigger: Trigger) -> Occasion:
     """An entry made after what she did herself. Raises `No`."""
-    hers = [record for one in found.everybody for record in one.story.records]
     if kinds_of_news := [kind for kind in trigger.opening.on if kind in NEWS]:
         unheard = news.unheard(kinds_of_news, stage.group.person.profile, stage.items or nothing, stage.pack.catalogue, stage.at)
         told = occasion.of_news(trigger, unheard, stage.concerns, stage.holds)
         if told is None:
             raise No(f"{trigger.name} opens on news of a product, and this person has looked at none of late of which there could be any")
         return told
+    hers = [record for one in found.everybody for record in one.story.records]
     unseen = examples(trigger, stage.pack, stage.group.person, stage.at)
     entry = occasion.fitting(trigger, hers, found.person_id, stage.at, stage.holds, stage.group.history.originals, unseen)
     if entry is None:

@@ -19,6 +19,7 @@ from app.commands.bench.in_process import InProcess, Lane, no_collecting
 from app.commands.bench.spent import Spent
 from app.domain import identity
 from app.edges import process, workload
+from app.edges.disk import taken
 from app.edges.progress import Bar
 from app.engine.rows import NEVER, Row, read_header
 from app.settings import Settings
@@ -66,7 +67,7 @@ async def _crowded(artifact: tuple[str, bytes], settings: Settings, people: int,
     meter = _Meter()
     await run.feed("scale: mix", workload.mix(seed + 1, people, events), events, meter)
     spent = Spent(events, meter.wall, meter.cpu, None, process.rss(os.getpid()))
-    disk = await asyncio.to_thread(_size, folder)
+    disk = await asyncio.to_thread(taken, folder)
     run.store.close()
     return {**spent.row(), "disk_mb": round(disk / 1e6), "disk_b_each": round(disk / people)}
 
@@ -114,7 +115,3 @@ def _ids(secret: str, number: int) -> tuple[bytes, bytes]:
 
 def _renamed(told: bytes, old: tuple[bytes, bytes], new: tuple[bytes, bytes]) -> bytes:
     return told.replace(old[0], new[0]).replace(old[1], new[1])
-
-
-def _size(folder: Path) -> int:
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
