@@ -10,7 +10,7 @@ from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain.catalogue import Item, decode
+from app.domain.catalogue import Item, decode, key_of
 from app.engine.artifacts import POLICY
 from app.engine.clock import RealTime, TimeMap
 from app.engine.counts import Counts
@@ -32,7 +32,7 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
         packs = known.packs
 
         def item(product_id: str) -> Item | None:
-            value = known.followed("products", product_id.encode("utf-8", "surrogatepass"))
+            value = known.followed("products", key_of(product_id))
             return None if value is None else decode(value)
 
         def pack() -> Any:

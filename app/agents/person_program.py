@@ -12,6 +12,7 @@ from typing import Any
 from app import events
 from app.domain import facts, news, person
 from app.domain.catalog_change import notice
+from app.domain.catalogue import key_of
 from app.domain.effects import Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
 from app.domain.person_row import NO_MODELS
@@ -133,7 +134,7 @@ class PersonProgram:
                 self._counts.unopened(effect.trigger, effect.reason)
             elif isinstance(effect, Notice):
                 told = notice(effect.product_id, effect.happened, effect.at)
-                outputs.append(Output("catalog_changes", effect.product_id.encode("utf-8", "surrogatepass"), told))
+                outputs.append(Output("catalog_changes", key_of(effect.product_id), told))
             elif isinstance(effect, Tell):
                 outputs.append(Output("facts", None, events.encode(effect.counted), partition=0))
             elif isinstance(effect, PublishProfile) and self._publishes:

@@ -20,7 +20,7 @@ from msgspec import UNSET
 from app import events
 from app.domain import shelf
 from app.domain.catalog_change import TOPIC, CatalogChange, accept, instant
-from app.domain.catalogue import encode
+from app.domain.catalogue import encode, key_of
 from app.domain.concluded import NEWS
 from app.domain.contract import Broken
 from app.domain.shelf import EMPTY, Shelf
@@ -76,7 +76,7 @@ class ProductWatcherProgram:
             change = accept(incoming.value)
         except Broken as broken:
             raise Refused(broken.reason, broken.violations) from None
-        wanted = change.product_id.encode("utf-8", "surrogatepass")
+        wanted = key_of(change.product_id)
         if key != wanted:
             raise Refused("no_key", [{"path": "/product_id", "message": "the record's key is not its product_id"}])
         return wanted, Received(change, at, incoming)

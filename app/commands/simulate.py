@@ -19,6 +19,7 @@ from app.commands.instant import Instant
 from app.commands.outcome import WrongUse
 from app.domain import money, ranks
 from app.domain.budgets import BUDGETS, Budgets
+from app.domain.catalogue import key_of
 from app.domain.neighbours import Model, decode
 from app.domain.person import is_stub
 from app.domain.profile_view import view
@@ -174,13 +175,13 @@ class Shop:
         """The catalogue as it is at `at` (ms)."""
         found = accepted(self._products, at) if self._products is not None else iter(())
         while some := list(islice(found, 1_000)):
-            simulation.change(at, [(row.product_id.encode("utf-8", "surrogatepass"), row.value) for row in some])
+            simulation.change(at, [(key_of(row.product_id), row.value) for row in some])
 
     def pass_time(self, simulation: Simulation, to: int) -> None:
         """Every change up to `to` (ms), inclusive: one stamped as a line is comes before it."""
         while self._next is not None and self._next[0] <= to:
             at, change, value = self._next
-            simulation.change(at, [(change.product_id.encode("utf-8", "surrogatepass"), value)])
+            simulation.change(at, [(key_of(change.product_id), value)])
             self.changes += 1
             self._next = next(self._coming, None)
 

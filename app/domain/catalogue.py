@@ -54,6 +54,16 @@ def nothing(product_id: str) -> Item | None:
     return None
 
 
+def key_of(product_id: str) -> bytes:
+    """What a product's records are keyed by. An id that UTF-8 cannot hold has one, too: it came from a shop."""
+    return product_id.encode("utf-8", "surrogatepass")
+
+
+def id_of(record_key: bytes) -> str:
+    """The product id of a key."""
+    return record_key.decode("utf-8", "surrogatepass")
+
+
 encode = msgspec.json.Encoder(order="deterministic").encode
 """An item as it stands on `products`: the same item is the same bytes."""
 _decode = msgspec.json.Decoder(Item).decode

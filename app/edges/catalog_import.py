@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from app.domain.catalog_change import TOPIC, CatalogChange, encode
 from app.domain.catalog_row import Columns
-from app.domain.catalogue import decode, in_stock
+from app.domain.catalogue import decode, id_of, in_stock, key_of
 from app.domain.fingerprint import fingerprint
 from app.edges.catalog_file import TABLE, form, header, rows
 from app.edges.rejects import Refused, Rejects, counted
@@ -110,7 +110,7 @@ async def import_catalogue(
                     if ids is not None and (told := _id_of(row, columns)):
                         ids.add(told)
                     continue
-                batch.append(Output(TOPIC, row.product_id.encode("utf-8", "surrogatepass"), row.value))
+                batch.append(Output(TOPIC, key_of(row.product_id), row.value))
                 if row.notes:
                     done.notes.update(dict.fromkeys(row.notes, 1))
                 if ids is not None:
@@ -140,7 +140,7 @@ async def take_off(
         raise TooMany(len(missing), known)
     for at in range(0, len(missing), BATCH):
         some = missing[at : at + BATCH]
-        await publish([Output(TOPIC, one.encode("utf-8", "surrogatepass"), encode(CatalogChange(one, stock=0))) for one in some])
+        await publish([Output(TOPIC, key_of(one), encode(CatalogChange(one, stock=0))) for one in some])
         done.taken_off += len(some)
         on_progress(0, done)
 
@@ -165,7 +165,7 @@ async def known_products(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
                     elif record.key is not None:
                         newest[record.key] = in_stock(decode(record.value))
             for key, there in newest.items():
-                yield key.decode("utf-8", "surrogatepass"), there
+                yield id_of(key), there
     finally:
         await asyncio.shield(consumer.stop())
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app import events
 from app.agents.table import Liked, Log
 from app.domain import consent, liking, money
-from app.domain.catalogue import Item, decode
+from app.domain.catalogue import Item, decode, id_of
 from app.domain.interest import categories
 from app.edges.events_file import arrivals, milliseconds
 from app.edges.topic_scan import scanner
@@ -118,7 +118,7 @@ def keep(catalogue: dict[str, Item], key: bytes | None, value: bytes | None) -> 
     if key is None:
         return
     if not value:
-        catalogue.pop(key.decode("utf-8", "surrogatepass"), None)
+        catalogue.pop(id_of(key), None)
         return
     item = decode(value)
     catalogue[item.product_id] = item

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app.domain import money
 from app.domain.budgets import BUDGETS, Budgets
-from app.domain.catalogue import Item, Items, decode, in_stock, nothing, price_now
+from app.domain.catalogue import Item, Items, decode, id_of, in_stock, key_of, nothing, price_now
 from app.domain.recommended import RECOMMENDATIONS, Unusable
 from app.edges.campaigns import account
 from app.edges.progress import Bar
@@ -112,14 +112,14 @@ async def _products(scan: Scanner, before: int | None, wanted: Collection[str] |
     """Product id → its newest record up to then, None where it had been taken off; and those of which there are later ones alone."""
     known: dict[str, bytes | None] = {}
     later: set[str] = set()
-    partitions = None if wanted is None else sorted({partition_of(_key(one), scan.partitions("products")) for one in wanted})
+    partitions = None if wanted is None else sorted({partition_of(key_of(one), scan.partitions("products")) for one in wanted})
     if partitions == []:
         return known, later
     with Bar("reading products", 0) as bar:
         async for record in scan.read("products", partitions, lambda done, total: bar.at(done, f"{done} of {total}")):
             if record.key is None:
                 continue
-            name = record.key.decode("utf-8", "surrogatepass")
+            name = id_of(record.key)
             if wanted is not None and name not in wanted:
                 continue
             if before is not None and record.timestamp >= before:
@@ -127,10 +127,6 @@ async def _products(scan: Scanner, before: int | None, wanted: Collection[str] |
             else:
                 known[name] = record.value or None
     return known, later - known.keys()
-
-
-def _key(product_id: str) -> bytes:
-    return product_id.encode("utf-8", "surrogatepass")
 
 
 async def _budgets(scan: Scanner, then: Then, person_id: str, artifacts: Callable[[str], Any]) -> tuple[Budgets | None, dict[str, str]]:
