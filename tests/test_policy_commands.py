@@ -16,12 +16,13 @@ import orjson
 import pytest
 
 from app.__main__ import main
+from app.domain.fingerprint import ref_of
 from app.edges.producing import producing
 from app.edges.published import Published, Version, published
 from app.engine.artifacts import publish
 from app.engine.program import Output
 from app.events import Artifact, encode_json, iso
-from app.policy.pack import build, ref_of
+from app.policy.pack import build
 from app.settings import Settings, load
 from tests.test_demo import environment
 from tests.test_packs import GOOD

@@ -295,7 +295,6 @@ def test_a_model_above_the_setting_is_refused_before_publishing_and_not_used_by_
     assert isinstance(compile_model(1, ref, data), Model)
     too_large = compile_model(0, ref, data)
     assert isinstance(too_large, Unusable) and "KAIROS_MODEL_MB" in too_large.why
-    assert isinstance(compile_model(1, "recommendations@0000000000000000", data), Unusable)
     assert isinstance(compilers(1)[RECOMMENDATIONS](encode_model(b"nothing", 1)[0], b"nothing"), Unusable)
 
 

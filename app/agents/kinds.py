@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from app.domain import neighbours
 from app.domain.budgets import BUDGETS, Budgets
+from app.domain.fingerprint import ref_of
 from app.domain.neighbours import BadModel, Model
 from app.domain.population import Population
 from app.domain.recommended import RECOMMENDATIONS, Unusable
-from app.domain.trigger import Pack
 from app.engine.artifacts import POLICY, POPULATION, Compilers
-from app.policy.pack import compile_artifact, ref_of
+from app.policy.pack import compile_artifact
 
 log = logging.getLogger("kairos.artifacts")
 
@@ -44,7 +44,6 @@ def _sorted(counts: Any) -> Any:
 
 def compile_population(ref: str, data: bytes) -> Population:
     """The figures of an artifact, ready to rank by. Raises ValueError."""
-    _checked(ref, data)
     population = _population(data)
     _ = population.ladders  # made here, in a thread, and not in a lane's first step
     return population
@@ -56,21 +55,13 @@ def encode_budgets(budgets: Budgets) -> tuple[str, bytes]:
     return ref_of(BUDGETS, data), data
 
 
-def compile_budgets(ref: str, data: bytes) -> Budgets:
-    """The budgets of an artifact. Raises ValueError."""
-    _checked(ref, data)
-    return _budgets(data)
-
-
-def compile_pack(ref: str, data: bytes) -> Pack:
-    """The pack of an artifact. Raises ValueError, which BadPack is."""
-    _checked(ref, data)
-    return compile_artifact(ref, data)
-
-
-def _checked(ref: str, data: bytes) -> None:
-    if ref_of(ref.partition("@")[0], data) != ref:
-        raise ValueError("the bytes on the topic are not those of this hash")
+def compile_budgets(ref: str, data: bytes) -> Budgets | Unusable:
+    """The budgets of an artifact. Where they cannot be read no campaign has any, and messages go out without its offers."""
+    try:
+        return _budgets(data)
+    except msgspec.MsgspecError as error:
+        log.error("%s is not used: %s", ref, error)
+        return Unusable(str(error))
 
 
 def encode_model(data: bytes, model_mb: int) -> tuple[str, bytes]:
@@ -83,7 +74,6 @@ def encode_model(data: bytes, model_mb: int) -> tuple[str, bytes]:
 def compile_model(model_mb: int, ref: str, data: bytes) -> Model | Unusable:
     """The model of an artifact. One that cannot be used is said once, and messages go out without it: it is worth no standstill."""
     try:
-        _checked(ref, data)
         if reason := too_large(data, model_mb):
             raise ValueError(reason)
         return neighbours.decode(data)
@@ -101,7 +91,7 @@ def too_large(data: bytes, model_mb: int) -> str:
 def compilers(model_mb: int) -> Compilers:
     """By kind; models up to so many MB."""
     return {
-        POLICY: compile_pack,
+        POLICY: compile_artifact,
         POPULATION: compile_population,
         RECOMMENDATIONS: partial(compile_model, model_mb),
         BUDGETS: compile_budgets,

@@ -5,6 +5,7 @@ Reads message_plans; keeps what campaigns gave away; writes message_sends, decis
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 
 from app import events
 from app.domain import approval, creative, granting, open_time, still
-from app.domain.budgets import BUDGETS, Spent
+from app.domain.budgets import BUDGETS, Budgets, Spent
 from app.domain.catalogue import Items, nothing
 from app.domain.decision import policy_name
 from app.domain.granting import Grant
@@ -103,8 +104,12 @@ class RendererProgram:
         return spent, _sent(record, pack.sender, source, message, link, picks, self._counts, grant)
 
     def _grant(self, group: Spent | None, plan: Plan, pack: Pack, moment: Moment) -> Grant | None:
-        ref = plan.models.get(BUDGETS) if group is not None else None
-        budgets: Any = None if ref is None else self._packs(ref)
+        budgets: Any = None
+        if group is not None and (ref := plan.models.get(BUDGETS)) is not None:
+            with contextlib.suppress(KeyError):  # never there whole, or taken off the topic since this was planned
+                budgets = self._packs(ref)
+        if not isinstance(budgets, Budgets):
+            budgets = None  # no campaign has anything to give
         return granting.granted(plan, pack.offers, self._items, self._secret, budgets, group, moment.partition)
 
     def wake(self, group: Spent | None, moment: Moment) -> tuple[Spent | None, list[Output]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +12,7 @@ from app import events
 from app.agents.kinds import compile_budgets, encode_budgets
 from app.agents.renderer_program import ACCOUNT
 from app.domain.budgets import BUDGETS, MAX_CAMPAIGNS, Budgets, Spent
+from app.domain.fingerprint import ref_of
 from app.edges.producing import producing
 from app.edges.topic_scan import Scanner
 from app.engine import artifacts
@@ -41,18 +43,21 @@ class Campaign(Struct, frozen=True):
 
 
 async def newest(scan: Scanner) -> Budgets | None:
-    """The budgets that were published last. Raises `ScanFailed`, ValueError for a damaged artifact."""
+    """The budgets that were published last; a damaged artifact is none, to workers as here. Raises `ScanFailed`."""
     chunks: dict[str, dict[int, bytes]] = {}
-    last = ""
     async for record in scan.read("artifacts"):
         try:
             one = _artifact(record.value or b"")
-        except msgspec.MsgspecError:
+            piece = base64.b64decode(one.data, validate=True)
+        except (msgspec.MsgspecError, binascii.Error):
             continue  # a tombstone, or nothing of ours; the doctor names what a worker stumbles over
         if one.kind == BUDGETS and not (record.key or b"").startswith(b"active/"):
-            chunks.setdefault(one.ref, {})[one.chunk] = base64.b64decode(one.data)
-            last = one.ref
-    return compile_budgets(last, b"".join(chunks[last][n] for n in sorted(chunks[last]))) if last else None
+            chunks[one.ref] = {**chunks.pop(one.ref, {}), one.chunk: piece}  # to the end: published again it is the newest
+    for ref in reversed(chunks):
+        data = b"".join([chunks[ref][number] for number in sorted(chunks[ref])])
+        if ref_of(BUDGETS, data) == ref and isinstance(found := compile_budgets(ref, data), Budgets):
+            return found
+    return None
 
 
 async def accounts(scan: Scanner) -> dict[str, dict[int, Spent]]:

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from app import events
+from app.domain.fingerprint import ref_of
 from app.edges.producing import producing
 from app.edges.topic_scan import ScanFailed, scanner
 from app.engine import artifacts
 from app.engine.clock import wall_ms
 from app.engine.program import Output
 from app.events import Activate, Artifact
-from app.policy.pack import ref_of
 from app.settings import Settings
 
 KIND = "policy"

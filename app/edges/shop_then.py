@@ -6,6 +6,7 @@ Those topics are compacted: they keep the newest of everything. Who looks back f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -137,9 +138,10 @@ async def _budgets(scan: Scanner, then: Then, person_id: str, artifacts: Callabl
     unknown: dict[str, str] = {}
     if BUDGETS in then.assumed and then.before is not None:
         unknown[""] = f"the journal no longer tells which budgets were active then: {ref} is taken, which is now"
-    try:
-        budgets: Budgets = artifacts(ref)
-    except (KeyError, ValueError):
+    budgets: Any = None
+    with contextlib.suppress(KeyError, ValueError):
+        budgets = artifacts(ref)
+    if not isinstance(budgets, Budgets):
         return None, {**unknown, "": f"{ref} was active and cannot be read from the artifacts topic: campaigns are taken to have nothing"}
     partition = partition_of(person_id.encode(), scan.partitions("message_plans"))
     spent, later = await account(scan, partition, then.before)

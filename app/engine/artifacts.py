@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from app import events
+from app.domain.fingerprint import ref_of
 from app.engine.patience import patient
 from app.engine.producer import Producer
 from app.engine.program import Output
@@ -40,7 +42,7 @@ MODEL_WAIT_S = 5.0
 COMPILED = 4
 """Figures of everybody that are kept compiled: lanes rank by the newest. Of packs every one, since windows may be open under any."""
 Compilers = Mapping[str, Callable[[str, bytes], Any]]
-"""Kind → (ref, data) → what lanes decide by; checks the hash, raises ValueError if the bytes are not what the ref says."""
+"""Kind → (ref, data) → what lanes decide by. Raises ValueError if this version of Kairos cannot read it."""
 
 _decode = msgspec.json.Decoder(Artifact).decode
 
@@ -77,6 +79,8 @@ class Artifacts:
         self._chunks: dict[str, dict[int, bytes]] = {}
         self._data: dict[str, bytes] = {}
         self._kinds: dict[str, str] = {}
+        self._damaged: set[str] = set()
+        """Refs whose bytes on the topic are not those of their hash: as good as not there, until the right ones come."""
         self._compiled: dict[str, Any] = {}
         self._newest: dict[str, Any] = {}
         self._given_up: set[str] = set()
@@ -157,17 +161,20 @@ class Artifacts:
     async def wait(self, ref: str) -> None:
         """Returns once `ref` is loaded, checked and compiled. Raises RuntimeError after WAIT_S or if it is damaged.
 
-        One of a kind that lanes do not decide by is given up after MODEL_WAIT_S: messages go out without it.
+        One of a kind that lanes do not decide by is given up after MODEL_WAIT_S, at once if it is damaged: messages go out without it.
         """
         if ref in self._compiled:
             return
+        damaged = ref in self._damaged and ref not in self._data
         if ref.partition("@")[0] in self._optional and ref not in self._data:
-            if ref in self._given_up:
+            if damaged or ref in self._given_up:
                 return
             if not await self.known(ref, MODEL_WAIT_S):
                 self._given_up.add(ref)
                 log.warning("%s was activated but is not on %s: messages go out without it", ref, self._place.topic)
                 return
+        elif damaged:
+            raise RuntimeError(f"artifact {ref}: the bytes on {self._place.topic} are not those of this hash; publish it again")
         elif not await self.known(ref, WAIT_S):
             raise RuntimeError(f"artifact {ref} was activated but is not on {self._place.topic} after {WAIT_S:.0f} s")
         compiler = self._compilers.get(self._kinds[ref])
@@ -207,26 +214,38 @@ class Artifacts:
         if key is None:
             return
         if value is None:
-            self._drop(key.decode().rpartition("/")[0])
+            self._drop(key.decode("utf-8", "replace").rpartition("/")[0])
             return
         try:
             one = _decode(value)
-        except msgspec.MsgspecError as error:
+            piece = base64.b64decode(one.data, validate=True)
+        except (msgspec.MsgspecError, binascii.Error) as error:
             log.error("artifacts: a record that is none: %s", error)
             return
         if key.startswith(b"active/"):
             self.active[one.kind] = one.ref
         elif one.ref not in self._data:
-            chunks = self._chunks.setdefault(one.ref, {})
-            chunks[one.chunk] = base64.b64decode(one.data)
-            if len(chunks) == one.chunks:
-                if len(self._data) >= MAX_ARTIFACTS:
-                    log.critical("more than %d artifacts: %s is not loaded", MAX_ARTIFACTS, one.ref)
-                    return
-                self._kinds[one.ref] = one.kind
-                self._data[one.ref] = b"".join(chunks[n] for n in range(one.chunks))
-                del self._chunks[one.ref]
+            self._gather(one, piece)
         self._changed.set()
+
+    def _gather(self, one: Artifact, piece: bytes) -> None:
+        """A piece of an artifact; the last one makes it whole. Each piece has a key of its own, so that a second one is its newer self."""
+        chunks = self._chunks.setdefault(one.ref, {})
+        chunks[one.chunk] = piece
+        if any(number not in chunks for number in range(one.chunks)):
+            return
+        if len(self._data) >= MAX_ARTIFACTS:
+            log.critical("more than %d artifacts: %s is not loaded", MAX_ARTIFACTS, one.ref)
+            return
+        data = b"".join([chunks[number] for number in range(one.chunks)])
+        # Of a kind that only a later version knows nobody here can say how it is named.
+        if one.kind in self._compilers and ref_of(one.ref.partition("@")[0], data) != one.ref:
+            if one.ref not in self._damaged:
+                log.error("artifacts: the bytes of %s are not those of its hash: it is not used", one.ref)
+            self._damaged.add(one.ref)
+            return
+        self._kinds[one.ref], self._data[one.ref] = one.kind, data
+        del self._chunks[one.ref]
 
     def _drop(self, ref: str) -> None:
         """It was taken off the topic: too old for any journal record to name it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from msgspec import Struct
 from app.domain.caps import span
 from app.domain.concluded import TOLD
 from app.domain.creative import SUBJECT
+from app.domain.fingerprint import ref_of
 from app.domain.message import MessageSource, speaks
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
@@ -150,11 +150,6 @@ def build(name_or_path: str) -> tuple[str, bytes]:
         raise BadPack(problems)
     data = msgspec.json.encode(Built(text, {name: messages[name] for name in sorted(messages)}, source.used, source.tables.texts))
     return ref_of(source.name, data), data
-
-
-def ref_of(name: str, data: bytes) -> str:
-    """`name@hash` of an artifact: a worker trusts bytes from the topic only if they hash to the ref that was activated."""
-    return f"{name}@{hashlib.blake2b(data, digest_size=8).hexdigest()}"
 
 
 def compile_artifact(ref: str, data: bytes) -> Pack:

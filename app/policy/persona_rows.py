@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import msgspec
 import orjson
 
+from app.domain.fingerprint import ref_of
 from app.domain.personas import DISTINCT, NOBODY, Persona
-from app.policy.pack import Built, ref_of
+from app.policy.pack import Built
 
 BEGIN, END = "# personas: begin", "# personas: end"
 _BLOCK = re.compile(rf"\n*^{BEGIN}.*?^{END}[^\n]*\n?", re.MULTILINE | re.DOTALL)
