@@ -250,7 +250,7 @@ class Plan(Record, frozen=True, array_like=True, tag="plan", gc=False):
     arms: list[tuple[str, str]] = []
     """(experiment, arm) as drawn at the opening."""
     models: dict[str, str] = {}
-    """Kind of artifact → the one that was active when it was planned, of those that say what goes into a message."""
+    """Kind of artifact → the one that was active when it was planned: what it was decided by, and what may go into the message."""
     taste: Annotated[list[tuple[int, str, int]], Personal] = []
     """(fingerprint of a product, what she did with it, at), newest first; only where a template reads `recommendations`."""
     creative: dict[str, str] = {}

@@ -55,7 +55,7 @@ class Shopper(Her):
 
     def _see(self) -> See:
         models = {BUDGETS: BUDGETS} if self.budgets is not None else {}
-        return See(self.group, self.now, self.low_water, SECOND, self.pack, self.packs.__getitem__, self.assume, models=models)
+        return See(self.group, self.now, self.low_water, SECOND, self.pack, self.packs.__getitem__, self.assume, active=models)
 
     def _take(self, effects: list[Effect]) -> None:
         super_answers, self.answers = self.answers, ""

@@ -273,9 +273,18 @@ def test_a_send_says_everything_a_consumer_needs() -> None:
     assert raw["due_at"] == raw["decided_at"] == "2026-03-02T12:00:00.000Z" and raw["opened_at"] == "2026-03-02T10:00:00.000Z"
     assert raw["arms"] == [] and raw["offer"] is None and raw["versions"]["models"] == {} and len(raw["versions"]["template"]) == 32
     decided = msgspec.json.decode(decision.value, type=events.Decision)
-    assert (decided.outcome, decided.reason, decided.send_id, decided.values) == ("sent", None, raw["send_id"], {"consent": "email"})
+    assert (decided.outcome, decided.reason, decided.send_id, decided.values) == ("sent", None, raw["send_id"], {"consent": "email", "artifacts": {}})
     told = events.Rendered(AT, "0123456789abcdef", raw["send_id"], "w1", "product_page_abandonment", 0, "welcome")
     assert events.journal.decode(answer.value) == told
+
+
+def test_a_decision_names_every_artifact_that_its_message_came_from() -> None:
+    # whoever has the same plan and the same artifacts writes the same message
+    models = {"policy": "s1@new", "population": "population@1", "budgets": "budgets@1", "recommendations": "recommendations@1"}
+    [send, decision, _] = outputs(plan("welcome", step=0, models=models))
+    decided = msgspec.json.decode(decision.value, type=events.Decision)
+    assert decided.values["artifacts"] == {"policy": "s1@new", "population": "population@1"}, "no campaign paid, nothing was recommended"
+    assert msgspec.json.decode(send.value)["versions"]["models"] == {"population": "population@1"}
 
 
 def test_a_missing_value_is_a_recorded_non_send() -> None:
@@ -287,7 +296,7 @@ def test_a_missing_value_is_a_recorded_non_send() -> None:
     [decision, answer] = outputs(plan("product-details"), program)
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason) == ("not_sent", "missing_content")
-    assert decided.values == {"consent": "email", "missing": "event.colour"}
+    assert decided.values == {"consent": "email", "missing": "event.colour", "artifacts": {}}
     told = events.journal.decode(answer.value)
     assert isinstance(told, events.NotRendered) and told.reason == "missing_content" and told.at == AT
 

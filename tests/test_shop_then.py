@@ -317,7 +317,7 @@ def test_what_is_recommended_is_of_the_active_model_and_in_stock(cluster: Cluste
     cluster.until(2 * HOUR)
     found = preview(call)
     assert found["message"]["recommendations"] == ["shade", "bulb"] and "- Shade" in found["message"]["text"]
-    assert found["message"]["versions"]["models"] == {RECOMMENDATIONS: ref}
+    assert found["message"]["versions"]["models"][RECOMMENDATIONS] == ref
     cluster.stock(3 * HOUR, {"product_id": "shade", "stock": 0})
     cluster.until(4 * HOUR)
     assert preview(call)["message"]["recommendations"] == ["bulb"]

@@ -15,7 +15,6 @@ from app.domain.catalog_change import notice
 from app.domain.catalogue import key_of
 from app.domain.effects import Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
-from app.domain.person_row import NO_MODELS
 from app.domain.profile_view import record
 from app.engine.artifacts import POLICY, POPULATION
 from app.engine.counts import Counts
@@ -24,9 +23,6 @@ from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused, journal_now
 from app.events import Activation, Broadcast, Retry, Tick, Undecodable, derived_id
 from app.flow import Stage
-
-DECIDED_BY = (POLICY, POPULATION)
-"""Kinds of artifacts that the lane itself goes by."""
 
 
 class PersonProgram:
@@ -107,15 +103,12 @@ class PersonProgram:
         return group.replaced(person.faulted(group.person, _letter_id(incoming, 0)), {})
 
     def _see(self, group: Group, moment: Moment) -> See:
-        ref, figures = moment.active.get(POLICY), moment.active.get(POPULATION)
+        active = moment.active
+        ref, figures = active.get(POLICY), active.get(POPULATION)
         pack = None if ref is None else self._packs(ref)
         population = None if figures is None else self._packs(figures)
-        models = NO_MODELS
-        if len(moment.active) > (ref is not None) + (figures is not None):
-            models = {kind: one for kind, one in moment.active.items() if kind not in DECIDED_BY}
-        return See(
-            group, moment.now, moment.low_water, moment.interval, pack, self._packs, self._assume, population, self._publishes, models
-        )
+        now, low_water, interval = moment.now, moment.low_water, moment.interval
+        return See(group, now, low_water, interval, pack, self._packs, self._assume, population, self._publishes, active)
 
     def _outputs(self, group: Group, effects: list[Effect], see: See) -> list[Output]:
         outputs = []

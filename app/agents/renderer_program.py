@@ -24,6 +24,7 @@ from app.domain.recommended import RECOMMENDATIONS, Shown, recommended
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render, render_short
 from app.domain.signing import sign
 from app.domain.trigger import Pack, Sender
+from app.engine.artifacts import POLICY, POPULATION
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks
@@ -105,7 +106,7 @@ class RendererProgram:
 
     def _grant(self, group: Spent | None, plan: Plan, pack: Pack, moment: Moment) -> Grant | None:
         budgets: Any = None
-        if group is not None and (ref := plan.models.get(BUDGETS)) is not None:
+        if (ref := _paid_by(plan)) is not None:
             with contextlib.suppress(KeyError):  # never there whole, or taken off the topic since this was planned
                 budgets = self._packs(ref)
         if not isinstance(budgets, Budgets):
@@ -145,6 +146,7 @@ def _sent(
     counts: Counts,
     grant: Grant | None,
 ) -> list[Output]:
+    used = _used(plan, picks.ref)
     send = Send(
         send_id=plan.send_id,
         window_id=plan.window_id,
@@ -174,10 +176,13 @@ def _sent(
         offer=None if grant is None else grant.offer,
         recommendations=list(message.recommendations),
         cause=plan.cause,
-        versions={"template": template_version(source, plan.channel), "models": {} if picks.ref is None else {RECOMMENDATIONS: picks.ref}},
+        versions={
+            "template": template_version(source, plan.channel),
+            "models": {kind: ref for kind, ref in used.items() if kind != POLICY},
+        },
     )
     key = plan.person_id.encode()
-    decision = _decision(plan, "sent", None, plan.values)
+    decision = _decision(plan, "sent", None, {**plan.values, "artifacts": used})
     counts.decided(decision)
     offer = (grant.offer or {}) if grant is not None and grant.new else {}
     ids = plan.person_id, plan.send_id, plan.window_id
@@ -189,6 +194,22 @@ def _sent(
     ]
 
 
+def _paid_by(plan: Plan) -> str | None:
+    """Ref of the budgets that its offer's campaign is paid by."""
+    return plan.models.get(BUDGETS) if granting.campaign(plan) is not None else None
+
+
+def _used(plan: Plan, model: str | None) -> dict[str, str]:
+    """Kind → ref of all that this message came from, beside the pack version that opened its window: whoever has the same gets the same.
+
+    The active pack says the contact policy; figures of everybody rank her, learn variants and know everybody's hours.
+    """
+    used = {kind: plan.models[kind] for kind in (POLICY, POPULATION) if kind in plan.models}
+    if (budgets := _paid_by(plan)) is not None:
+        used[BUDGETS] = budgets
+    return used if model is None else {**used, RECOMMENDATIONS: model}
+
+
 def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output]:
     told = {"missing": failure.variable} if isinstance(failure, MissingContent) else {"failed": failure.detail}
     return _not_sent(plan, "missing_content", told, counts)
@@ -196,7 +217,7 @@ def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output
 
 def _not_sent(plan: Plan, reason: str, told: dict[str, Any], counts: Counts) -> list[Output]:
     key = plan.person_id.encode()
-    decision = _decision(plan, "not_sent", reason, {**plan.values, **told})
+    decision = _decision(plan, "not_sent", reason, {**plan.values, "artifacts": _used(plan, None), **told})
     counts.decided(decision)
     answer = NotRendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, reason)
     return [

@@ -8,11 +8,11 @@ from typing import Any
 
 from app.agents.analyst_program import AnalystProgram
 from app.agents.intake_program import IntakeProgram
-from app.agents.kinds import compile_population
+from app.agents.kinds import compile_population, encode_budgets
 from app.agents.person_program import PersonProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain.budgets import BUDGETS, Budgets
+from app.domain.budgets import Budgets
 from app.domain.catalogue import Item, Items, decode
 from app.domain.trigger import Pack
 from app.engine.artifacts import COMPILED, POLICY
@@ -39,7 +39,7 @@ def simulator(
 
     `items`: a catalogue that stands still; without one the simulation keeps its own of what `Simulation.change` tells. `assume`: see
     `app.domain.person.See.assume`. `figures`: is given the figures of everybody, by ref, as they become active. `models`: ref → compiled
-    model, for who activates one. `budgets`: of campaigns, once `BUDGETS` is made active under its own name.
+    model, for who activates one. `budgets`: of campaigns, once their ref is made active.
     """
     ref, data = artifact
     packs = {ref: compile_artifact(ref, data)}.__getitem__
@@ -60,7 +60,7 @@ def simulation(
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
     if budgets is not None:
-        known[BUDGETS] = budgets
+        known[encode_budgets(budgets)[0]] = budgets
 
     def artifact(ref: str) -> Any:
         found = known.get(ref) or models.get(ref)

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from app import events
-from app.agents.kinds import encode_model
+from app.agents.kinds import encode_budgets, encode_model
 from app.agents.simulator import simulator
 from app.commands.built import artifact
 from app.commands.instant import Instant
@@ -117,7 +117,7 @@ def simulate(
             simulation = simulator(pack, settings, on_output, assume, models=models, budgets=budgets)
             active = {POLICY: pack[0]}
             active |= {} if model is None else {RECOMMENDATIONS: model[0]}
-            active |= {} if budgets is None else {BUDGETS: BUDGETS}
+            active |= {} if budgets is None else {BUDGETS: encode_budgets(budgets)[0]}
             played = _play(simulation, active, events_file, people_file, until, Shop(products_file, changes_file))
             known = 0
             for line in _profiles(simulation, compile_artifact(*pack)):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.domain.facts import Facts
 
 MAX_FAULTS = 100
-NO_MODELS: Mapping[str, str] = {}
+NOTHING_ACTIVE: Mapping[str, str] = {}
 
 
 class Person(Struct, frozen=True, array_like=True):
@@ -113,12 +113,12 @@ class See:
         "_group",
         "_kept",
         "_record",
+        "active",
         "assume",
         "interval",
         "judged",
         "known",
         "low_water",
-        "models",
         "now",
         "pack",
         "packs",
@@ -140,7 +140,7 @@ class See:
         assume: frozenset[str] = frozenset(),
         population: Population | None = None,
         publishes: bool = False,
-        models: Mapping[str, str] = NO_MODELS,
+        active: Mapping[str, str] = NOTHING_ACTIVE,
     ) -> None:
         self._group, self.person, self.person_id = group, group.person, group.person.person_id
         self.now, self.low_water, self.interval = now, low_water, interval
@@ -154,8 +154,8 @@ class See:
         """The day's figures of everybody, or None before the first were published."""
         self.publishes, self.told = publishes, group.told
         """Whether profiles go to their topic, and what was told of hers; nothing is decided by either."""
-        self.models = models
-        """Kind of artifact → the active one, of those that say what goes into a message: the plan names them to the renderer."""
+        self.active = active
+        """Kind of artifact → the active one: a plan names them, for the renderer and for whoever asks what a message came from."""
         self.judged = group.person
         """As she was when the segmenter last looked at her; at first, before this record."""
         self.known: Facts | None = None

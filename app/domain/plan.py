@@ -61,7 +61,7 @@ def plan(open_window: Window, trigger: Trigger, message: str, answer: Answer, se
                 "offer": answer.values.get("offer") or {},
             },
             arms=list(open_window.arms),
-            models=dict(see.models),
+            models=dict(see.active),
             creative=dict(choice),
             taste=taste.hers(see) if recommends(see.packs(open_window.ref).messages[message]) else [],
         )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app import events
+from app.agents.kinds import encode_budgets
 from app.agents.simulator import simulation
 from app.domain import bounces, gate, news
 from app.domain.budgets import BUDGETS, Budgets
@@ -159,7 +160,7 @@ def _once_played(stage: Stage, trigger: str, occasion: Occasion, step: int) -> P
     if stage.model is not None:
         play.activate(stage.now, stage.model, RECOMMENDATIONS)
     if stage.budgets is not None:
-        play.activate(stage.now, BUDGETS, BUDGETS)
+        play.activate(stage.now, encode_budgets(stage.budgets)[0], BUDGETS)
     play.run_until(stage.at)
     before = {one.window_id: one for one in _windows(play, trigger)}
     found = Played()
