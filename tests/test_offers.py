@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain import offering, offers
-from app.domain.catalogue import Item
+from app.domain.catalogue import Item, alone
 from app.domain.given import Given, counted, first, union, used
 from app.domain.granting import granted
 from app.domain.offers import Offer, Offering
@@ -161,7 +163,7 @@ def asked(path: list[str], discount: float, **more: object) -> dict[str, object]
 def grant(told: dict[str, object], margin: float | None, of: Offering = S0):  # type: ignore[no-untyped-def]
     view = {"event": {"product_id": "p1"}, "window": {"products": []}}
     one = mails.plan("win-back-offer", view, values={"offer": told})
-    found = granted(replace(one, view=view), of, {"p1": Item("p1", margin=margin, price=500_000)}.get, "secret", None, None, 0)
+    found = granted(replace(one, view=view), of, ({"p1": Item("p1", margin=margin, price=500_000)}.get, alone), "secret", None, None, 0)
     assert found is not None
     return found
 
@@ -214,9 +216,37 @@ def test_the_least_margin_of_what_it_is_about_counts() -> None:
     view = {"window": {"products": [{"product_id": "rich"}, {"product_id": "poor"}]}}
     items = {"rich": Item("rich", margin=0.9), "poor": Item("poor", margin=0.2)}
     one = replace(mails.plan("win-back-offer", values={"offer": asked(["row"], 0.25)}), view=view)
-    found = granted(one, S0, items.get, "secret", None, None, 0)
+    found = granted(one, S0, (items.get, alone), "secret", None, None, 0)
     assert found is not None and found.offer is not None
     assert (found.offer["discount"], found.values["margin"], found.values["cap"]) == (0.16, 0.2, 0.16)
+
+
+COAT = Item("coat-m", group_id="coat", margin=0.1, price=500_000)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"event": {"product_id": "coat-m"}},
+        {"event": {"product_id": "coat"}},
+        {"event": {"product_id": "coat-xl", "item_group_id": "coat"}},
+        {"event": {"item_group_id": "coat", "product_name": "Coat"}},
+        {"event": {"product_ids": ["rich", "coat-m"]}},
+        {"event": {"product_id": "rich"}, "window": {"products": [{"product_id": None, "item_group_id": "coat"}]}},
+        {"order": {"products": [*({"product_id": f"rich{n}"} for n in range(50)), {"product_id": "coat"}]}},
+    ],
+)
+def test_the_cap_knows_a_product_by_its_family_and_in_every_place(view: dict[str, Any]) -> None:
+    # min(0.30, 0.8 × margin) on every path; shops send the parent in views and the size in orders
+    def family(group_id: str) -> list[Item]:
+        return [COAT, Item("coat-l", group_id="coat", margin=0.3)] if group_id == "coat" else []
+
+    def item(product_id: str) -> Item | None:
+        return COAT if product_id == "coat-m" else Item(product_id, margin=0.5) if product_id.startswith("rich") else None
+
+    one = replace(mails.plan("win-back-offer", values={"offer": asked(["row"], 0.25)}), view=view)
+    found = granted(one, S0, (item, family), "secret", None, None, 0)
+    assert found is not None and found.offer is not None and found.offer["discount"] == 0.08
 
 
 def test_the_formula_goes_by_the_margin_of_the_product_and_the_values_tell_everything() -> None:

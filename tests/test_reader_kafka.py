@@ -179,6 +179,40 @@ async def quiet(cluster: Cluster) -> None:
     await until(left, lambda open_steps: not open_steps)
 
 
+async def test_values_of_a_followed_topic_are_found_by_a_tag(kafka_broker: str, tmp_path: Path) -> None:
+    cluster = Cluster(kafka_broker, f"tagged-{int(time.time())}-", tmp_path, partitions=2)
+    await asyncio.to_thread(cluster.create_topics)
+
+    @asynccontextmanager
+    async def following(by_tag: bool) -> AsyncIterator[Follower]:
+        tag = (lambda value: value[:1].strip() or None) if by_tag else None
+        place, options = tmp_path / "followed" / "products", client_options(Settings(broker=kafka_broker))
+        follower = Follower(f"{cluster.prefix}products", 2, place, "cluster", options, tag)
+        await follower.start()
+        task = asyncio.create_task(follower.follow())
+        try:
+            yield follower
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            await follower.stop()
+
+    async def found(follower: Follower, **wanted: list[bytes]) -> None:
+        async def told() -> dict[str, list[bytes]]:
+            return {tag: sorted(follower.alike(tag.encode())) for tag in wanted}
+
+        await until(told, lambda answer: answer == wanted and follower.caught_up)
+
+    await produce(cluster, "products", [(b"s", b"a small"), (b"l", b"a large"), (b"lamp", b"b lamp"), (b"alone", b" alone")])
+    async with following(False) as follower:
+        await until(lambda: asyncio.sleep(0, follower.get(b"lamp")), lambda value: value is not None)
+    async with following(True) as follower:  # kept without tags so far
+        await found(follower, a=[b"a large", b"a small"], b=[b"b lamp"], c=[])
+        await produce(cluster, "products", [(b"s", None), (b"l", b"c large"), (b"lamp", b"b lamp, dimmed")])
+        await found(follower, a=[], b=[b"b lamp, dimmed"], c=[b"c large"])
+    assert follower.alike(b"b") == [], "nothing is open any more"
+
+
 async def test_a_followed_topic_is_its_newest_values_through_stops_and_a_long_absence(
     kafka_broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

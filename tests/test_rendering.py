@@ -273,7 +273,12 @@ def test_a_send_says_everything_a_consumer_needs() -> None:
     assert raw["due_at"] == raw["decided_at"] == "2026-03-02T12:00:00.000Z" and raw["opened_at"] == "2026-03-02T10:00:00.000Z"
     assert raw["arms"] == [] and raw["offer"] is None and raw["versions"]["models"] == {} and len(raw["versions"]["template"]) == 32
     decided = msgspec.json.decode(decision.value, type=events.Decision)
-    assert (decided.outcome, decided.reason, decided.send_id, decided.values) == ("sent", None, raw["send_id"], {"consent": "email", "artifacts": {}})
+    assert (decided.outcome, decided.reason, decided.send_id, decided.values) == (
+        "sent",
+        None,
+        raw["send_id"],
+        {"consent": "email", "artifacts": {}},
+    )
     told = events.Rendered(AT, "0123456789abcdef", raw["send_id"], "w1", "product_page_abandonment", 0, "welcome")
     assert events.journal.decode(answer.value) == told
 

@@ -10,7 +10,7 @@ from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain.catalogue import Item, decode, key_of
+from app.domain.catalogue import Item, decode, family_of, key_of
 from app.engine.artifacts import POLICY
 from app.engine.clock import RealTime, TimeMap
 from app.engine.counts import Counts
@@ -21,6 +21,9 @@ from app.policy.pack import build
 from app.settings import Settings
 
 AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock, product_watcher)
+
+
+TAGS = {"products": family_of}
 
 
 def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
@@ -35,6 +38,9 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
             value = known.followed("products", key_of(product_id))
             return None if value is None else decode(value)
 
+        def family(group_id: str) -> list[Item]:
+            return [decode(value) for value in known.alike("products", key_of(group_id))]
+
         def pack() -> Any:
             return known.newest(POLICY)
 
@@ -44,11 +50,11 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
         return {
             "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts),
             "journal": PersonProgram(packs, counts=counts, publishes=True),
-            "message_plans": RendererProgram(packs, settings.secret, settings.public_url, item, counts),
+            "message_plans": RendererProgram(packs, settings.secret, settings.public_url, item, counts, family),
             "catalog_changes": ProductWatcherProgram(pack, settings.partitions, at, home, counts),
         }
 
-    return Wiring(programs, [one.attach for one in AGENTS], compilers(settings.model_mb), lambda: build(settings.policy), counts)
+    return Wiring(programs, [one.attach for one in AGENTS], compilers(settings.model_mb), lambda: build(settings.policy), counts, TAGS)
 
 
 class Core(Worker):

@@ -15,7 +15,7 @@ import msgspec
 from app import events
 from app.domain import approval, creative, granting, open_time, still
 from app.domain.budgets import BUDGETS, Budgets, Spent
-from app.domain.catalogue import Items, nothing
+from app.domain.catalogue import Families, Items, alone, nothing
 from app.domain.decision import policy_name
 from app.domain.granting import Grant
 from app.domain.message import MessageSource
@@ -41,7 +41,7 @@ _encode, _spent = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Spen
 
 
 class RendererProgram:
-    """`packs(ref)`: the compiled pack, or model, of an artifact already loaded. `items`: the catalogue as this worker knows it.
+    """`packs(ref)`: the compiled pack, or model, of an artifact already loaded. `items`, `families`: the catalogue as this worker knows it.
 
     `secret` signs the links, which stand under `public_url`. There is no clock here: everything in a message comes from its plan, its
     pack and the catalogue, so a plan read twice gives the same bytes.
@@ -58,8 +58,10 @@ class RendererProgram:
         public_url: str,
         items: Items = nothing,
         counts: Counts | None = None,
+        families: Families = alone,
     ) -> None:
         self._packs, self._secret, self._items, self._counts = packs, secret, items, counts or Counts()
+        self._families = families
         self._public_url = public_url.rstrip("/")
 
     def read(self, incoming: Incoming) -> tuple[bytes | None, Plan]:
@@ -111,7 +113,7 @@ class RendererProgram:
                 budgets = self._packs(ref)
         if not isinstance(budgets, Budgets):
             budgets = None  # no campaign has anything to give
-        return granting.granted(plan, pack.offers, self._items, self._secret, budgets, group, moment.partition)
+        return granting.granted(plan, pack.offers, (self._items, self._families), self._secret, budgets, group, moment.partition)
 
     def wake(self, group: Spent | None, moment: Moment) -> tuple[Spent | None, list[Output]]:
         return group, []

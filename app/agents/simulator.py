@@ -13,7 +13,7 @@ from app.agents.person_program import PersonProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.budgets import Budgets
-from app.domain.catalogue import Item, Items, decode
+from app.domain.catalogue import Families, Item, Items, decode, id_of
 from app.domain.trigger import Pack
 from app.engine.artifacts import COMPILED, POLICY
 from app.engine.program import Incoming, Output
@@ -56,6 +56,7 @@ def simulation(
     figures: dict[str, Any] | None = None,
     models: Mapping[str, Any] = NO_MODELS,
     budgets: Budgets | None = None,
+    families: Families | None = None,
 ) -> Simulation:
     """A simulation over compiled packs, by ref; see `simulator`."""
     known: dict[str, Any] = {} if figures is None else figures
@@ -81,17 +82,24 @@ def simulation(
         return packs(made.active[POLICY]) if POLICY in made.active else None
 
     kept: dict[str, Item] = {}
+    members: dict[str, dict[str, Item]] = {}
+
+    def keep(product_id: str, now: Item | None) -> None:
+        if (before := kept.pop(product_id, None)) is not None:
+            members.get(before.group_id, {}).pop(product_id, None)
+        if now is not None:
+            kept[product_id] = members.setdefault(now.group_id, {})[product_id] = now
+
+    def family(group_id: str) -> list[Item]:
+        return list(members.get(group_id, {}).values()) if group_id else []
 
     def follow(topic: str, output: Output) -> None:
         if topic == "products" and output.key is not None:
-            if output.value:
-                kept[output.key.decode()] = decode(output.value)
-            else:
-                kept.pop(output.key.decode(), None)
+            keep(id_of(output.key), decode(output.value) if output.value else None)
         on_output(topic, output)
 
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(artifact, settings.secret, settings.public_url, items or kept.get)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, items or kept.get, families=families or family)
     watcher = ProductWatcherProgram(pack, 1)
     made = Simulation(intake, PersonProgram(artifact, assume), renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
     return made

@@ -108,6 +108,7 @@ def _stage(found: Dossier, settings: Settings, policy: str | None, at: int | Non
         at=then,
         assume=assume,
         items=shop.item,
+        families=shop.family,
         figures=found.past.figures,
         model=shop.model,
         budgets=shop.budgets,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,11 +47,18 @@ class Item(Struct, frozen=True, omit_defaults=True):
 
 Items = Callable[[str], Item | None]
 """Product id → what the catalogue has of it."""
+Families = Callable[[str], Sequence[Item]]
+"""item_group_id → the sizes and colours of one thing that the catalogue has."""
 
 
 def nothing(product_id: str) -> Item | None:
     """The catalogue of who has none."""
     return None
+
+
+def alone(group_id: str) -> Sequence[Item]:
+    """The families of who knows none."""
+    return ()
 
 
 def key_of(product_id: str) -> bytes:
@@ -73,6 +80,11 @@ _decode = msgspec.json.Decoder(Item).decode
 def decode(value: bytes) -> Item:
     """The item of a record of `products`. Cached by its bytes: a message names one product several times, and many name a bestseller."""
     return _decode(value)
+
+
+def family_of(value: bytes) -> bytes | None:
+    """What a record of `products` is looked up by beside its key: its family, if it has one."""
+    return key_of(group) if (group := decode(value).group_id) else None
 
 
 def price_now(item: Item) -> int | None:

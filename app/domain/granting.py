@@ -5,7 +5,6 @@ The last word on every path. Pure: plan, pack and catalogue in, the same offer o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -13,14 +12,13 @@ from msgspec.structs import replace
 
 from app.domain import money, offer_code, offers
 from app.domain.budgets import Budgets, Spent
-from app.domain.catalogue import Item, Items, price_now
+from app.domain.catalogue import Families, Items, price_now
 from app.domain.offers import BUDGET, FORMULA, Offering
 from app.events import Plan
 
 PLACES = 4
 SHOWN = ("kind", "discount", "code", "expires_at", "benefits", "emphasis", "up_to", "minimum_order")
 """What of an offer the outside sees."""
-MAX_PRODUCTS = 50
 
 
 class Grant(Struct, frozen=True):
@@ -42,15 +40,15 @@ def campaign(plan: Plan) -> str | None:
 
 
 def granted(
-    plan: Plan, of: Offering, items: Items, secret: str, budgets: Budgets | None, spent: Spent | None, partition: int
+    plan: Plan, of: Offering, shop: tuple[Items, Families], secret: str, budgets: Budgets | None, spent: Spent | None, partition: int
 ) -> Grant | None:
-    """What becomes of the offer that was planned; None: none was. `spent`: of its campaign in this partition so far."""
+    """What becomes of the offer that was planned; None: none was. `shop`: its catalogue. `spent`: of its campaign in this partition."""
     told = plan.values.get("offer")
     if not told:
         return None
     told = {"path": ["row"], "sensitivity": 0.5, "clv": 0.0, "conversion": of.conversion, **told}  # planned by an earlier version
-    about = [(product_id, items(product_id)) for product_id in _about(plan.view)]
-    margin, assumed = _margin(of, [item for _, item in about])
+    about = _about(plan.view)
+    margin, assumed = _margin(of, [_margin_of(one, *shop) for one in about])
     cap = offers.most(of, margin)
     asked = told["discount"]
     if told["path"][-1] == FORMULA:
@@ -60,7 +58,7 @@ def granted(
     values["path"] = [*told["path"], *(("cap",) if rate < asked else ())]
     if assumed:
         values["margin_assumed"] = True
-    if (price := _price(told, about)) is not None:
+    if (price := _price(told, about, shop[0])) is not None:
         conversion = offers.expected_conversion(told["conversion"], told.get("elasticity", 1.0), rate)
         values["expected_conversion"] = round(conversion, PLACES)
         values["expected_revenue"] = round(offers.expected_revenue(price, rate, conversion), PLACES)
@@ -103,32 +101,46 @@ def _view(offer: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _about(view: dict[str, Any]) -> Iterator[str]:
-    """Ids of the products that the message is about."""
-    found: dict[str, None] = {}
-    for holder in (view.get("window"), view.get("order")):
-        for one in (holder or {}).get("products") or ():
-            if isinstance(one, dict) and one.get("product_id"):
-                found[str(one["product_id"])] = None
+def _about(view: dict[str, Any]) -> list[tuple[str, str]]:
+    """(product id, family) of the products that the message is about, as far as they have either."""
+    told = [one for holder in (view.get("window"), view.get("order")) for one in (holder or {}).get("products") or ()]
     event = view.get("event") or {}
-    if event.get("product_id"):
-        found[str(event["product_id"])] = None
-    yield from list(found)[:MAX_PRODUCTS]
+    compared = event.get("product_ids")
+    told += [event, *({"product_id": one} for one in (compared if isinstance(compared, list) else ()))]
+    ids: dict[str, str] = {}
+    families: dict[str, str] = {}
+    for one in told:
+        if isinstance(one, dict):
+            product_id, group_id = str(one.get("product_id") or ""), str(one.get("item_group_id") or "")
+            found = ids if product_id else families
+            found[product_id or group_id] = group_id or found.get(product_id, "")
+    return [*ids.items(), *(("", group_id) for group_id in families if group_id)]
 
 
-def _margin(of: Offering, about: list[Item | None]) -> tuple[float, bool]:
+def _margin_of(named: tuple[str, str], items: Items, families: Families) -> float | None:
+    """Of one product; of one that the catalogue does not have, such as the parent of its sizes, the least of its family."""
+    product_id, group_id = named
+    item = items(product_id) if product_id else None
+    if item is not None and item.margin is not None:
+        return item.margin
+    families_of = dict.fromkeys((group_id, item.group_id if item is not None else "", product_id))
+    known = [one.margin for name in families_of if name for one in families(name) if one.margin is not None]
+    return min(known, default=None)
+
+
+def _margin(of: Offering, about: list[float | None]) -> tuple[float, bool]:
     """The least margin of what the message is about, at most the pack's default, and whether any of it was assumed.
 
     A code takes something off the whole order, so a rich margin of one thing must not pay for whatever else lies in the cart; the mean of
-    a cart would be right only as long as she buys all of it.
+    a cart would be right only as long as she buys all of it. What is recommended beside it does not count: she has not asked for it.
     """
-    known = [item.margin for item in about if item is not None and item.margin is not None]
+    known = [margin for margin in about if margin is not None]
     return max(0.0, min([of.default_margin, *known])), len(known) < len(about) or not about
 
 
-def _price(told: dict[str, Any], about: list[tuple[str, Item | None]]) -> float | None:
+def _price(told: dict[str, Any], about: list[tuple[str, str]], items: Items) -> float | None:
     """What A-152 calls the price: of the one product that the message is about, else what the order is expected to come to."""
-    item = about[0][1] if len(about) == 1 else None
+    item = items(about[0][0]) if len(about) == 1 else None
     now = price_now(item) if item is not None else None
     if now is not None:
         return now / money.UNITS

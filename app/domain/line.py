@@ -95,6 +95,7 @@ def view(one: Line) -> dict[str, Any]:
     """A line as templates and conditions see it."""
     return {
         "product_id": one.product.product_id or None,
+        "item_group_id": one.product.group_id or None,
         "product_name": one.product.name or None,
         "price": None if one.price is None else money.text(one.price),
         "currency": one.currency,

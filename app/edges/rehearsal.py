@@ -17,7 +17,7 @@ from app.agents.kinds import encode_budgets
 from app.agents.simulator import simulation
 from app.domain import bounces, gate, news
 from app.domain.budgets import BUDGETS, Budgets
-from app.domain.catalogue import Items
+from app.domain.catalogue import Families, Items
 from app.domain.decision import ENDS
 from app.domain.occasion import Occasion
 from app.domain.offers import BUDGET
@@ -55,6 +55,7 @@ class Stage(Struct, frozen=True):
     at: int
     assume: frozenset[str] = frozenset()
     items: Items | None = None
+    families: Families | None = None
     figures: str | None = None
     """Ref of the figures of everybody that she is ranked by."""
     model: str | None = None
@@ -151,7 +152,7 @@ def _once_played(stage: Stage, trigger: str, occasion: Occasion, step: int) -> P
             send = decode_send(output.value)
             sends[send.send_id] = send
 
-    play = simulation(stage.packs, stage.settings, on_output, stage.assume, stage.items, budgets=stage.budgets)
+    play = simulation(stage.packs, stage.settings, on_output, stage.assume, stage.items, budgets=stage.budgets, families=stage.families)
     key = stage.group.person.person_id.encode()
     play.adopt(stage.now, key, stage.group)
     play.activate(stage.now, stage.ref)

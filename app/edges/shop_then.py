@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
 
 from app.domain import money
 from app.domain.budgets import BUDGETS, Budgets
-from app.domain.catalogue import Item, Items, decode, id_of, in_stock, key_of, nothing, price_now
+from app.domain.catalogue import Families, Item, Items, alone, decode, id_of, in_stock, key_of, nothing, price_now
 from app.domain.recommended import RECOMMENDATIONS, Unusable
 from app.edges.campaigns import account
 from app.edges.progress import Bar
@@ -38,7 +39,7 @@ class Then(Struct, frozen=True):
 
 
 class ShopThen:
-    """`items`: its catalogue; `budgets`: what the campaigns had left in her partition; `model`: the ref of what recommended."""
+    """`items`, `families`: its catalogue; `budgets`: what the campaigns had left in her partition; `model`: the ref of what recommended."""
 
     def __init__(
         self,
@@ -47,9 +48,10 @@ class ShopThen:
         model: str | None = None,
         overwritten: Collection[str] = (),
         unknown: Mapping[str, str] = NONE,
+        families: Families = alone,
     ) -> None:
         """`overwritten`: products of which only a later record is kept. `unknown`: campaign → what is not known of it; "": of any."""
-        self._items, self.budgets, self.model = items, budgets, model
+        self._items, self.budgets, self.model, self.family = items, budgets, model, families
         self._overwritten, self._unknown = overwritten, unknown
         self._missed: dict[str, None] = {}
 
@@ -105,8 +107,18 @@ async def shop_then(
         value = known.get(product_id)
         return decode(value) if value else None
 
+    @cache
+    def families() -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = {}
+        for one in (decode(value) for value in known.values() if value):
+            found.setdefault(one.group_id, []).append(one)
+        return found
+
+    def family(group_id: str) -> list[Item]:
+        return families().get(group_id, [])
+
     budgets, unknown = await _budgets(scan, then, person_id, artifacts)
-    return ShopThen(item, budgets, then.active.get(RECOMMENDATIONS), overwritten, unknown)
+    return ShopThen(item, budgets, then.active.get(RECOMMENDATIONS), overwritten, unknown, family)
 
 
 async def _products(scan: Scanner, before: int | None, wanted: Collection[str] | None) -> tuple[dict[str, bytes | None], set[str]]:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,31 @@ STAMP_MS = 60_000
 PAGE = 2_000
 """Values that are read at once; writes wait meanwhile."""
 FETCH_BYTES = 4 * 1024 * 1024
-VALUE, OFFSET, STAMP = b"v", b"o", b"t"
+ALIKE = 200
+"""Values that are looked up by one tag at most."""
+VALUE, OFFSET, STAMP, TAGGED, TAGS = b"v", b"o", b"t", b"g", b"i"
 _big = struct.Struct(">q")
+_length = struct.Struct(">H")
 
 
 class Follower:
-    """`start()`, then `follow()` until it is cancelled, then `stop()`. `caught_up`: it has been at the end."""
+    """`start()`, then `follow()` until it is cancelled, then `stop()`. `caught_up`: it has been at the end.
 
-    def __init__(self, topic: str, partitions: int, folder: Path, cluster: str, client_options: dict[str, Any]) -> None:
+    `tag`: value → what it can be looked up by beside its key, if by anything.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partitions: int,
+        folder: Path,
+        cluster: str,
+        client_options: dict[str, Any],
+        tag: Callable[[bytes], bytes | None] | None = None,
+    ) -> None:
         self._places = [TopicPartition(topic, number) for number in range(partitions)]
         self._folder, self._cluster, self._options = folder, cluster, client_options
+        self._tag = tag
         self._store: PartitionStore | None = None
         self._stamped = 0
         self._writes = threading.Lock()
@@ -55,6 +70,8 @@ class Follower:
         if stamp is not None and wall_ms() - _big.unpack(stamp)[0] > LEFT_MS:
             log.info("%s was left alone for too long: it is read anew", self._folder.name)
             await self._anew()
+        elif stamp is not None and self._tag is not None and self._get(TAGS) is None:
+            await self._anew()  # kept by a version that looked nothing up by tags
 
     async def stop(self) -> None:
         if self._store is not None:
@@ -77,6 +94,23 @@ class Follower:
     def get(self, key: bytes) -> bytes | None:
         """The newest value of a key, as far as was read; None too while nothing is open."""
         return None if self._store is None else self._get(VALUE + key)
+
+    def alike(self, tag: bytes) -> list[bytes]:
+        """The newest values of a tag, by key, ALIKE at most; empty too while nothing is open."""
+        if self._store is None:
+            return []
+        begin = _tagged(tag)
+        keys: list[bytes] = []
+        scan = self._store.db.iter()
+        scan.seek(begin)
+        while len(keys) < ALIKE and scan.valid() and (key := scan.key()).startswith(begin):
+            keys.append(key[len(begin) :])
+            scan.next()
+        scan.status()
+        del scan
+        # A mark outlives its value's tag, and its value: whoever changes the family, or goes, is skipped here.
+        values = [value for key in keys if (value := self.get(key)) is not None]
+        return [value for value in values if self._tag is not None and self._tag(value) == tag]
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every key and its newest value, by key, a page at a time: what changes meanwhile may be there or not. For threads.
@@ -160,10 +194,20 @@ class Follower:
                     batch.delete(VALUE + record.key)
                 else:
                     batch.put(VALUE + record.key, record.value)
+                    if self._tag is not None and (tag := self._tag(record.value)) is not None:
+                        batch.put(_tagged(tag) + record.key, b"")
             batch.put(OFFSET + _big.pack(place.partition), _big.pack(records[-1].offset + 1))
         with self._writes:
             if self._store is None:
                 return  # stopped meanwhile: it is read again
             self._stamped = wall_ms()
             batch.put(STAMP, _big.pack(self._stamped))
+            if self._tag is not None:
+                batch.put(TAGS, b"")
+            else:
+                batch.delete(TAGS)
             self._store.db.write(batch)
+
+
+def _tagged(tag: bytes) -> bytes:
+    return TAGGED + _length.pack(len(tag)) + tag

@@ -11,7 +11,7 @@ import fcntl
 import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from aiokafka.errors import KafkaError
@@ -69,6 +69,8 @@ class AtHand(Struct, frozen=True):
     """Kind → the active one of it, compiled, as this worker knows it. No decision on a person may depend on it."""
     followed: Callable[[str, bytes], bytes | None]
     """A compacted topic that the role follows, a key → its newest value."""
+    alike: Callable[[str, bytes], list[bytes]]
+    """The same, by what `Wiring.tags` look its values up by."""
 
 
 class Wiring(Struct):
@@ -84,6 +86,8 @@ class Wiring(Struct):
     """Builds (ref, data) of the pack a fresh cluster starts with."""
     counts: Counts = field(default_factory=Counts)
     """What the programs count into."""
+    tags: Mapping[str, Callable[[bytes], bytes | None]] = field(default_factory=dict)
+    """Followed topic → what its values are looked up by beside their keys."""
 
 
 class Worker:
@@ -160,7 +164,7 @@ class Worker:
                 await self.artifacts.loaded(ARTIFACTS_S)
             except TimeoutError as error:
                 raise Refusal(3, f"the artifacts could not be read within {ARTIFACTS_S:.0f} s") from error
-        at_hand = AtHand(self.artifacts.packs, self.artifacts.newest, self._followed)
+        at_hand = AtHand(self.artifacts.packs, self.artifacts.newest, self._followed, self._alike)
         self.assignment.programs = {self.settings.topic(name): one for name, one in self.wiring.programs(at_hand).items()}
         self.app = self.fence.app = self.lanes.app = faust_app(self)
         self.lanes.open_lane = self.counts.timing(self.assignment.open_lane)
@@ -234,7 +238,9 @@ class Worker:
         for one in FOLLOWED:
             if one.role == self.role:
                 folder, count = self.folder / "followed" / one.topic, partitions_of(self.settings, one.topic)
-                follower = Follower(self.settings.topic(one.topic), count, folder, cluster, self.client_options)
+                follower = Follower(
+                    self.settings.topic(one.topic), count, folder, cluster, self.client_options, self.wiring.tags.get(one.topic)
+                )
                 await follower.start()
                 self.followers[one.topic] = follower
                 self._spawn(follower.follow())
@@ -246,6 +252,10 @@ class Worker:
     def _followed(self, topic: str, key: bytes) -> bytes | None:
         follower = self.followers.get(topic)
         return None if follower is None else follower.get(key)
+
+    def _alike(self, topic: str, tag: bytes) -> list[bytes]:
+        follower = self.followers.get(topic)
+        return [] if follower is None else follower.alike(tag)
 
     def _take_datadir(self) -> None:
         try:
