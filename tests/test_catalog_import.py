@@ -26,6 +26,7 @@ from app.edges.catalog_file import Row, items, rows, timed
 from app.edges.catalog_import import BATCH, Ids, Imported, import_catalogue
 from app.edges.events_file import Unreadable
 from app.edges.rejects import Refused
+from app.edges.taken import Taken
 from app.edges.topic_scan import scanner
 from app.engine.program import Output
 from app.settings import Settings
@@ -326,7 +327,61 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         return found
 
     for name in ("p.csv", "p.xml"):
-        assert peak(6_000, name) < 1.2 * peak(2_000, name) + 100_000
+        remembered = 64 * 4_000  # a product is taken once: 24 to 28 bytes of each, more while their index grows
+        assert peak(6_000, name) < 1.2 * peak(2_000, name) + 100_000 + remembered
+
+
+def test_what_was_taken_is_known_by_some_bytes_each() -> None:
+    tracemalloc.start()
+    taken = Taken()
+    assert not any(taken.before(f"p{n}", b"%d" % n, n + 2) for n in range(100_000))
+    size = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size < 50 * 100_000
+    assert all(taken.before(f"p{n}", b"%d" % n, 9) == (n + 2, True) for n in range(0, 100_000, 7))
+    assert taken.before("p5", b"6", 9) == (7, False)
+
+
+# --- a product twice in one file ----------------------------------------------------------------------------------------------------
+
+
+def test_a_product_told_in_two_ways_is_taken_once_so_that_the_next_import_changes_nothing(tmp_path: Path, call: Call) -> None:
+    # Two colours under one id: each import would bring the price from 100 down to 80 again, and everybody a mail of it.
+    written(tmp_path, "id,title,price,stock\np1,Trail shoe red,100 EUR,3\np1,Trail shoe blue,80 EUR,3\np2,Mug,5,1\n", "p.csv")
+    assert [orjson.loads(one.value)["price"] for one in read(tmp_path / "p.csv") if isinstance(one, Row)] == ["100", "5"]
+    code, out, _ = call("catalog", "import", "p.csv", "--dry-run")
+    assert code == 0
+    assert out.splitlines() == [
+        "3 rows: 2 products would be published",
+        "1 rows were refused, see p.csv.rejects.csv",
+        "  1 × told twice, and not in the same words",
+    ]
+    with (tmp_path / "p.csv.rejects.csv").open(newline="") as file:
+        [refused] = csv.DictReader(file)
+    assert (refused["line"], refused["title"]) == ("3", "Trail shoe blue")
+    assert refused["reasons"] == "told twice, and not in the same words: line 2 has it already"
+
+
+def test_a_product_told_twice_in_the_same_words_is_one(tmp_path: Path, call: Call) -> None:
+    lines = '{"id": "7", "price": 5, "attributes": {"a": 1, "b": 2}}\n{"attributes": {"b": 2, "a": 1}, "price": 5, "id": 7}\n{"id": 8}\n'
+    path = written(tmp_path, lines, "p.jsonl")
+    code, out, _ = call("catalog", "import", "p.jsonl", "--dry-run", "--json")
+    told = orjson.loads(out)
+    assert (code, told["rows"], told["products"], told["rejected"]) == (0, 3, 2, 0)
+    assert told["notes"] == {"told twice in the same words, taken once": 1}
+    assert set(items(path)) == {"7", "8"}
+
+
+def test_a_row_that_cannot_be_taken_leaves_its_product_to_the_next(tmp_path: Path) -> None:
+    first, second = read(written(tmp_path, "id,price\np1,oops\np1,5\n", "p.csv"))
+    assert isinstance(first, Refused) and isinstance(second, Row)
+
+
+def test_of_a_feed_the_item_is_named_and_a_simulation_says_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path, RSS.format(items=MUG + MUG.replace("12.50", "11")), "feed.xml")
+    assert reasons(path) == {2: "told twice, and not in the same words: item 1 has it already"}
+    with pytest.raises(Unreadable, match=r"feed\.xml:2: told twice"):
+        items(path)
 
 
 # --- the command --------------------------------------------------------------------------------------------------------------------

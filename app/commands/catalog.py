@@ -50,8 +50,9 @@ def import_(source: str, chosen: tuple[str, ...], full: bool, anyway: bool, reje
     """Load products from a CSV, JSON Lines or Google product feed (RSS, Atom), .gz too, from a file or an http address.
 
     A column that is empty clears what it tells, one that is not there leaves it: a file of id and stock is enough for stocks. Other
-    columns become attributes. The same file again changes nothing. Exits 1 if not a single row could be taken, or --full would take off
-    more than half; 2 if the file cannot be read, or only in part: what was read counts.
+    columns become attributes. The same file again changes nothing. A product is taken once: a later row that tells it otherwise is
+    refused. Exits 1 if not a single row could be taken, or --full would take off more than half; 2 if the file cannot be read, or only in
+    part: what was read counts.
     """
     settings = load()
     columns = Columns(_chosen(chosen))

@@ -1,6 +1,7 @@
-"""A file of products: CSV, JSON Lines, or a product feed (RSS 2.0 or Atom with Google's `g:` names), `.gz` too; in constant memory.
+"""A file of products: CSV, JSON Lines, or a product feed (RSS 2.0 or Atom with Google's `g:` names), `.gz` too; row by row.
 
-What a row tells is read in app/domain/catalog_row.py; here are the formats. A reject file, mended, is read as it is.
+What a row tells is read in app/domain/catalog_row.py; here are the formats. A reject file, mended, is read as it is. A product is taken
+once a file: some 30 bytes of each are kept.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from app.edges import product_feed
 from app.edges.events_file import NO_TIME, Unreadable, raw_lines
 from app.edges.rejects import Refused, json_rows, without_rejected
 from app.edges.table_file import cells_of, fingerprint, header_of, is_table
+from app.edges.taken import Taken
 
 TABLE, LINES, FEED = "table", "lines", "feed"
 WHAT = "products"
+AGAIN, TWICE = "told twice in the same words, taken once", "told twice, and not in the same words"
 XML = (b"<", b"\xff\xfe<", b"\xfe\xff\0<")
 """In UTF-16, too: an XML file says itself how it is written."""
 
@@ -37,6 +40,8 @@ class Row(Struct, frozen=True):
     value: bytes
     notes: list[str]
     read: int
+    again: bool = False
+    """A row before it told the same of the same product."""
 
 
 def form(path: Path) -> str:
@@ -55,8 +60,8 @@ def header(path: Path) -> list[str]:
 
 
 def rows(path: Path, columns: Columns, now: int) -> Iterator[Row | Refused]:
-    """Every product, or everything that speaks against it. Raises `Unreadable`, of a feed that breaks off after all that came before."""
-    kind = form(path)
+    """Every product once, or all that speaks against it. Raises `Unreadable`, of a feed that breaks off after all that came before."""
+    kind, taken = form(path), Taken()
     if kind != FEED:
         fingerprint(path)  # for its look at the text: what is not UTF-8 is no fault of a row
     if kind == TABLE:
@@ -71,7 +76,8 @@ def rows(path: Path, columns: Columns, now: int) -> Iterator[Row | Refused]:
         elif not isinstance(told, dict):
             yield Refused(number, ("not a JSON object",), told, read)
         else:
-            yield _checked(number, told, read, columns, now, kind == FEED)
+            row = _checked(number, told, read, columns, now, kind == FEED)
+            yield row if isinstance(row, Refused) else _once(row, told, taken, "item" if kind == FEED else "line")
 
 
 def items(path: Path, now: int = NO_TIME) -> dict[str, Item]:
@@ -91,7 +97,8 @@ def accepted(path: Path, now: int) -> Iterator[Row]:
     for row in rows(path, Columns(), now):
         if isinstance(row, Refused):
             raise Unreadable(f"{path}:{row.line}: {'; '.join(row.reasons)}")
-        yield row
+        if not row.again:
+            yield row
 
 
 def timed(path: Path) -> Iterator[tuple[int, CatalogChange, bytes]]:
@@ -114,7 +121,7 @@ def _checked(number: int, told: dict[str, Any], read: int, columns: Columns, now
     reasons = found.faults
     if not reasons:
         try:
-            value = orjson.dumps(found.change)
+            value = orjson.dumps(found.change, option=orjson.OPT_SORT_KEYS)
             accept(value)
             return Row(number, found.change["product_id"], value, found.notes, read)
         except Broken as broken:
@@ -122,6 +129,17 @@ def _checked(number: int, told: dict[str, Any], read: int, columns: Columns, now
         except (orjson.JSONEncodeError, msgspec.MsgspecError) as error:
             reasons = [str(error)]
     return Refused(number, tuple(dict.fromkeys(reasons)), told, read)
+
+
+def _once(row: Row, told: dict[str, Any], taken: Taken, what: str) -> Row | Refused:
+    """The row, if no other told its product before it: with two prices of one product each import would be news of a fall."""
+    before = taken.before(row.product_id, row.value, row.line)
+    if before is None:
+        return row
+    first, alike = before
+    if alike:
+        return Row(row.line, row.product_id, row.value, [AGAIN], row.read, again=True)
+    return Refused(row.line, (f"{TWICE}: {what} {first} has it already",), told, row.read, counted_as=TWICE)
 
 
 def _table(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | str, int]]:

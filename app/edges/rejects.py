@@ -28,6 +28,8 @@ class Refused(Struct, frozen=True):
     reasons: tuple[str, ...]
     original: Any
     read: int
+    counted_as: str = ""
+    """Where the reason names another line, what all of its kind are summed up as."""
 
 
 def without_rejected(names: list[str]) -> list[str]:
