@@ -402,6 +402,44 @@ def test_what_was_refused_can_be_mended_and_imported(tmp_path: Path, call: Call)
     assert changes(tmp_path / "again.jsonl") == [{"price": "5", "product_id": "p1"}]
 
 
+SOURCES = {
+    "p.csv": "id,price\np1,oops\np2,5\n",
+    "p.jsonl": '{"id": "p1", "price": "oops"}\n{"id": "p2"}\n',
+    "p.csv.rejects.csv": "line,reasons,id,price\n2,price: 'oops' is no price,p1,oops\n3,x,p2,5\n",
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_refused_rows_never_take_the_place_of_the_file_they_come_from(tmp_path: Path, call: Call, name: str) -> None:
+    path = written(tmp_path, SOURCES[name], name)
+    (tmp_path / "link").symlink_to(path)
+    (tmp_path / "hard").hardlink_to(path)
+    for rejects in (name, f"./{name}", str(path), "link", "hard"):
+        code, out, err = call("catalog", "import", name, "--rejects", rejects, "--dry-run")
+        assert (code, out) == (2, "") and "is the file that is read" in err and err.count("\n") == 1
+    assert path.read_text() == SOURCES[name]
+
+
+def test_nor_of_another_file_that_holds_none(tmp_path: Path, call: Call) -> None:
+    written(tmp_path, SOURCES["p.csv"], "p.csv")
+    for name, text in {"other.csv": "id,price\np9,5\n", "other.jsonl": '{"id": "p9"}\n', "p.csv.rejects.csv": "notes of mine\n"}.items():
+        path = written(tmp_path, text, name)
+        code, out, err = call("catalog", "import", "p.csv", "--rejects", name, "--dry-run")
+        assert (code, out) == (2, "") and "is not overwritten" in err and path.read_text() == text
+    assert call("catalog", "import", "p.csv", "--dry-run")[0] == 2  # the place that goes without saying, too
+
+
+@pytest.mark.parametrize(
+    "before", ["", "line,reasons,id\n2,old,p0\n", '\ufeff"line";"reasons";"id"\n', '{"line":1,"reasons":[],"row":{}}\n']
+)
+def test_an_older_reject_file_is_written_anew(tmp_path: Path, call: Call, before: str) -> None:
+    written(tmp_path, SOURCES["p.csv"], "p.csv")
+    path = written(tmp_path, before, "r.csv")
+    assert call("catalog", "import", "p.csv", "--rejects", "r.csv", "--dry-run")[0] == 0
+    assert "oops" in path.read_text() and "old" not in path.read_text()
+    assert call("catalog", "import", "p.csv", "--rejects", "/dev/null", "--dry-run")[0] == 0
+
+
 def test_exit_codes(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAIROS_BROKER", "127.0.0.1:1")
     written(tmp_path, "id,price\np1,oops\n", "bad.csv")

@@ -20,7 +20,7 @@ from app.edges.download import NotFetched, fetch, is_address
 from app.edges.events_file import Unreadable
 from app.edges.producing import producing
 from app.edges.progress import Bar
-from app.edges.rejects import rejects_beside
+from app.edges.rejects import rejects_beside, spared
 from app.engine.clock import wall_ms
 from app.engine.program import Output
 from app.engine.topics import differences
@@ -61,7 +61,8 @@ def import_(source: str, chosen: tuple[str, ...], full: bool, anyway: bool, reje
     with tempfile.TemporaryDirectory(prefix="kairos-catalog-") as folder:
         file = _at_hand(source, Path(folder))
         try:
-            rejects = rejects or rejects_beside(Path("catalog") if is_address(source) else file, form(file) == TABLE)
+            beside = rejects_beside(Path("catalog") if is_address(source) else file, form(file) == TABLE)
+            rejects = spared(rejects or beside, file)
         except Unreadable as error:
             raise WrongUse(str(error)) from error
         _run(settings, source, file, columns, rejects, full, anyway, dry_run, as_json)
