@@ -484,6 +484,22 @@ def test_a_feed_is_fetched_from_the_web(tmp_path: Path, call: Call, web: str) ->
     assert code == 2 and err.count("\n") == 1
 
 
+NO_ADDRESS = {
+    "http://": "it names no host",
+    "https://:443/feed.xml": "it names no host",
+    "https://[bad": "Invalid IPv6 URL",
+    "http://shop.example:99999/feed.xml": "Port out of range 0-65535",
+    "http://müsli..example/feed.xml": "not an http address",
+}
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+def test_what_is_no_address_is_said_to_be_none(call: Call, address: str) -> None:
+    code, out, err = call("catalog", "import", address, "--dry-run")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert err.startswith(f"kairos: {address}: not an http address") and NO_ADDRESS[address] in err
+
+
 def test_ids_are_known_by_eight_bytes_each() -> None:
     ids = Ids()
     for n in range(10_000):
