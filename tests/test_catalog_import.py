@@ -143,6 +143,22 @@ def test_a_column_may_be_named_by_hand(tmp_path: Path) -> None:
         read(path, product_id="Nr", brand="nowhere")
 
 
+def test_a_column_named_by_hand_that_no_row_has_is_refused_whatever_the_format(tmp_path: Path, call: Call) -> None:
+    # A misspelled one was passed over in silence: prices stayed as they had been.
+    lines = '{"id": "p1", "vk": 5}\n{"id": "p2"}\n{"id": "p3", "brutto": 7}\n'
+    feed = RSS.format(items=MUG + MUG.replace("m1", "m2").replace("g:color>", "g:vk>"))
+    for name, text in {"p.jsonl": lines, "p.xml": feed, "p.csv": "id,vk\np1,5\n"}.items():
+        written(tmp_path, text, name)
+        code, out, err = call("catalog", "import", name, "--column", "price=typo", "--dry-run")
+        assert (code, out) == (2, "") and "typo, which is to be price" in err and err.count("\n") == 1
+        assert not list(tmp_path.glob("*.rejects.*"))
+    assert [one.get("price") for one in changes(tmp_path / "p.jsonl", price="brutto")] == [None, None, "7"]  # that some row has it will do
+    assert [one["text"] for one in changes(tmp_path / "p.xml", text="vk") if "text" in one] == ["red"]
+    broken = written(tmp_path, RSS.format(items=MUG + "<item>"), "broken.xml")
+    with pytest.raises(Unreadable, match="no row has typo, which is to be price; the first has id, title, image_link"):
+        read(broken, price="typo")
+
+
 STOCKS = {
     "in_stock,4": {"stock": 4},
     "out of stock,4": {"stock": 4, "available": False},

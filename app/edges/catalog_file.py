@@ -64,13 +64,9 @@ def rows(path: Path, columns: Columns, now: int) -> Iterator[Row | Refused]:
     kind, taken = form(path), Taken()
     if kind != FEED:
         fingerprint(path)  # for its look at the text: what is not UTF-8 is no fault of a row
-    if kind == TABLE:
-        found = _table(path, columns)
-    elif kind == LINES:
-        found = _objects(path)
-    else:
-        found = product_feed.entries(path)
-    for number, told, read in found:
+    if kind != TABLE and columns.chosen:
+        _look_for(columns, path, _told(path, kind, columns))
+    for number, told, read in _told(path, kind, columns):
         if isinstance(told, str):
             yield Refused(number, (told,), {}, read)
         elif not isinstance(told, dict):
@@ -114,6 +110,32 @@ def timed(path: Path) -> Iterator[tuple[int, CatalogChange, bytes]]:
         if type(change.timestamp) is not str:
             raise Unreadable(f"{path}:{number}: needs a timestamp: when does it come?")
         yield instant(change.timestamp), change, text
+
+
+def _told(path: Path, kind: str, columns: Columns) -> Iterator[tuple[int, Any, int]]:
+    """(line, what it tells by name or what is wrong with it, bytes read)."""
+    if kind == TABLE:
+        return _table(path, columns)
+    return _objects(path) if kind == LINES else product_feed.entries(path)
+
+
+def _look_for(columns: Columns, path: Path, found: Iterator[tuple[int, Any, int]]) -> None:
+    """Columns named by hand, of a file without a header: some row has to have each, and mostly the first one does. Raises `Unreadable`."""
+    missing = dict(columns.chosen)
+    names: dict[str, Any] = {}
+    try:
+        for _, told, _ in found:
+            if isinstance(told, dict):
+                there = columns.fields(told).values()
+                missing = {field: name for field, name in missing.items() if field not in there}
+                names = names or told
+            if not missing:
+                return
+    except Unreadable:
+        if not names:
+            raise
+    for field, name in missing.items():
+        raise Unreadable(f"{path}: no row has {name}, which is to be {field}; the first has {', '.join(names) or 'nothing'}")
 
 
 def _checked(number: int, told: dict[str, Any], read: int, columns: Columns, now: int, whole: bool) -> Row | Refused:
