@@ -247,6 +247,31 @@ def test_what_a_shop_should_know_of_rows_that_are_taken(tmp_path: Path) -> None:
     assert second.notes == [] and len(orjson.loads(first.value)["text"]) <= MAX_TEXT
 
 
+ABSURD = {
+    "5,7": ["with a sale price above the price, which does not count"],
+    "0,": ["with a price of 0"],
+    "5,0.00 EUR": ["with a price of 0"],
+    "0,3": ["with a price of 0", "with a sale price above the price, which does not count"],
+    "5,5": [],
+    "5,4": [],
+    ",4": ["without a price"],
+}
+
+
+def test_prices_that_nobody_can_mean_are_taken_and_said(tmp_path: Path, call: Call) -> None:
+    table = "id,price,sale_price\n" + "".join(f"p{n},{cells}\n" for n, cells in enumerate(ABSURD))
+    path = written(tmp_path, table, "p.csv")
+    assert [one.notes for one in read(path) if isinstance(one, Row)] == list(ABSURD.values())
+    assert price_now(items(path)["p0"]) == 50_000
+    code, out, _ = call("catalog", "import", "p.csv", "--dry-run")
+    assert code == 0 and out.splitlines() == [
+        "7 rows: 7 products would be published",
+        "  3 with a price of 0",
+        "  2 with a sale price above the price, which does not count",
+        "  1 without a price",
+    ]
+
+
 HTML = {
     "<b>Shoe</b> &amp; sock": "Shoe & sock",
     "&lt;p&gt;Twice &amp;amp; over&lt;/p&gt;": "Twice & over",
