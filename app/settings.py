@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy: str = "merged"
     """The pack a fresh cluster starts with."""
     secret: Secret = DEMO_SECRET
-    """Keys person ids and signed links."""
+    """Keys person ids and signed links. An empty one counts as not set."""
     public_url: str = "http://127.0.0.1:8080"
     """Where unsubscribe links point."""
     read_keys: Secret = ""
@@ -125,7 +125,12 @@ def _sources() -> tuple[dict[str, object], dict[str, str]]:
     names = {field.name for field in msgspec.structs.fields(Settings)}
     if unknown := sorted(set(values) - names):
         raise BadSetting(f"{file}: unknown setting {unknown[0]!r}")
-    return values, {name: os.environ[f"KAIROS_{name.upper()}"] for name in names if f"KAIROS_{name.upper()}" in os.environ}
+    environment = {name: os.environ[f"KAIROS_{name.upper()}"] for name in names if f"KAIROS_{name.upper()}" in os.environ}
+    for told in (values, environment):
+        # A compose file passes on a variable that is not set as an empty one, and an empty key anybody can guess.
+        if isinstance(secret := told.get("secret"), str) and not secret.strip():
+            del told["secret"]
+    return values, environment
 
 
 def _checked(values: dict[str, object]) -> Settings:

@@ -26,6 +26,7 @@ from app.edges.catalog_file import Row, items, rows, timed
 from app.edges.catalog_import import BATCH, Ids, Imported, import_catalogue
 from app.edges.events_file import Unreadable
 from app.edges.rejects import Refused
+from app.edges.taken import Taken
 from app.edges.topic_scan import scanner
 from app.engine.program import Output
 from app.settings import Settings
@@ -142,6 +143,22 @@ def test_a_column_may_be_named_by_hand(tmp_path: Path) -> None:
         read(path, product_id="Nr", brand="nowhere")
 
 
+def test_a_column_named_by_hand_that_no_row_has_is_refused_whatever_the_format(tmp_path: Path, call: Call) -> None:
+    # A misspelled one was passed over in silence: prices stayed as they had been.
+    lines = '{"id": "p1", "vk": 5}\n{"id": "p2"}\n{"id": "p3", "brutto": 7}\n'
+    feed = RSS.format(items=MUG + MUG.replace("m1", "m2").replace("g:color>", "g:vk>"))
+    for name, text in {"p.jsonl": lines, "p.xml": feed, "p.csv": "id,vk\np1,5\n"}.items():
+        written(tmp_path, text, name)
+        code, out, err = call("catalog", "import", name, "--column", "price=typo", "--dry-run")
+        assert (code, out) == (2, "") and "typo, which is to be price" in err and err.count("\n") == 1
+        assert not list(tmp_path.glob("*.rejects.*"))
+    assert [one.get("price") for one in changes(tmp_path / "p.jsonl", price="brutto")] == [None, None, "7"]  # that some row has it will do
+    assert [one["text"] for one in changes(tmp_path / "p.xml", text="vk") if "text" in one] == ["red"]
+    broken = written(tmp_path, RSS.format(items=MUG + "<item>"), "broken.xml")
+    with pytest.raises(Unreadable, match="no row has typo, which is to be price; the first has id, title, image_link"):
+        read(broken, price="typo")
+
+
 STOCKS = {
     "in_stock,4": {"stock": 4},
     "out of stock,4": {"stock": 4, "available": False},
@@ -228,6 +245,31 @@ def test_what_a_shop_should_know_of_rows_that_are_taken(tmp_path: Path) -> None:
     first, second = (one for one in read(path) if isinstance(one, Row))
     assert set(first.notes) == {"without a price", "without an image", "with a text cut", "with a stock below 0, which counts as 0"}
     assert second.notes == [] and len(orjson.loads(first.value)["text"]) <= MAX_TEXT
+
+
+ABSURD = {
+    "5,7": ["with a sale price above the price, which does not count"],
+    "0,": ["with a price of 0"],
+    "5,0.00 EUR": ["with a price of 0"],
+    "0,3": ["with a price of 0", "with a sale price above the price, which does not count"],
+    "5,5": [],
+    "5,4": [],
+    ",4": ["without a price"],
+}
+
+
+def test_prices_that_nobody_can_mean_are_taken_and_said(tmp_path: Path, call: Call) -> None:
+    table = "id,price,sale_price\n" + "".join(f"p{n},{cells}\n" for n, cells in enumerate(ABSURD))
+    path = written(tmp_path, table, "p.csv")
+    assert [one.notes for one in read(path) if isinstance(one, Row)] == list(ABSURD.values())
+    assert price_now(items(path)["p0"]) == 50_000
+    code, out, _ = call("catalog", "import", "p.csv", "--dry-run")
+    assert code == 0 and out.splitlines() == [
+        "7 rows: 7 products would be published",
+        "  3 with a price of 0",
+        "  2 with a sale price above the price, which does not count",
+        "  1 without a price",
+    ]
 
 
 HTML = {
@@ -326,7 +368,61 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         return found
 
     for name in ("p.csv", "p.xml"):
-        assert peak(6_000, name) < 1.2 * peak(2_000, name) + 100_000
+        remembered = 64 * 4_000  # a product is taken once: 24 to 28 bytes of each, more while their index grows
+        assert peak(6_000, name) < 1.2 * peak(2_000, name) + 100_000 + remembered
+
+
+def test_what_was_taken_is_known_by_some_bytes_each() -> None:
+    tracemalloc.start()
+    taken = Taken()
+    assert not any(taken.before(f"p{n}", b"%d" % n, n + 2) for n in range(100_000))
+    size = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size < 50 * 100_000
+    assert all(taken.before(f"p{n}", b"%d" % n, 9) == (n + 2, True) for n in range(0, 100_000, 7))
+    assert taken.before("p5", b"6", 9) == (7, False)
+
+
+# --- a product twice in one file ----------------------------------------------------------------------------------------------------
+
+
+def test_a_product_told_in_two_ways_is_taken_once_so_that_the_next_import_changes_nothing(tmp_path: Path, call: Call) -> None:
+    # Two colours under one id: each import would bring the price from 100 down to 80 again, and everybody a mail of it.
+    written(tmp_path, "id,title,price,stock\np1,Trail shoe red,100 EUR,3\np1,Trail shoe blue,80 EUR,3\np2,Mug,5,1\n", "p.csv")
+    assert [orjson.loads(one.value)["price"] for one in read(tmp_path / "p.csv") if isinstance(one, Row)] == ["100", "5"]
+    code, out, _ = call("catalog", "import", "p.csv", "--dry-run")
+    assert code == 0
+    assert out.splitlines() == [
+        "3 rows: 2 products would be published",
+        "1 rows were refused, see p.csv.rejects.csv",
+        "  1 × told twice, and not in the same words",
+    ]
+    with (tmp_path / "p.csv.rejects.csv").open(newline="") as file:
+        [refused] = csv.DictReader(file)
+    assert (refused["line"], refused["title"]) == ("3", "Trail shoe blue")
+    assert refused["reasons"] == "told twice, and not in the same words: line 2 has it already"
+
+
+def test_a_product_told_twice_in_the_same_words_is_one(tmp_path: Path, call: Call) -> None:
+    lines = '{"id": "7", "price": 5, "attributes": {"a": 1, "b": 2}}\n{"attributes": {"b": 2, "a": 1}, "price": 5, "id": 7}\n{"id": 8}\n'
+    path = written(tmp_path, lines, "p.jsonl")
+    code, out, _ = call("catalog", "import", "p.jsonl", "--dry-run", "--json")
+    told = orjson.loads(out)
+    assert (code, told["rows"], told["products"], told["rejected"]) == (0, 3, 2, 0)
+    assert told["notes"] == {"told twice in the same words, taken once": 1}
+    assert set(items(path)) == {"7", "8"}
+
+
+def test_a_row_that_cannot_be_taken_leaves_its_product_to_the_next(tmp_path: Path) -> None:
+    first, second = read(written(tmp_path, "id,price\np1,oops\np1,5\n", "p.csv"))
+    assert isinstance(first, Refused) and isinstance(second, Row)
+
+
+def test_of_a_feed_the_item_is_named_and_a_simulation_says_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path, RSS.format(items=MUG + MUG.replace("12.50", "11")), "feed.xml")
+    assert reasons(path) == {2: "told twice, and not in the same words: item 1 has it already"}
+    with pytest.raises(Unreadable, match=r"feed\.xml:2: told twice"):
+        items(path)
 
 
 # --- the command --------------------------------------------------------------------------------------------------------------------
@@ -345,6 +441,44 @@ def test_what_was_refused_can_be_mended_and_imported(tmp_path: Path, call: Call)
     call("catalog", "import", str(written(tmp_path, '{"id":"p1","price":"x"}\n', "p.jsonl")), "--dry-run")
     written(tmp_path, (tmp_path / "p.jsonl.rejects.jsonl").read_text().replace('"x"', "5"), "again.jsonl")
     assert changes(tmp_path / "again.jsonl") == [{"price": "5", "product_id": "p1"}]
+
+
+SOURCES = {
+    "p.csv": "id,price\np1,oops\np2,5\n",
+    "p.jsonl": '{"id": "p1", "price": "oops"}\n{"id": "p2"}\n',
+    "p.csv.rejects.csv": "line,reasons,id,price\n2,price: 'oops' is no price,p1,oops\n3,x,p2,5\n",
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_refused_rows_never_take_the_place_of_the_file_they_come_from(tmp_path: Path, call: Call, name: str) -> None:
+    path = written(tmp_path, SOURCES[name], name)
+    (tmp_path / "link").symlink_to(path)
+    (tmp_path / "hard").hardlink_to(path)
+    for rejects in (name, f"./{name}", str(path), "link", "hard"):
+        code, out, err = call("catalog", "import", name, "--rejects", rejects, "--dry-run")
+        assert (code, out) == (2, "") and "is the file that is read" in err and err.count("\n") == 1
+    assert path.read_text() == SOURCES[name]
+
+
+def test_nor_of_another_file_that_holds_none(tmp_path: Path, call: Call) -> None:
+    written(tmp_path, SOURCES["p.csv"], "p.csv")
+    for name, text in {"other.csv": "id,price\np9,5\n", "other.jsonl": '{"id": "p9"}\n', "p.csv.rejects.csv": "notes of mine\n"}.items():
+        path = written(tmp_path, text, name)
+        code, out, err = call("catalog", "import", "p.csv", "--rejects", name, "--dry-run")
+        assert (code, out) == (2, "") and "is not overwritten" in err and path.read_text() == text
+    assert call("catalog", "import", "p.csv", "--dry-run")[0] == 2  # the place that goes without saying, too
+
+
+@pytest.mark.parametrize(
+    "before", ["", "line,reasons,id\n2,old,p0\n", '\ufeff"line";"reasons";"id"\n', '{"line":1,"reasons":[],"row":{}}\n']
+)
+def test_an_older_reject_file_is_written_anew(tmp_path: Path, call: Call, before: str) -> None:
+    written(tmp_path, SOURCES["p.csv"], "p.csv")
+    path = written(tmp_path, before, "r.csv")
+    assert call("catalog", "import", "p.csv", "--rejects", "r.csv", "--dry-run")[0] == 0
+    assert "oops" in path.read_text() and "old" not in path.read_text()
+    assert call("catalog", "import", "p.csv", "--rejects", "/dev/null", "--dry-run")[0] == 0
 
 
 def test_exit_codes(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,6 +523,22 @@ def test_a_feed_is_fetched_from_the_web(tmp_path: Path, call: Call, web: str) ->
     assert code == 2 and "404" in err
     code, _, err = call("catalog", "import", "http://127.0.0.1:9/feed.xml", "--dry-run")
     assert code == 2 and err.count("\n") == 1
+
+
+NO_ADDRESS = {
+    "http://": "it names no host",
+    "https://:443/feed.xml": "it names no host",
+    "https://[bad": "Invalid IPv6 URL",
+    "http://shop.example:99999/feed.xml": "Port out of range 0-65535",
+    "http://müsli..example/feed.xml": "not an http address",
+}
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+def test_what_is_no_address_is_said_to_be_none(call: Call, address: str) -> None:
+    code, out, err = call("catalog", "import", address, "--dry-run")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert err.startswith(f"kairos: {address}: not an http address") and NO_ADDRESS[address] in err
 
 
 def test_ids_are_known_by_eight_bytes_each() -> None:

@@ -25,7 +25,7 @@ from app.engine.topics import create, wanted
 from app.engine.worker import EMBEDDED_CLUSTER
 from app.events import Artifact, encode_json
 from app.policy.pack import build
-from app.settings import MASK, Settings, shown
+from app.settings import DEMO_SECRET, MASK, Settings, load, shown
 from tests.kafka.cluster import Cluster
 
 Call = Callable[..., tuple[object, str, str]]
@@ -120,6 +120,18 @@ def test_a_laptop_may_use_the_demo_secret_a_cluster_may_not() -> None:
     assert named(checkup.risks(Settings()), "KAIROS_SECRET").level == "warn"
     assert named(checkup.risks(msgspec.structs.replace(FAR, secret=Settings().secret)), "KAIROS_SECRET").level == "bad"
     assert "KAIROS_SECRET" not in {one.what for one in checkup.risks(FAR)}
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_secret_counts_as_none(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty: str) -> None:
+    # It was taken as it was: a cluster's ids and links were signed with a key of no characters, and no worker refused.
+    monkeypatch.setenv("KAIROS_SECRET", empty)
+    assert load().secret == DEMO_SECRET, "which no worker takes beyond loopback"
+    assert next(one for one in shown() if one.name == "KAIROS_SECRET").origin == "default"
+    (tmp_path / "kairos.toml").write_text('secret = "hunter1"\n', "utf-8")
+    assert load().secret == "hunter1", "as the file says where the environment says nothing"
+    (tmp_path / "kairos.toml").write_text('secret = ""\n', "utf-8")
+    assert load().secret == DEMO_SECRET
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from app import events
 from app.agents.kinds import compile_budgets, encode_budgets
 from app.agents.renderer_program import RendererProgram
+from app.commands import offer
 from app.domain import money
 from app.domain.budgets import BUDGETS, Budgets, Spent
 from app.domain.recommended import Unusable
@@ -238,12 +239,13 @@ def test_budgets_are_set_and_shown(call: Any, embedded_cluster: Settings) -> Non
 
 
 @pytest.mark.embedded
-def test_what_became_of_a_code(call: Any, embedded_cluster: Settings) -> None:
+def test_what_became_of_a_code(call: Any, embedded_cluster: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     her = Shopper(shop(FIGURES.format(budget=0) + quiz("{ kind = 'a', discount = 0.1 }")))
     her.renderer._secret = embedded_cluster.secret
     her.event("quiz_done", 0)
     her.until(DAY)
     (mail,), (decision,) = her.mails, her.told
+    monkeypatch.setattr(offer, "wall_ms", lambda: her.now)
     code = str(mail.offer and mail.offer["code"])
     key, person = mail.person_id.encode(), mail.person_id
     assert "nothing is kept of it" in call("offer", "check", code, "--look-up")[1]
@@ -258,6 +260,39 @@ def test_what_became_of_a_code(call: Any, embedded_cluster: Settings) -> None:
     plain = orjson.loads(call("offer", "check", code, "--look-up", "--json")[1])
     assert [(one["order_id"], one["first"]) for one in plain["uses"]] == [("o-e1", True), ("o-e2", False)]
     assert plain["send_id"] == mail.send_id and plain["offer"]["discount"] == 0.1
+
+
+@pytest.mark.embedded
+def test_a_code_that_was_told_again_is_that_of_both_messages_until_it_has_run_out(
+    call: Any, embedded_cluster: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By the rule of waiting the second mail carries the first one's code, which names only the message that made it.
+    later = quiz("{ kind = 'b', discount = 0.05 }", name="later", on="search")
+    her = Shopper(shop(FIGURES.format(budget=0) + quiz("{ kind = 'a', discount = 0.1 }") + later))
+    her.renderer._secret = embedded_cluster.secret
+    her.event("quiz_done", 0)
+    her.event("search", DAY)
+    her.until(3 * DAY)
+    first, second = her.mails
+    code = str(first.offer and first.offer["code"])
+    assert second.offer is not None and second.offer["code"] == code
+    monkeypatch.setattr(offer, "wall_ms", lambda: her.now)
+    ended, out, _ = call("offer", "check", code, "--send", second.send_id)
+    assert ended == 1 and f"it may have been told again in {second.send_id}: --look-up says" in out
+    ended, out, _ = call("offer", "check", code, "--send", second.send_id, "--look-up")
+    assert ended == 1 and "nothing is kept of it" in out
+    for one in her.told:
+        _write(embedded_cluster, Output("decisions", one.person_id.encode(), events.encode_json(one)))
+    ended, out, _ = call("offer", "check", code, "--send", second.send_id, "--look-up")
+    assert ended == 0 and f"message {second.send_id} told it again" in out and f"(send {first.send_id})" in out
+    plain = orjson.loads(call("offer", "check", code, "--send", second.send_id, "--look-up", "--json")[1])
+    assert (plain["verdict"], plain["told_in"], plain["expired"]) == ("valid", [first.send_id, second.send_id], False)
+    ended, out, _ = call("offer", "check", code, "--send", "0" * 32, "--look-up")
+    assert ended == 1 and "nothing that is kept says that it told it again" in out and f"told again by send {second.send_id}" in out
+    monkeypatch.setattr(offer, "wall_ms", lambda: her.now + 20 * DAY)
+    ended, out, _ = call("offer", "check", code, "--look-up")
+    assert ended == 1 and "it ran out at 2026-03-" in out
+    assert orjson.loads(call("offer", "check", code, "--look-up", "--json")[1])["expired"]
 
 
 def _write(settings: Settings, *outputs: Output) -> None:

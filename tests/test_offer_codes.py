@@ -102,7 +102,7 @@ def test_a_code_is_checked_without_a_broker(call, monkeypatch: pytest.MonkeyPatc
     assert call(one, "--send", SEND)[0] == 0
     assert call(one, "--send", derived_id("send", "2"))[:2] == (
         1,
-        f"{one} is one of ours, but not that of message {derived_id('send', '2')}\n",
+        f"{one} is one of ours, made for another message; it may have been told again in {derived_id('send', '2')}: --look-up says\n",
     )
     assert call(code("other", SEND))[:2] == (1, f"{code('other', SEND)} is not one of ours: nobody with this secret made it\n")
     assert call("SPRING10")[0] == 1

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.agents.kinds import compilers
 from app.domain import scheduler, window
 from app.domain.orders import Orders
 from app.domain.trigger import Pack
-from app.policy.pack import BadPack, build, check, compile_artifact, find, shipped
+from app.policy.pack import KINDS, BadPack, build, check, compile_artifact, find, shipped
 from app.policy.place import Places
 from app.policy.schema import Source
 from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her, pack
@@ -242,6 +243,21 @@ def test_a_place_that_is_not_there_gets_its_nearest() -> None:
     assert places.line(("trigger", 9)) == 24
     assert places.line(("nothing",)) == 1
     assert Places("").line(("x",)) == 1
+
+
+def test_no_pack_is_called_as_another_kind_of_artifact(tmp_path: Path) -> None:
+    # Workers wait for the pack they decide by; what begins as a model or a budget they would go on without.
+    assert set(compilers(1)) == KINDS
+    for name in KINDS:
+        file = tmp_path / "own.toml"
+        file.write_text("\n" + GOOD.replace('"mine"', f'"{name}"'))
+        with pytest.raises(BadPack) as bad:
+            build(str(file))
+        assert [str(one) for one in bad.value.problems] == [
+            f"{file}:2: name: {name!r} is the name of a kind of artifact, and no pack may have it"
+        ]
+        file.write_text(GOOD.replace('"mine"', f'"{name}-2"'))
+        assert build(str(file))[0].startswith(f"{name}-2@")
 
 
 def build_text(text: str) -> bytes:

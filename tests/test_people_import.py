@@ -298,6 +298,16 @@ def test_exit_codes(tmp_path: Path, call: Call) -> None:
     assert code == 3 and err.count("\n") == 1
 
 
+def test_a_file_of_people_is_never_overwritten_by_what_was_refused_of_it(tmp_path: Path, call: Call) -> None:
+    path = written(tmp_path, CSV, "people.csv")
+    (tmp_path / "link").symlink_to(path)
+    others = written(tmp_path, CSV, "others.csv")
+    for rejects in ("people.csv", "link", "others.csv"):
+        ended, out, err = call("people.csv", "--dry-run", "--rejects", rejects)
+        assert (ended, out) == (2, "") and err.count("\n") == 1
+    assert path.read_text() == others.read_text() == CSV
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = written(tmp_path, "customer_id,email\n" + "".join(f"c{n},c{n}@example.com\n" for n in range(count)))

@@ -44,6 +44,10 @@ def test_where_it_costs_as_much_as_ever_the_smallest_fall_is_shown(call: Call) -
     written([*known(), view(HOUR)])
     told = preview(call, "price_drop", *catalogue(price=9.5))["entry"]["properties"]
     assert told["price"] == "9.50" and told["drop"] >= 0.05
+    # The smallest fall to 9.50 is one from 10.00; to 80.00 it would be one from 84.2106, which no shop writes.
+    assert told["old_price"] == "10.00"
+    dear = preview(call, "price_drop", *catalogue(price=80))["entry"]["properties"]
+    assert (dear["old_price"], dear["drop"] >= 0.05) == ("84.22", True)
     assert preview(call, "price_drop")["entry"]["properties"]["price"] == "9.50", "without a catalogue as she saw it"
 
 

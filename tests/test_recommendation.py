@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -285,6 +286,16 @@ def test_damaged_bytes_are_refused_or_harmless(at: int, byte: int, cut: bool) ->
         ids(liked(("shoe", VIEWED), ("socks", BOUGHT)), model=model)
     except UnicodeDecodeError:
         pytest.fail("a damaged id reached a message")
+
+
+def test_bytes_that_no_reader_was_made_for_are_refused_too() -> None:
+    # A model without products, and one nested too deep to be read: whatever stands on the topic, a worker goes on without it.
+    wire = msgspec.msgpack.decode(bytes_of())
+    empty = msgspec.msgpack.encode([*wire[:9], b"", *wire[10:]])
+    deep = bytes([0xDC, 0, len(wire) + 1]) + msgspec.msgpack.encode(wire)[3:] + b"\x91" * 200_000
+    for data in (empty, deep):
+        with pytest.raises(BadModel):
+            decode(data)
 
 
 def test_a_model_above_the_setting_is_refused_before_publishing_and_not_used_by_a_worker() -> None:

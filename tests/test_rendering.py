@@ -198,6 +198,9 @@ def test_a_view_is_plain_and_bounded(value: Any) -> None:
         ({"price": 11.99, "currency": "usd"}, "$11.99"),
         ({"price": 5, "currency": "SEK"}, "5.00 SEK"),
         ({"price": "5"}, "5.00"),
+        ({"price": "10.9999", "currency": "EUR"}, "€11.00"),  # a shop that reckons in parts of a cent asks for cents
+        ({"price": 10.994, "currency": "SEK"}, "10.99 SEK"),
+        ({"price": "0.0049", "currency": "EUR"}, "€0.0049"),  # a price per gram is not nothing
     ],
 )
 def test_prices(event: dict[str, Any], written: str) -> None:

@@ -388,6 +388,21 @@ def test_a_model_above_the_setting_is_not_made(shop: Path, monkeypatch: pytest.M
     assert code == 1 and not out.exists()
 
 
+def test_a_file_that_is_no_model_is_said_to_be_none(shop: Path) -> None:
+    rubbish = {"text": b"hello", "json": b"{}", "empty": b"", "short": b"\x91\x01", "deep": b"\x9a" + b"\x91" * 200_000}
+    files = ("--events", shop / "events.jsonl", "--products", shop / "products.csv")
+    for name, data in rubbish.items():
+        path = shop / f"no-model-{name}"
+        path.write_bytes(data)
+        for command in (
+            ("export", "recommendations", *files, "--model", path, "--out", shop / "no-feed.csv"),
+            ("simulate", shop / "events.jsonl", "--products", shop / "products.csv", "--recommendations", path),
+        ):
+            code, output = run(*command)
+            assert code == 2 and f"{path}: no model of recommendations: " in output and "Traceback" not in output
+    assert not (shop / "no-feed.csv").exists()
+
+
 def test_a_feed_for_other_systems(shop: Path) -> None:
     # three a person, in stock, not what she had.
     assert run("train", "recommend", "--from", shop / "events.jsonl", "--products", shop / "products.csv", "--out", shop / "model")[0] == 0

@@ -20,7 +20,7 @@ from app.edges.download import NotFetched, fetch, is_address
 from app.edges.events_file import Unreadable
 from app.edges.producing import producing
 from app.edges.progress import Bar
-from app.edges.rejects import rejects_beside
+from app.edges.rejects import rejects_beside, spared
 from app.engine.clock import wall_ms
 from app.engine.program import Output
 from app.engine.topics import differences
@@ -50,8 +50,9 @@ def import_(source: str, chosen: tuple[str, ...], full: bool, anyway: bool, reje
     """Load products from a CSV, JSON Lines or Google product feed (RSS, Atom), .gz too, from a file or an http address.
 
     A column that is empty clears what it tells, one that is not there leaves it: a file of id and stock is enough for stocks. Other
-    columns become attributes. The same file again changes nothing. Exits 1 if not a single row could be taken, or --full would take off
-    more than half; 2 if the file cannot be read, or only in part: what was read counts.
+    columns become attributes. The same file again changes nothing. A product is taken once: a later row that tells it otherwise is
+    refused. Exits 1 if not a single row could be taken, or --full would take off more than half; 2 if the file cannot be read, or only in
+    part: what was read counts.
     """
     settings = load()
     columns = Columns(_chosen(chosen))
@@ -60,7 +61,8 @@ def import_(source: str, chosen: tuple[str, ...], full: bool, anyway: bool, reje
     with tempfile.TemporaryDirectory(prefix="kairos-catalog-") as folder:
         file = _at_hand(source, Path(folder))
         try:
-            rejects = rejects or rejects_beside(Path("catalog") if is_address(source) else file, form(file) == TABLE)
+            beside = rejects_beside(Path("catalog") if is_address(source) else file, form(file) == TABLE)
+            rejects = spared(rejects or beside, file)
         except Unreadable as error:
             raise WrongUse(str(error)) from error
         _run(settings, source, file, columns, rejects, full, anyway, dry_run, as_json)

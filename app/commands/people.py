@@ -25,7 +25,7 @@ from app.edges.people_file import Columns
 from app.edges.people_import import Imported, cause_of, import_people, last_changed
 from app.edges.producing import producing
 from app.edges.progress import Bar
-from app.edges.rejects import rejects_beside
+from app.edges.rejects import rejects_beside, spared
 from app.edges.table_file import is_table
 from app.engine.clock import wall_ms
 from app.engine.origin import pack_origin
@@ -76,7 +76,7 @@ def import_(
     done = Imported()
     try:
         cause = cause_of(file, columns, as_of)
-        rejects = rejects or rejects_beside(file, is_table(file))
+        rejects = spared(rejects or rejects_beside(file, is_table(file)), file)
         at = last_changed(file, now) if as_of is None else as_of
         with Bar("checking" if dry_run else "importing", file.stat().st_size) as bar:
 

@@ -49,6 +49,7 @@ SALE_DATES = "sale_price_effective_date"
 LEVELS = ">"
 THERE = frozenset(("in stock", "true", "yes", "1", "available", "preorder", "pre order", "backorder", "instock", "limited availability"))
 GONE = frozenset(("out of stock", "false", "no", "0", "unavailable", "sold out", "discontinued", "outofstock"))
+FREE, NO_SALE = "with a price of 0", "with a sale price above the price, which does not count"
 NO_PRICE, NO_IMAGE, CUT, OVERSOLD = "without a price", "without an image", "with a text cut", "with a stock below 0, which counts as 0"
 """What is noted of a row that is taken all the same."""
 _NAME = re.compile(r"[^a-z0-9]+")
@@ -186,6 +187,11 @@ def _prices(raw: dict[str, Any], told: Told) -> None:
             currencies[field] = currency
         if field != "cost":
             change[field] = amount
+    price, sale = found.get("price"), found.get("sale_price")
+    if 0 in (price, sale):
+        told.notes.append(FREE)
+    if price is not None and sale is not None and sale > price:
+        told.notes.append(NO_SALE)
     named = raw.pop("currency", None)
     if type(named) is str:
         currencies["currency"] = named.upper()

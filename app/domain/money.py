@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 UNITS = 10_000
+CENT = UNITS // 100
 LIMIT = 10**15
 """Beyond it (100 billion) an amount is a data error and counts as not told."""
 EXACT = 10**9
 """Below it a float has room for ten-thousandths with an error under 10⁻³ of one."""
+_BELOW_CENTS = re.compile(r"-?\d+\.\d{3,}")
 
 
 def units(value: Any) -> int | None:
@@ -36,3 +39,11 @@ def text(amount: int) -> str:
     whole, rest = divmod(abs(amount), UNITS)
     places = f"{rest:04d}"
     return f"{'-' if amount < 0 else ''}{whole}.{places[:2]}{places[2:].rstrip('0')}"
+
+
+def shown(amount: str) -> str:
+    """Decimal text as people are told it: to cents, unless it is less than half a cent (a price per gram): "10.9999" → "11.00"."""
+    if not _BELOW_CENTS.fullmatch(amount):
+        return amount
+    cents = Decimal(amount).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return str(cents) if cents else amount

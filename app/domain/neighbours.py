@@ -169,8 +169,10 @@ def decode(data: bytes) -> Model:
             raise BadModel(f"a model of format {wire.format}, expected {FORMAT}")
         model = Model(wire)
         _check(model)
-    except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        raise BadModel(str(error)) from error
+    except BadModel:
+        raise
+    except (msgspec.MsgspecError, TypeError, ValueError, IndexError, RecursionError) as error:
+        raise BadModel(f"no model of recommendations: {error}") from error
     return model
 
 

@@ -87,8 +87,9 @@ def _made(kind: str, seen: RecentProduct, item: Item | None, watching: Watching,
     if kind == PRICE_DROP:
         if not price:
             return None
-        # As she saw it where it costs less by now, else by the smallest fall that is one.
-        old = look.price if look.price and look.price > price else math.ceil(price / (1 - watching.price_drop))
+        # As she saw it where it costs less by now, else by the smallest fall that is one, of a price that a shop would write.
+        made_up = math.ceil(price / (1 - watching.price_drop) / money.CENT) * money.CENT
+        old = look.price if look.price and look.price > price else made_up
         told |= {"price": money.text(price), "old_price": money.text(old), "drop": round(1 - price / old, 4)}
     elif kind == LOW_STOCK:
         stock = told.get("stock")

@@ -44,7 +44,7 @@ def normal(typed: str) -> str:
 
 
 def is_of(typed: str, send_id: str) -> bool:
-    """Whether a code that is valid is the one of this message."""
+    """Whether a code that is valid was made for this message; a later one may have told it again (given.py, the rule of waiting)."""
     digits = _digits(typed)
     return len(digits) == LENGTH and _number(digits) >> (MAC_BITS + CHECK_BITS) == _head(send_id)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain import answers, bounces, channels, churn, device, figures, intent, interest, mail, price, propensity, treatments
 from app.domain.consent import evidence
 from app.domain.facts import Facts
-from app.domain.money import UNITS, text
+from app.domain.money import CENT, text
 from app.domain.paths import BY_NAME, CONTINUOUS, STEP
 from app.domain.scoring import DEFAULT, Scoring
 from app.events import iso
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from app.domain.population import Population
     from app.domain.treatments import Treating
 
-CENT = UNITS // 100
 PLACES = 4
 Tree = dict[str, Any]
 """Name → its path, or a tree of further names."""

@@ -12,6 +12,7 @@ from liquid import Environment, FalsyStrictUndefined, Mode, RenderContext, is_un
 from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedError
 from msgspec import Struct
 
+from app.domain import money
 from app.domain.catalogue import Items, nothing
 from app.domain.liquid_expressions import roots
 from app.domain.liquid_program import Output, Write, program
@@ -100,11 +101,12 @@ def environment(autoescape: bool) -> Any:
 
 
 def _money(amount: Any, currency: Any = None) -> str:
-    """`{{ event.price | money: event.currency }}`: "€89.00", "89.00 SEK", or the bare amount if the currency is not told."""
+    """`{{ event.price | money: event.currency }}`: "€89.00", "89.00 SEK", or the bare amount if the currency is not told; to cents."""
     if type(amount) is not str and is_undefined(amount):
         return str(amount)  # raises, naming the variable
     code = currency.upper() if type(currency) is str else "" if currency is None or is_undefined(currency) else str(currency).upper()
-    return f"{SIGNS[code]}{amount}" if code in SIGNS else f"{amount} {code}".rstrip()
+    told = money.shown(str(amount))
+    return f"{SIGNS[code]}{told}" if code in SIGNS else f"{told} {code}".rstrip()
 
 
 def _date(value: Any, form: Any = "%-d %B %Y") -> str:

@@ -1,6 +1,7 @@
-"""A file of products: CSV, JSON Lines, or a product feed (RSS 2.0 or Atom with Google's `g:` names), `.gz` too; in constant memory.
+"""A file of products: CSV, JSON Lines, or a product feed (RSS 2.0 or Atom with Google's `g:` names), `.gz` too; row by row.
 
-What a row tells is read in app/domain/catalog_row.py; here are the formats. A reject file, mended, is read as it is.
+What a row tells is read in app/domain/catalog_row.py; here are the formats. A reject file, mended, is read as it is. A product is taken
+once a file: some 30 bytes of each are kept.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from app.edges import product_feed
 from app.edges.events_file import NO_TIME, Unreadable, raw_lines
 from app.edges.rejects import Refused, json_rows, without_rejected
 from app.edges.table_file import cells_of, fingerprint, header_of, is_table
+from app.edges.taken import Taken
 
 TABLE, LINES, FEED = "table", "lines", "feed"
 WHAT = "products"
+AGAIN, TWICE = "told twice in the same words, taken once", "told twice, and not in the same words"
 XML = (b"<", b"\xff\xfe<", b"\xfe\xff\0<")
 """In UTF-16, too: an XML file says itself how it is written."""
 
@@ -37,6 +40,8 @@ class Row(Struct, frozen=True):
     value: bytes
     notes: list[str]
     read: int
+    again: bool = False
+    """A row before it told the same of the same product."""
 
 
 def form(path: Path) -> str:
@@ -55,23 +60,20 @@ def header(path: Path) -> list[str]:
 
 
 def rows(path: Path, columns: Columns, now: int) -> Iterator[Row | Refused]:
-    """Every product, or everything that speaks against it. Raises `Unreadable`, of a feed that breaks off after all that came before."""
-    kind = form(path)
+    """Every product once, or all that speaks against it. Raises `Unreadable`, of a feed that breaks off after all that came before."""
+    kind, taken = form(path), Taken()
     if kind != FEED:
         fingerprint(path)  # for its look at the text: what is not UTF-8 is no fault of a row
-    if kind == TABLE:
-        found = _table(path, columns)
-    elif kind == LINES:
-        found = _objects(path)
-    else:
-        found = product_feed.entries(path)
-    for number, told, read in found:
+    if kind != TABLE and columns.chosen:
+        _look_for(columns, path, _told(path, kind, columns))
+    for number, told, read in _told(path, kind, columns):
         if isinstance(told, str):
             yield Refused(number, (told,), {}, read)
         elif not isinstance(told, dict):
             yield Refused(number, ("not a JSON object",), told, read)
         else:
-            yield _checked(number, told, read, columns, now, kind == FEED)
+            row = _checked(number, told, read, columns, now, kind == FEED)
+            yield row if isinstance(row, Refused) else _once(row, told, taken, "item" if kind == FEED else "line")
 
 
 def items(path: Path, now: int = NO_TIME) -> dict[str, Item]:
@@ -91,7 +93,8 @@ def accepted(path: Path, now: int) -> Iterator[Row]:
     for row in rows(path, Columns(), now):
         if isinstance(row, Refused):
             raise Unreadable(f"{path}:{row.line}: {'; '.join(row.reasons)}")
-        yield row
+        if not row.again:
+            yield row
 
 
 def timed(path: Path) -> Iterator[tuple[int, CatalogChange, bytes]]:
@@ -109,12 +112,38 @@ def timed(path: Path) -> Iterator[tuple[int, CatalogChange, bytes]]:
         yield instant(change.timestamp), change, text
 
 
+def _told(path: Path, kind: str, columns: Columns) -> Iterator[tuple[int, Any, int]]:
+    """(line, what it tells by name or what is wrong with it, bytes read)."""
+    if kind == TABLE:
+        return _table(path, columns)
+    return _objects(path) if kind == LINES else product_feed.entries(path)
+
+
+def _look_for(columns: Columns, path: Path, found: Iterator[tuple[int, Any, int]]) -> None:
+    """Columns named by hand, of a file without a header: some row has to have each, and mostly the first one does. Raises `Unreadable`."""
+    missing = dict(columns.chosen)
+    names: dict[str, Any] = {}
+    try:
+        for _, told, _ in found:
+            if isinstance(told, dict):
+                there = columns.fields(told).values()
+                missing = {field: name for field, name in missing.items() if field not in there}
+                names = names or told
+            if not missing:
+                return
+    except Unreadable:
+        if not names:
+            raise
+    for field, name in missing.items():
+        raise Unreadable(f"{path}: no row has {name}, which is to be {field}; the first has {', '.join(names) or 'nothing'}")
+
+
 def _checked(number: int, told: dict[str, Any], read: int, columns: Columns, now: int, whole: bool) -> Row | Refused:
     found = catalog_row.read(told, columns, now, whole)
     reasons = found.faults
     if not reasons:
         try:
-            value = orjson.dumps(found.change)
+            value = orjson.dumps(found.change, option=orjson.OPT_SORT_KEYS)
             accept(value)
             return Row(number, found.change["product_id"], value, found.notes, read)
         except Broken as broken:
@@ -122,6 +151,17 @@ def _checked(number: int, told: dict[str, Any], read: int, columns: Columns, now
         except (orjson.JSONEncodeError, msgspec.MsgspecError) as error:
             reasons = [str(error)]
     return Refused(number, tuple(dict.fromkeys(reasons)), told, read)
+
+
+def _once(row: Row, told: dict[str, Any], taken: Taken, what: str) -> Row | Refused:
+    """The row, if no other told its product before it: with two prices of one product each import would be news of a fall."""
+    before = taken.before(row.product_id, row.value, row.line)
+    if before is None:
+        return row
+    first, alike = before
+    if alike:
+        return Row(row.line, row.product_id, row.value, [AGAIN], row.read, again=True)
+    return Refused(row.line, (f"{TWICE}: {what} {first} has it already",), told, row.read, counted_as=TWICE)
 
 
 def _table(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | str, int]]:

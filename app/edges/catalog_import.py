@@ -105,14 +105,16 @@ async def import_catalogue(
                 done.rows, read = done.rows + 1, row.read
                 if isinstance(row, Refused):
                     done.rejected += 1
-                    counted(done.reasons, row.reasons)
+                    counted(done.reasons, (row.counted_as,) if row.counted_as else row.reasons)
                     refused.add(row)
                     if ids is not None and (told := _id_of(row, columns)):
                         ids.add(told)
                     continue
-                batch.append(Output(TOPIC, key_of(row.product_id), row.value))
                 if row.notes:
                     done.notes.update(dict.fromkeys(row.notes, 1))
+                if row.again:
+                    continue
+                batch.append(Output(TOPIC, key_of(row.product_id), row.value))
                 if ids is not None:
                     ids.add(row.product_id)
                 if len(batch) >= BATCH:

@@ -30,7 +30,7 @@ async def fetch(address: str, folder: Path, on_progress: Callable[[int, int], No
     The name keeps the endings of the address (`feed.csv.gz`), by which the format is told.
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
-    name = "feed" + "".join(one.lower() for one in Path(urlsplit(address).path).suffixes if one.lower() in SUFFIXES)
+    name = "feed" + "".join(one.lower() for one in Path(_path(address)).suffixes if one.lower() in SUFFIXES)
     path = Path(tempfile.mkdtemp(dir=folder)) / name
     try:
         # Packed as the feed's own format it stays so; unpacked by the client it would not be what its name says.
@@ -48,6 +48,20 @@ async def fetch(address: str, folder: Path, on_progress: Callable[[int, int], No
                         raise NotFetched(f"{address}: more than {MAX_BYTES // 1024**3} GiB")
                     file.write(piece)
                     on_progress(so_far, total)
+    except aiohttp.InvalidURL as error:
+        raise NotFetched(f"{address}: not an http address") from error  # its own message is the address
     except (TimeoutError, aiohttp.ClientError, ValueError) as error:
         raise NotFetched(f"{address}: {error or type(error).__name__}") from error
     return path
+
+
+def _path(address: str) -> str:
+    """What stands behind the host. Raises `NotFetched` if there is none, or no address at all."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # read only when it is asked for
+    except ValueError as error:
+        raise NotFetched(f"{address}: not an http address: {error}") from error
+    if not parts.hostname:
+        raise NotFetched(f"{address}: not an http address: it names no host")
+    return parts.path

@@ -1,4 +1,4 @@
-"""What the topics hold of a code: the message that gave it, and the orders that named it."""
+"""What the topics hold of a code: the messages that told it, and the orders that named it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from app import events
 from app.domain.given import REDEEMED, REUSED
-from app.domain.offer_code import normal
+from app.domain.offer_code import is_of, normal
+from app.edges.events_file import milliseconds
 from app.edges.spectator import decode_decision
 from app.edges.topic_scan import Scanner
 from app.engine.partition import partition_of
@@ -16,9 +17,12 @@ from app.events import Conclusion, Decision, Undecodable, iso
 
 
 class Found(Struct, frozen=True):
-    """The first message that told the code, and (at, order id, whether for the first time) of each order that named it."""
+    """The message that made the code (or the first that is kept of those that told it), the ids of all that told it, and (at, order id,
+    whether for the first time) of each order that named it.
+    """
 
     decision: Decision
+    told_in: tuple[str, ...]
     uses: tuple[tuple[str, str, bool], ...]
 
     @property
@@ -26,20 +30,27 @@ class Found(Struct, frozen=True):
         told: dict[str, Any] = self.decision.values["offer"]
         return told
 
+    def expired(self, now: int) -> bool:
+        """Whether it has run out by `now` (ms)."""
+        end = milliseconds(self.offer.get("expires_at"))
+        return end is not None and end <= now
+
 
 async def found(scan: Scanner, code: str) -> Found | None:
     """None: nothing is kept of it (any more). Raises `ScanFailed`."""
-    wanted, first = normal(code), None
+    wanted = normal(code)
     text = "-".join(wanted[n : n + 4] for n in range(0, len(wanted), 4)).encode()
+    tellings: dict[str, Decision] = {}
     async for record in scan.read("decisions"):
-        if first is None and text in (record.value or b""):
+        if text in (record.value or b""):
             one = decode_decision(record.value)
             if one.outcome == "sent" and normal(str((one.values.get("offer") or {}).get("code") or "")) == wanted:
-                first = one
-    if first is None:
+                tellings.setdefault(str(one.send_id), one)
+    if not tellings:
         return None
+    made = next((one for send_id, one in tellings.items() if is_of(code, send_id)), next(iter(tellings.values())))
     uses: dict[tuple[str, str], tuple[str, str, bool]] = {}
-    async for record in scan.read("journal", [partition_of(first.person_id.encode(), scan.partitions("journal"))]):
+    async for record in scan.read("journal", [partition_of(made.person_id.encode(), scan.partitions("journal"))]):
         if text not in (record.value or b""):
             continue
         try:
@@ -48,4 +59,4 @@ async def found(scan: Scanner, code: str) -> Found | None:
             continue
         if isinstance(told, Conclusion) and told.kind in (REDEEMED, REUSED) and normal(str(told.values.get("code"))) == wanted:
             uses[told.kind, told.cause] = iso(told.ts), str(told.values.get("order_id")), told.kind == REDEEMED
-    return Found(first, tuple(uses.values()))
+    return Found(made, tuple(tellings), tuple(uses.values()))

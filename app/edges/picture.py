@@ -67,4 +67,5 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, size: int, width: int) -> str
 
 
 def _price(units: int, currency: str) -> str:
-    return f"{SIGNS[currency]}{money.text(units)}" if currency in SIGNS else f"{money.text(units)} {currency}".rstrip()
+    told = money.shown(money.text(units))
+    return f"{SIGNS[currency]}{told}" if currency in SIGNS else f"{told} {currency}".rstrip()

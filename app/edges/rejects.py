@@ -13,12 +13,15 @@ from typing import IO, Any
 import orjson
 from msgspec import Struct
 
-from app.edges.events_file import raw_lines
+from app.edges.events_file import MAX_LINE, Unreadable, raw_lines
 
 REJECTED = ("line", "reasons")
 """What a reject file has before the row: mended, it is loaded as it is, and these are not the row's."""
 MAX_REASONS = 100
 """Different reasons that are counted; a reason may quote the row, and there may be as many as rows."""
+
+
+DELIMITERS = (",", ";", "\t")
 
 
 class Refused(Struct, frozen=True):
@@ -28,6 +31,8 @@ class Refused(Struct, frozen=True):
     reasons: tuple[str, ...]
     original: Any
     read: int
+    counted_as: str = ""
+    """Where the reason names another line, what all of its kind are summed up as."""
 
 
 def without_rejected(names: list[str]) -> list[str]:
@@ -101,3 +106,34 @@ class Rejects:
 def rejects_beside(path: Path, table: bool) -> Path:
     """Where the rejects of a file go unless it is said."""
     return path.with_name(f"{path.name}.rejects.{'csv' if table else 'jsonl'}")
+
+
+def spared(rejects: Path, source: Path) -> Path:
+    """The place for what is refused of `source`, if nobody's file is lost by it. Raises `Unreadable`.
+
+    A reject file of an earlier run is written anew; any other file is not ours to overwrite.
+    """
+    if not rejects.is_file():
+        return rejects  # there is none yet, or it is no place where anything is kept
+    if rejects.samefile(source):
+        raise Unreadable(f"{rejects}: is the file that is read; refused rows need one of their own")
+    try:
+        with rejects.open("rb") as file:
+            first = file.readline(MAX_LINE).strip()
+    except OSError as error:
+        raise Unreadable(f"{rejects}: {error.strerror}") from error
+    if not _ours(first):
+        raise Unreadable(f"{rejects}: is there already and holds no refused rows; it is not overwritten")
+    return rejects
+
+
+def _ours(first: bytes) -> bool:
+    """Whether a file that begins with this line is a reject file, or empty. Mended in a spreadsheet it may have got other delimiters."""
+    head = first.removeprefix(b"\xef\xbb\xbf").translate(None, b'"')
+    if not head or head.startswith(tuple(mark.join(REJECTED).encode() for mark in DELIMITERS)):
+        return True
+    try:
+        value = orjson.loads(first)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and value.keys() == {*REJECTED, "row"}

@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from app.domain.budgets import BUDGETS
 from app.domain.caps import span
 from app.domain.concluded import TOLD
 from app.domain.creative import SUBJECT
 from app.domain.fingerprint import ref_of
 from app.domain.message import MessageSource, speaks
+from app.domain.recommended import RECOMMENDATIONS
 from app.domain.scope import PERSON, PURCHASED, SEND
 from app.domain.trigger import Pack, Trigger
 from app.policy import sensitive
@@ -30,6 +32,8 @@ from app.policy.tables import Tables
 SHIPPED = Path(__file__).parent / "packs"
 INCLUDED = Path(__file__).parent / "included"
 """Files of rows that packs share."""
+KINDS = frozenset((BUDGETS, RECOMMENDATIONS, "policy", "population"))
+"""Of artifacts: a ref begins with the pack's name or with one of these, and is told apart by it."""
 MAX_SOURCE = 500_000
 """Bytes of a pack's TOML."""
 
@@ -92,7 +96,8 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
     folders = [path.parent / "messages", SHIPPED_MESSAGES]
     there = [name for name in source.messages if any((folder / f"{name}{end}").is_file() for folder in folders for end in ENDS)]
     named = [*((name, source.file, line) for name, line in source.sends), *source.tables.sends]
-    problems = source.problems + [
+    problems = source.problems + _reserved(source)
+    problems += [
         Problem(file, line, f"unknown message {name!r}: no {name}.mjml in messages/ beside the pack or among the shipped ones")
         for name, file, line in named
         if name not in there
@@ -101,6 +106,12 @@ def check(path: Path) -> tuple[Source, str, dict[str, MessageSource], list[Probl
     if not problems:
         problems = _sensitive(source) + _unspoken(source, messages) + _subjects(source, messages)
     return source, text, messages, problems + faults
+
+
+def _reserved(source: Source) -> list[Problem]:
+    """Asked only of what is new: a pack that is in use under such a name goes on."""
+    taken = f"name: {source.name!r} is the name of a kind of artifact, and no pack may have it"
+    return [Problem(source.file, source.read.places.line(("name",)), taken)] if source.name in KINDS else []
 
 
 def _sensitive(source: Source) -> list[Problem]:
