@@ -246,6 +246,26 @@ def test_groups_that_keep_nobody_apart() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ('["othre"]', "no trigger is called 'othre'; did you mean other?"),
+        ('["first"]', "first is not another one of group 'b'"),
+        ('["third"]', "third is not another one of group 'b'"),
+        ('["other"]', "other takes it over from this one, too: neither would ever end"),
+    ],
+)
+def test_a_row_takes_over_only_from_another_of_its_group(names: str, why: str) -> None:
+    def row(name: str, more: str) -> str:
+        return f'\n[[trigger]]\nname = "{name}"\nwhy = "x"\nopen = {{ on = "search" }}\nwait = "1h"\nsend = "product-details"\n{more}\n'
+
+    text = GOOD.replace('wait = "2h"', f'wait = "2h"\ngroup = "b"\ntakes_over = {names}')
+    text += row("other", 'group = "b"\ntakes_over = ["first"]') + row("third", "")
+    text += '\n[[group]]\nname = "b"\nwhy = "x"\nscope = "person"\n'
+    found = said(compile_artifact("mine@1", build_text(text)), text)
+    assert any(f"takes_over: {why}" in one for one in found), found
+
+
 def test_experiments_that_pull_at_one_wait() -> None:
     # A-205, A-208
     head = '\n[[experiment]]\nname = "{}"\nwhy = "x"\nenabled = true\ntriggers = ["first"]\narm = [\n'

@@ -292,6 +292,44 @@ def test_a_group_is_free_again_when_the_window_of_who_spoke_has_ended() -> None:
     assert [one for one, _ in her.sends()] == ["product-details", "usage-tips"], "the first window ended with its only message"
 
 
+def test_a_row_takes_its_group_over_from_one_that_spoke_and_that_one_ends() -> None:
+    first = row("first", "product_view", 'group = "her"\nfollow_up = [{ wait = "24h", send = "related-products" }]')
+    dearer = row("second", "wishlist_add", 'group = "her"\ntakes_over = ["first"]', wait="4h", send="usage-tips")
+    her = Her(pack(first + dearer))
+    her.event("product_view", 0, **SHOE)
+    her.event("wishlist_add", HOUR, **SOCK)
+    her.until(3 * DAY)
+    assert her.sends() == [("product-details", "0 02:00:00"), ("usage-tips", "0 05:00:00")]
+    assert ends(her, "first") == [(0, "opened"), (1, "suppression_group")]
+    (ended,) = [one for one in her.decided if one.reason == "suppression_group"]
+    assert ended.at == "2026-03-02T05:00:00.000Z" and ended.values["held_by"] == "second"
+    assert her.group.person.windows.open == ()
+
+
+def test_what_is_taken_over_goes_on_where_the_other_could_not_be_written() -> None:
+    first = row("first", "product_view", 'group = "her"\nfollow_up = [{ wait = "24h", send = "related-products" }]')
+    her = Her(pack(first + row("second", "wishlist_add", 'group = "her"\ntakes_over = ["first"]', wait="4h", send="usage-tips")))
+    her.event("product_view", 0, **SHOE)
+    her.event("wishlist_add", HOUR, **SOCK)
+    her.until(3 * HOUR)
+    her.answers = "missing_content"
+    her.until(6 * HOUR)
+    her.answers = None
+    her.until(3 * DAY)
+    assert her.plans[-1].message == "related-products" and ends(her, "first") == [(0, "opened")]
+
+
+def test_a_follow_up_that_is_being_written_is_waited_for() -> None:
+    """Both are due at one instant: the holder's message, asked first, goes out; then it is taken over from."""
+    later = 'follow_up = [{ wait = "2h", send = "related-products" }, { wait = "1d", send = "usage-tips" }]'
+    first = row("first", "product_view", f'group = "her"\npriority = 1\n{later}')
+    her = Her(pack(first + row("second", "product_view", 'group = "her"\ntakes_over = ["first"]', wait="4h", send="cart-reminder")))
+    her.event("product_view", 0, **SHOE)
+    her.until(3 * DAY)
+    assert [one for one, _ in her.sends()] == ["product-details", "related-products", "cart-reminder"]
+    assert ends(her, "first")[-1] == (2, "suppression_group")
+
+
 def test_a_cart_speaks_for_each_product_in_it() -> None:
     cart = row(
         "cart",
@@ -546,6 +584,7 @@ BAD = [
     (row("a", "page_view", 'wait2 = "-2h"'), "unknown field 'wait2'"),
     (row("a", "page_view", wait="-2h"), "wait: a duration"),
     (row("a", "page_view", 'group = "nobody"'), "unknown group 'nobody'"),
+    (row("a", "page_view", 'takes_over = ["b"]'), "takes_over: group is missing"),
     (row("a", "page_view", "delivery = true"), "delivery: only a window of an order"),
     (row("a", "page_view", 'every = "5min"'), "every: at least 1h"),
     (row("a", "page_view", "times = 3"), "times: every is missing"),

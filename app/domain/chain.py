@@ -138,7 +138,11 @@ def answered(turn: Scheduler, record: Rendered | NotRendered) -> None:
         turn.originals = originals.kept(turn.mails(), originals.of(one, one.send_id, record.message, row.opening.scope == SEND))
     for other in tuple(turn.windows):
         if other.held == groups.REASON and not other.closing and groups.shared(turn, other, one):
-            _next(turn, other, turn.row(other), groups.REASON, groups.seen(row, one))
+            if one.trigger in (theirs := turn.row(other)).takes_over:
+                holding.again(turn, other)
+            else:
+                _next(turn, other, theirs, groups.REASON, groups.seen(row, one))
+    groups.taken_over(turn, one, row)
     _went(turn, one, row)
 
 

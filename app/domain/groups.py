@@ -1,7 +1,7 @@
 """Suppression groups: one conversation about one product, or with one person, at a time (X-11).
 
-Who is sent holds the group until its window ends. While its first message is only planned the others wait: if that never goes out they
-may, if it does they end.
+Who is sent holds the group until its window ends, but for those rows that take the group over from it. While its first message is only
+planned the others wait: if that never goes out they may, if it does they end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def ask(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
         spoken = other.sent and turn.row(other).programme is None
         if not (spoken or other.send_id) or not shared(turn, one, other):
             continue  # a programme has no end: it is silent while others of the group speak, and keeps nobody else from speaking
-        if spoken:
+        if spoken and other.trigger in row.takes_over:
+            if not other.send_id:
+                continue  # it ends once this one has been written
+        elif spoken:
             return Answer(REASON, answer.values | seen(row, other))
         if planned is None or other.wake_at < planned.wake_at:
             planned = other
@@ -36,6 +39,14 @@ def ask(turn: Scheduler, one: Window, row: Trigger, answer: Answer) -> Answer:
         return answer
     wake_at = min(planned.wake_at, expires_at(one, row, turn.see.now))
     return Answer(REASON, answer.values | seen(row, planned), answer.address, answer.channel, wake_at)
+
+
+def taken_over(turn: Scheduler, one: Window, row: Trigger) -> None:
+    """A message of `one` went out: those from which its row takes the group over end, as if it had been theirs all along."""
+    if row.takes_over:
+        for other in tuple(turn.windows):
+            if other.trigger in row.takes_over and not other.closing and shared(turn, one, other):
+                turn.stop(other, turn.row(other), "not_sent", REASON, None, seen(row, one))
 
 
 def shared(turn: Scheduler, one: Window, other: Window) -> bool:

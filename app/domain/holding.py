@@ -84,6 +84,12 @@ def settle(turn: Scheduler, send_id: str, rendered: bool) -> None:
 
 def wake(turn: Scheduler, reasons: Iterable[str]) -> None:
     """What is held for one of these reasons is due now."""
-    for place, one in enumerate(turn.windows):
-        if one.held in reasons and turn.see.now < one.wake_at < HELD:
-            turn.windows[place] = replace(one, wake_at=turn.see.now)
+    for one in tuple(turn.windows):
+        if one.held in reasons:
+            again(turn, one)
+
+
+def again(turn: Scheduler, one: Window) -> None:
+    """What is held is asked again at the next tick."""
+    if turn.see.now < one.wake_at < HELD:
+        turn.windows[turn.at(one.window_id)] = replace(one, wake_at=turn.see.now)

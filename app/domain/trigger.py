@@ -168,6 +168,8 @@ class Trigger(Struct, frozen=True, dict=True):
     """Its first wait is the interval that the treatment of the stage says that opened it."""
     stock: bool = False
     """Its messages are about products that must be there: looked at again as they are written (A-169)."""
+    takes_over: tuple[str, ...] = ()
+    """Triggers of its group that keep it from speaking no longer than until they have been written: with its own message they end."""
 
     @cached_property
     def treated(self) -> bool:

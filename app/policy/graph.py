@@ -103,7 +103,10 @@ def _wait(row: Trigger, step: Step) -> str:
 
 
 def _group(row: Trigger) -> str:
-    return "" if row.group is None else f"group {row.group}{f' if {row.group_when.text}' if row.group_when is not None else ''}"
+    if row.group is None:
+        return ""
+    over = f", taken over from {' and '.join(row.takes_over)}" if row.takes_over else ""
+    return f"group {row.group}{f' if {row.group_when.text}' if row.group_when is not None else ''}{over}"
 
 
 def _message(one: Step | Choice) -> list[str]:

@@ -21,7 +21,7 @@ from app.policy.fields import DAY
 from app.policy.offer_lint import offering
 from app.policy.phrases import events
 from app.policy.place import Path, Places
-from app.policy.problem import Problem
+from app.policy.problem import Problem, meant
 from app.policy.reading import PRODUCTS, idle_roots, messages_of, unreadable
 from app.policy.standing_lint import Odd, of_standing, standings
 from app.policy.truth import always, never
@@ -219,6 +219,21 @@ class _Lint:
                 one = "product" if self.pack.groups[str(name)].scope == PRODUCT else "person"
                 why = f"every trigger is in group {name!r}: each {one} gets one conversation at a time, and all others end not_sent"
                 self.say(("group", n), why, warning=True)
+
+        for row in self.pack.triggers:
+            if (place := self.place(row)) is not None:
+                wrong = [why for name in row.takes_over if (why := self._takes(row, name))]
+                for why in wrong:
+                    self.say((*place, "takes_over"), f"takes_over: {why}")
+
+    def _takes(self, row: Trigger, name: str) -> str:
+        """Why a row cannot take its group over from one of this name; empty: it can."""
+        other = self.pack.by_name.get(name)
+        if other is None:
+            return f"no trigger is called {name!r}{meant(name, self.pack.by_name)}"
+        if other.group != row.group or other is row:
+            return f"{name} is not another one of group {row.group!r}"
+        return f"{name} takes it over from this one, too: neither would ever end" if row.name in other.takes_over else ""
 
     def experiments(self) -> None:
         declared = self.declared("experiment")

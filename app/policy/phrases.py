@@ -218,6 +218,11 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "{who} is now in its group only if {new}",
         "{who} is now always in its group, no longer only if {old}",
     ),
+    (Trigger, "takes_over"): Phrase(
+        "{who} now takes its group over from {new} instead of from {old}",
+        "{who} now takes its group over from {new}",
+        "{who} no longer takes its group over from {old}",
+    ),
     (Trigger, "treated_wait"): flag(
         "{who} now waits as long as her stage's treatment says", "{who} no longer waits as long as her stage's treatment says"
     ),

@@ -44,7 +44,7 @@ MAX_DEPTH = 3
 TRIGGER = (
     "name", "why", "open", "cancel", "wait", "until", "before", "send", "choose", "when", "offer", "follow_up", "every", "times", "after",
     "needs", "priority", "restart", "idle", "once", "again", "group", "group_when", "goal", "opens", "delivery", "late", "expires",
-    "transactional", "converts", "depth", "best_hour", "channels", "stock",
+    "transactional", "converts", "depth", "best_hour", "channels", "stock", "takes_over",
 )  # fmt: skip
 OPEN = ("on", "scope", "when", "count", "within", "days")
 CANCEL = ("on", "scope", "when", "before")
@@ -96,8 +96,9 @@ class Triggers:
         if group is not None and group not in self._groups:
             read.wrong((*at, "group"), f"unknown group {group!r}: [[group]] has {', '.join(self._groups) or 'none'}")
         group_when = self._condition(told, at, conditions.GROUP, "group_when")
-        if "group_when" in told and group is None:
-            read.wrong((*at, "group_when"), "group_when: group is missing")
+        for field in ("group_when", "takes_over"):
+            if field in told and group is None:
+                read.wrong((*at, field), f"{field}: group is missing")
         if treated and opening is not None and opening.on not in ((STAGE,), (ENTERED,)):
             why = f"only where a {STAGE} opens, or a segment entered for each, there is a {TREATMENT}"
             read.wrong((*at, treated[0]), f"{treated[0]}: {why}")
@@ -156,6 +157,7 @@ class Triggers:
             group_when=group_when,
             treated_wait="wait" in treated,
             stock=read.flag(told, at, "stock"),
+            takes_over=tuple(read.list(told, at, "takes_over", str)) if "takes_over" in told else (),
         )
 
     def _channels(self, told: dict[str, Any], at: Path) -> tuple[str, ...]:
