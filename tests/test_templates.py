@@ -105,6 +105,13 @@ def test_a_fault_is_found_with_its_line(tmp_path: Path, body: str, problem: str)
     assert any(problem in one for one in found), found
 
 
+def test_a_mail_that_loads_a_style_sheet_is_a_fault() -> None:
+    """Whatever put it there: MJML once did, for a font that has a well-known address."""
+    html = "<style>@import url(https://fonts.example/a.css);</style><body>{{ unsubscribe_url }}</body>"
+    source = MessageSource("note", "s", "p", html, "t {{ unsubscribe_url }}")
+    assert any("@import makes the mail load from elsewhere" in str(one) for one in problems({"note": source}, "Shop", lambda name: None))
+
+
 def test_words_are_held_against_what_lies_behind_them_in_both_lights(tmp_path: Path) -> None:
     assert proofread(tmp_path, "Plain words") == []
     (tmp_path / "note.mjml").unlink()

@@ -81,6 +81,8 @@ def _faults(proof: Proof) -> Iterator[Fault]:
         yield "no plain text", ""
     if WAY_OUT not in sent.text or WAY_OUT not in sent.html:
         yield "no way out: unsubscribe_url stands in the mail and in its text", ""
+    if (loads := mjml.LOADS.search(sent.html)) is not None:
+        yield f"{loads.group()} makes the mail load from elsewhere: whoever keeps it learns who opens the mail", loads.group()
     yield from _tags(proof, sent)
     light = page(sent.html)
     yield from _links(light)
