@@ -1,4 +1,4 @@
-"""Where the guides' classes and the helpers they never define live in Kairos (A.23): the README's appendix is printed from this.
+"""Where the guides' classes and what they use and never define live in Kairos (A.23): the README's appendix is printed from this.
 
 `python -m tests.guide_classes` prints it.
 """
@@ -47,7 +47,11 @@ HELPERS = (
     Place("load_elasticity_data", ("domain.offers:Offering",), "by persona in the pack: `[[offer_persona]]`"),
     Place("get_product_data", ("domain.catalogue:Item",), "the product as the catalogue has it when the message is written"),
     Place("determine_offer_type", ("domain.offering:choose",), "what the row says, else her tier, else the formula (X-13)"),
-    Place("predict_conversion", ("domain.offers:expected_conversion",), "the base of her persona, raised by the discount (A-150)"),
+    Place(
+        "predict_conversion",
+        ("domain.offers:expected_conversion",),
+        "the trigger's `converts`, else `[offers] conversion`, raised by the discount as her persona's elasticity says (A-150)",
+    ),
     Place("build_content_model", ("agents.similarity:content",), "TF-IDF of text and attributes"),
     Place("get_collaborative_recommendations", ("domain.recommendation:picked",), "what people who liked hers liked, too"),
     Place("get_content_recommendations", ("domain.recommendation:picked",), "what is like what she liked"),
@@ -57,10 +61,22 @@ HELPERS = (
     Place("calculate_segment_metrics", ("domain.population:Population",), "sizes, tiers and migrations, counted by −old/+new"),
     Place(
         "calculate_statistical_significance",
-        ("domain.creative:beta",),
-        "a posterior per variant, no threshold to peek at",
+        ("domain.tolerance:wilson",),
+        "the digest's shares of messages, whose 95 % intervals meet or do not; between arms of an experiment nothing tests: "
+        "their goals are counted, the difference is for the reader to judge",
     ),
 )
+UNDEFINED = (
+    Place("self.product_categories", ("domain.interest:Interest",), "the categories that she has met, no list of all"),
+    Place("self.n_users", ("agents.table:Table",), "rows of the table of likings: its people, counted anew at each training"),
+    Place("self.n_items", ("agents.table:Table",), "its columns: families of products"),
+    Place(
+        "trigger_personalized_email(customer_id, event_type)",
+        ("domain.scheduler:Scheduler.open",),
+        "defined with one argument and called with two: a window opens for the event, which holds person and type",
+    ),
+)
+"""Attributes that no code of the guide sets, and a call that does not fit its definition."""
 
 
 def resolved(path: str) -> Any:
@@ -75,7 +91,11 @@ def resolved(path: str) -> Any:
 def markdown() -> str:
     """The appendix."""
     lines = []
-    for title, places in (("class of guide S0", CLASSES), ("helper it calls and never defines", HELPERS)):
+    for title, places in (
+        ("class of guide S0", CLASSES),
+        ("helper it calls and never defines", HELPERS),
+        ("what else it leaves undefined", UNDEFINED),
+    ):
         lines += [f"| {title} | lives in | what it does here |", "|---|---|---|"]
         lines += [f"| `{one.name}` | {', '.join(f'`{path}`' for path in one.lives)} | {one.words} |" for one in places]
         lines.append("")

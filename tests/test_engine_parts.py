@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import logging
+import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,7 +39,27 @@ PLACE = TP("journal", 0)
     ],
 )
 def test_reading_starts_after_what_the_state_contains(committed: int | None, first: int, applied: int | None, start: int) -> None:
+    # A.25 fault 3
     assert starts_at(PLACE, committed, first, applied) == start
+
+
+def test_no_consumer_of_the_engine_starts_where_the_client_pleases() -> None:
+    """A.25 fault 3: the guide's consumer has neither group nor offset, so it begins at the end and loses what came while it was down.
+
+    The worker's has its group; each other is told its partitions. None has a place to fall back on: without a committed or named offset
+    a client stops, and where reading starts is said by `starts_at` (above).
+    """
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted(Path("app/engine").glob("*.py")):
+        source = file.read_text("utf-8")
+        for call in ast.walk(ast.parse(source)):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("AIOKafkaConsumer"):
+                found[file.stem] = {one.arg: ast.unparse(one.value) for one in call.keywords if one.arg is not None}
+                asks_only = ".end_offsets(" in source and not re.search(r"\.(getmany|getone|seek|assign)\(", source)
+                assert found[file.stem]["enable_auto_commit"] == "False", file
+                assert found[file.stem].get("auto_offset_reset") == "'none'" or asks_only, file
+    assert len(found) >= 5 and found["transport"]["group_id"] == "conf.id"
+    assert [name for name, told in found.items() if "group_id" in told] == ["transport"]
 
 
 def test_state_behind_the_commit_is_lost_state() -> None:

@@ -445,3 +445,28 @@ def test_a_plan_carries_what_its_message_reads_of_the_profile() -> None:
     assert reads("Hello") == frozenset()
     assert reads("{% if profile.orders >= 1 %}{{ profile.clv.value.amount }}{% endif %}") == {"orders", "clv"}
     assert reads("{{ profile['orders'] }}") is None
+
+
+# --- nothing is loaded from elsewhere ---------------------------------------------------------------------------------------------
+
+
+def test_no_shipped_mail_loads_a_font_or_style_sheet() -> None:
+    """MJML added a style sheet of Google's to every mail, since Roboto is among our typefaces: Google learned who opened which mail."""
+    for message in shipped().values():
+        assert "googleapis" not in message.html and "Roboto" in message.html
+        assert not re.search(r"<link|@import|@font-face|src: *url", message.html), message.name
+
+
+@pytest.mark.parametrize(
+    "loads",
+    [
+        '<mj-head><mj-font name="Inter" href="https://fonts.example/inter.css" /></mj-head>',
+        '<mj-head><mj-style>\n@import url("https://fonts.example/inter.css");</mj-style></mj-head>',
+        "<mj-head><mj-style>@font-face { font-family: Inter; src: url(https://fonts.example/inter.woff2) }</mj-style></mj-head>",
+        '<mj-body><mj-raw><!--[if !mso]><!--><link rel="stylesheet" href="https://fonts.example/inter.css" /><!--<![endif]--></mj-raw>',
+    ],
+)
+def test_what_loads_a_font_or_style_sheet_is_refused_with_its_line(tmp_path: Path, loads: str) -> None:
+    body = MJML.format(body="Hello").replace("<mj-body>", loads if loads.startswith("<mj-body>") else f"{loads}\n<mj-body>")
+    _, problems = saved(tmp_path, mjml=body)
+    assert re.search(r"note.mjml:[23]: \S+ makes a mail load from elsewhere", "\n".join(problems)), problems

@@ -11,13 +11,17 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from app.__main__ import kairos
+from app.commands.built import artifact
 from app.domain.message import MessageSource
 from app.domain.rendering import Rendered, render
+from app.domain.trigger import Variant
 from app.policy.messages import SHIPPED, build_messages
+from app.policy.pack import compile_artifact
 from app.policy.pack import shipped as packs
-from app.policy.proof import WAY_OUT, problems
+from app.policy.proof import WAY_OUT, problems, variant_problems
 from app.policy.shown import page
 from app.policy.tried_on import KNOWN, LONG, PEOPLE
 from tests.mails import shipped
@@ -49,7 +53,7 @@ def treated(tone: str = "", focus: str = "", content: tuple[str, ...] = (), **fl
 @pytest.mark.parametrize("policy", packs())
 def test_what_comes_with_kairos_passes(policy: str) -> None:  # A-187
     code, out = call("check", "--policy", policy)
-    assert code == 0 and "messages for 9 kinds of people" in out, out
+    assert code == 0 and "messages for 10 kinds of people" in out, out
 
 
 def test_every_message_in_the_folder_passes_whether_a_pack_sends_it_or_not() -> None:
@@ -80,6 +84,7 @@ NIGHT = "<mj-head><mj-style>@media (prefers-color-scheme: dark) { .x div { color
         ('<img src="https://shop.example/a.jpg" width="10" />', "note.mjml:2: a picture without alt text"),
         ('<img src="https://shop.example/a.jpg" alt="" />', "note.mjml:2: a picture without width"),
         ('<span style="color:#bbbbbb">Faint words</span>', "note.mjml:2: #bbbbbb on #ffffff in light: contrast 1.9, at least 4.5"),
+        ("You have {{ profile.orders }} orders with us", "note.mjml:2: one of something, named as many: '1 orders'"),
         ("Dear %%FirstName%%", "note.mjml:2: an unresolved tag in the HTML: '%%FirstName%%"),
         ("Dear *|FNAME|*", "note.mjml:2: an unresolved tag in the HTML: '*|FNAME|*"),
         ("Dear ${name}", "note.mjml:2: an unresolved tag in the HTML: '${name}"),
@@ -103,6 +108,37 @@ def test_a_fault_is_found_with_its_line(tmp_path: Path, body: str, problem: str)
         )
         found = [str(one) for one in problems({"note": source}, "Shop", lambda name: None)]
     assert any(problem in one for one in found), found
+
+
+def test_other_subjects_are_read_by_everybody_too_also_for_a_cart_with_one_thing() -> None:
+    """The shipped one said "1 things in it", and `check` never looked: it rendered each message as its files have it."""
+    many = "Your cart is waiting, {{ window.products.size }} things in it"
+    variant = Variant("worth", "cart-reminder", "subject", many, None)
+    [problem] = variant_problems(shipped(), [(variant, "mine.toml", 7)], "Shop")
+    assert str(problem) == "mine.toml:7: cart-reminder with the subject 'worth': one of something, named as many: '1 things'"
+    ours = compile_artifact(*artifact("merged")).variants["cart-reminder/subject/worth"]
+    assert variant_problems(shipped(), [(ours, "", 0)], "Shop") == []
+    carts = {0: "Your cart is waiting", 1: "Your cart is waiting, one thing in it", 2: "Your cart is waiting, 2 things in it"}
+    for things, subject in carts.items():
+        source = replace(shipped()["cart-reminder"], subject=ours.text)
+        products = KNOWN["window"]["products"][:things]
+        view = {**KNOWN, "window": {"products": products}, "shop": {"name": "Shop"}, "unsubscribe_url": WAY_OUT}
+        assert render(source, view).subject == subject
+
+
+def test_another_button_is_looked_at_within_its_mail() -> None:
+    html = '<body>{{ creative.cta | default: "Look" }}{{ unsubscribe_url }}</body>'
+    messages = {"note": MessageSource("note", "s", "p", html, "t {{ unsubscribe_url }}")}
+    left, gone = Variant("left", "note", "cta", "Look, %%FirstName%%", None), Variant("left", "gone", "cta", "%%FirstName%%", None)
+    [problem] = variant_problems(messages, [(left, "mine.toml", 3), (gone, "mine.toml", 4)], "Shop")
+    assert "mine.toml:3: note with the cta 'left': an unresolved tag in the HTML" in str(problem)
+
+
+def test_a_mail_that_loads_a_style_sheet_is_a_fault() -> None:
+    """Whatever put it there: MJML once did, for a font that has a well-known address."""
+    html = "<style>@import url(https://fonts.example/a.css);</style><body>{{ unsubscribe_url }}</body>"
+    source = MessageSource("note", "s", "p", html, "t {{ unsubscribe_url }}")
+    assert any("@import makes the mail load from elsewhere" in str(one) for one in problems({"note": source}, "Shop", lambda name: None))
 
 
 def test_words_are_held_against_what_lies_behind_them_in_both_lights(tmp_path: Path) -> None:

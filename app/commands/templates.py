@@ -13,7 +13,7 @@ from app.domain.message import MessageSource
 from app.edges import gallery as pages
 from app.policy import pack as packs
 from app.policy.messages import SHIPPED
-from app.policy.proof import problems, proofs
+from app.policy.proof import problems, proofs, variant_problems
 from app.policy.schema import Source
 from app.policy.tried_on import PEOPLE
 from app.settings import load
@@ -32,13 +32,18 @@ def templates() -> None:
 def check(policy: str | None, as_json: bool) -> None:
     """Renders every message for people of every kind and proofreads what comes out.
 
-    The people: known, unknown, by tier, without a catalogue, with long names, with HTML and Liquid in names. What is looked at: links, the
+    The people: known, unknown, by tier, with one of each, without a catalogue, with long names, with HTML and Liquid in names. Each other
+    subject, picture and button (`[[variant]]`) is rendered for all of them as well. What is looked at: links, plurals of one, the
     way out, alt texts, pictures' widths, contrast in light and dark (WCAG AA), size, length of the subject, plain text, tags left over.
     Prints `file:line: problem` and exits 1 if there is one. How long a message has stood unchanged is not told: files' dates are those of
     a checkout.
     """
     source, messages, name, find = _messages(policy)
-    found = [] if source.sender is None else problems(messages, source.brand.name or source.sender.name, find)
+    found = []
+    if source.sender is not None:
+        shop = source.brand.name or source.sender.name
+        found = problems(messages, shop, find)
+        found += variant_problems(messages, [(one, source.file, line) for one, line in source.own_variants], shop)
     if as_json:
         told = {
             "policy": name,

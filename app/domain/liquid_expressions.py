@@ -17,6 +17,8 @@ from liquid.builtin.expressions.primitive import FalseLiteral, FloatLiteral, Int
 from liquid.builtin.filters.misc import default
 from liquid.exceptions import FilterArgumentError, LiquidTypeError
 
+from app.domain.liquid_limits import ALWAYS, NEVER, SHORT, every
+
 Read = Callable[[RenderContext], Any]
 Test = Callable[[RenderContext], bool]
 Change = Callable[[Any, RenderContext], Any]
@@ -39,13 +41,6 @@ def roots(nodes: Iterable[Any]) -> Iterator[str]:
             expressions += one.children()
             if isinstance(one, Path):
                 yield one.path[0] if isinstance(one.path[0], str) else ""
-
-
-def every(nodes: Iterable[Any]) -> Iterator[Any]:
-    """These nodes and all under them."""
-    for node in nodes:
-        yield node
-        yield from every(node.children(None, include_partials=False))
 
 
 class Expressions:
@@ -114,10 +109,18 @@ class Expressions:
         name, token, args = one.name, one.token, [self.value(arg.value) for arg in one.args]
         fixed = all(type(arg.value) in _LITERALS for arg in one.args)
         literals = [arg(None) for arg in args] if fixed else []
+        counted, free = name in ALWAYS or not all([_short(one) for one in literals]), name in NEVER
 
-        def change(value: Any, context: RenderContext) -> Any:
+        def change(value: Any, context: Any) -> Any:
             told = literals if fixed else [arg(context) for arg in args]
             try:
+                # Asked here and not by a function: nearly every filter of a mail is of a short text.
+                if counted or not (free or (len(value) <= SHORT if type(value) in TEXTS else _short(value))):
+                    return context.changed(name, function, value, told)
+                if not (fixed or free):
+                    for one in told:
+                        if not (len(one) <= SHORT if type(one) in TEXTS else _short(one)):
+                            return context.changed(name, function, value, told)
                 return function(value, *told)
             except TypeError as error:
                 raise LiquidTypeError(f"{name}: {error}", token=token) from error
@@ -162,12 +165,13 @@ class Expressions:
         if type(expression) is said.GtExpression:  # Liquid asks the right side first: it may be an error of its own
             one, other, compare = other, one, operator.lt
 
-        def test(context: RenderContext) -> bool:
+        def test(context: Any) -> bool:
             left, right = one(context), other(context)
             if left is NOWHERE or right is NOWHERE:
                 return False
             if type(left) in NUMBERS and type(right) in NUMBERS:
                 return compare(left, right)
+            context.weigh(left)
             return said.is_truthy(evaluate(context))  # type: ignore[no-any-return]
 
         return test
@@ -175,11 +179,14 @@ class Expressions:
     def equality(self, expression: Any, wanted: bool) -> Test:
         one, other, evaluate = self.side(expression.left), self.side(expression.right), expression.evaluate
 
-        def test(context: RenderContext) -> bool:
+        def test(context: Any) -> bool:
             left, right = one(context), other(context)
             kind = TEXTS if type(right) in TEXTS else NUMBERS
             if type(right) in kind and (left is NOWHERE or type(left) in kind):
+                if kind is TEXTS and len(right) > SHORT:
+                    context.spend(len(right))
                 return (left == right) is wanted
+            context.weigh(left)
             return said.is_truthy(evaluate(context))  # type: ignore[no-any-return]
 
         return test
@@ -187,10 +194,12 @@ class Expressions:
     def containment(self, expression: Any) -> Test:
         one, other, evaluate = self.side(expression.left), self.side(expression.right), expression.evaluate
 
-        def test(context: RenderContext) -> bool:
+        def test(context: Any) -> bool:
             left, right = one(context), other(context)
             if left is NOWHERE or right is NOWHERE:
                 return False
+            if not _short(left):
+                context.weigh(left, 6)  # six times at most: how often Python may begin anew on its way through a text
             if type(right) in TEXTS and (type(left) is str or type(left) is list):
                 return right in left
             return said.is_truthy(evaluate(context))  # type: ignore[no-any-return]
@@ -207,12 +216,21 @@ class Expressions:
         return _size(expression.path[:-1], bound) if expression.path[1:][-1:] == ["size"] else _find(expression.path, bound)
 
 
+_LARGE = 2**63
 _ORDERS: dict[Any, Callable[[Any, Any], bool]] = {
     said.LtExpression: operator.lt,
     said.GtExpression: operator.gt,
     said.LeExpression: operator.le,
     said.GeExpression: operator.ge,
 }
+
+
+def _short(value: Any) -> bool:
+    """Whether what is done with a value is not worth counting."""
+    kind = type(value)
+    if kind is str or kind is Markup:
+        return len(value) <= SHORT
+    return kind is float or (kind is int and -_LARGE < value < _LARGE)
 
 
 def _changed(read: Read, change: Change) -> Read:

@@ -18,8 +18,10 @@ from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import CaseNode, MultiExpressionBlockNode
 from liquid.builtin.tags.comment_tag import CommentNode
+from liquid.builtin.tags.echo_tag import EchoNode
 from liquid.builtin.tags.for_tag import ForLoop, ForNode
 from liquid.builtin.tags.if_tag import IfNode
+from liquid.builtin.tags.ifchanged_tag import IfChangedNode
 from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import (
@@ -36,8 +38,9 @@ from liquid.stringify import to_liquid_string
 from msgspec import Struct
 
 from app.domain.liquid_expressions import NOWHERE, NUMBERS, TEXTS, Expressions, roots
+from app.domain.liquid_limits import SHORT, steps
 
-Write = Callable[[RenderContext, Any], object]
+Write = Callable[[Any, Any], object]
 """Writes a tag, or several, to a text stream."""
 
 _MARKUP = frozenset("&<>\"'")
@@ -64,10 +67,10 @@ class Output(LimitedStringIO):  # type: ignore[misc]  # Liquid is read as untype
         return self.size > int(self.limit)
 
 
-def program(template: Any) -> Write:
+def program(template: Any, placed: bool = False) -> Write:
     """What writes the template to an `Output`, as Liquid's `render_with_context` does. Whoever calls it asks afterwards, also after an
-    error, whether the output is full."""
-    return _Tags(template).whole()
+    error, whether the output is full. `placed`: the context always says which tag is being written, at which an error then came up."""
+    return _Tags(template, placed).whole()
 
 
 class _Length(Struct, frozen=True):
@@ -79,8 +82,9 @@ class _Length(Struct, frozen=True):
 class _Tags(Expressions):
     """`counts`: whether anything may read `forloop`."""
 
-    def __init__(self, template: Any) -> None:
+    def __init__(self, template: Any, placed: bool) -> None:
         super().__init__(template)
+        self.placed = placed
         self.nodes, self.limit = template.nodes, template.env.output_stream_limit
         self.counts = not {"", "forloop"}.isdisjoint(roots(template.nodes))
 
@@ -105,7 +109,7 @@ class _Tags(Expressions):
                 # A stream makes line ends one in each piece that it is given.
                 texts[-1] += node.text.replace("\r\n", "\n").replace("\r", "\n")
             elif type(node) is not CommentNode:
-                tags.append(self.tag(node))
+                tags.append(_placed(node, self.tag(node)) if self.placed else self.tag(node))
                 texts.append("")
         last = texts.pop()
         pairs = list(zip(texts, tags, strict=True))
@@ -136,22 +140,46 @@ class _Tags(Expressions):
             return lambda context, out: context.assign(name, read(context))
         if kind is LiquidNode:
             return self.block(node.block)
-        known = {OutputNode: self.output, ForNode: self.loop, CaseNode: self.case, CaptureNode: self.capture}.get(kind)
-        return node.render if known is None else known(node)
+        known = {OutputNode: self.output, EchoNode: self.output, ForNode: self.loop, CaseNode: self.case}.get(kind)
+        known = known or {CaptureNode: self.capture, IfChangedNode: self.change}.get(kind)
+        return self.rare(node) if known is None else known(node)
+
+    def rare(self, node: Any) -> Write:
+        """What Liquid itself writes: no block, so what it takes is its values."""
+        reads, limit = [self.value(one) for one in node.expressions()], self.limit
+
+        def write(context: Any, out: Any) -> None:
+            for read in reads:
+                context.weigh(read(context))
+            node.render(context, out)
+            if out.tell() > limit:
+                raise OutputStreamLimitError("output stream limit reached", token=None)
+
+        return write if reads else node.render
 
     def output(self, node: Any) -> Write:
-        read, escapes, markup = self.value(node.expression), self.env.autoescape, _MARKUP
+        read, escapes, markup, limit = self.value(node.expression), self.env.autoescape, _MARKUP, self.limit
 
-        def write(context: RenderContext, out: Any) -> None:
+        def room(text: str, context: Any, out: Any) -> None:
+            context.spend(len(text))
+            if out.tell() > limit:
+                raise OutputStreamLimitError("output stream limit reached", token=None)
+
+        def write(context: Any, out: Any) -> None:
             value = read(context)
             kind = type(value)
             if kind is str:
+                if len(value) > SHORT:
+                    room(value, context, out)
                 out.write(escape(value) if escapes and not markup.isdisjoint(value) else value)
             elif kind is Markup:
+                if len(value) > SHORT:
+                    room(value, context, out)
                 out.write(value)
             elif kind in NUMBERS:
                 out.write(str(value))
             else:
+                context.weigh(value)
                 out.write(to_liquid_string(value, escapes))
 
         return write
@@ -163,6 +191,20 @@ class _Tags(Expressions):
             inner = context.get_buffer(out)
             run(context, inner)
             context.assign(name, Markup(inner.getvalue()) if escapes else inner.getvalue())
+
+        return write
+
+    def change(self, node: Any) -> Write:
+        """`ifchanged`."""
+        run = self.block(node.block)
+
+        def write(context: Any, out: Any) -> None:
+            inner = context.get_buffer(out)
+            run(context, inner)
+            text = inner.getvalue()
+            context.spend(len(text))
+            if context.ifchanged(text):
+                out.write(text)
 
         return write
 
@@ -184,18 +226,22 @@ class _Tags(Expressions):
     def case(self, node: Any) -> Write:
         """Every case that holds is written, and as often as it says what holds."""
         cases = [
-            (self.times(one.expression), self.block(one.block)) if type(one) is MultiExpressionBlockNode else (None, self.block(one))
+            (self.times(one.expression), self.block(one.block), steps([one.block]))
+            if type(one) is MultiExpressionBlockNode
+            else (None, self.block(one), 0)
             for one in node.blocks
         ]
 
-        def write(context: RenderContext, out: Any) -> None:
+        def write(context: Any, out: Any) -> None:
             other = True
-            for times, run in cases:
+            for times, run, work in cases:
                 if times is None:
                     if other:
                         run(context, out)
                 elif count := times(context):
                     other = False
+                    if count > 1:
+                        context.spend(count * work)
                     for _ in range(count):
                         run(context, out)
 
@@ -206,14 +252,22 @@ class _Tags(Expressions):
         find, evaluate = self.find(expression.left), expression.evaluate
         kinds = {type(one) for one in expression.expressions}
         alike = {StringLiteral: TEXTS, IntegerLiteral: NUMBERS}.get(kinds.pop()) if len(kinds) == 1 else None
+        read = self.value(expression.left)
         if find is None or alike is None:
-            return lambda context: evaluate(context).count(True)
+
+            def count(context: Any) -> int:
+                context.weigh(read(context), len(expression.expressions))
+                return evaluate(context).count(True)  # type: ignore[no-any-return]
+
+            return count
         values = [one.value for one in expression.expressions]
 
-        def times(context: RenderContext) -> int:
+        def times(context: Any) -> int:
             found = find(context)
             if found is NOWHERE or found is None:
                 return 0
+            if type(found) in TEXTS and len(found) > SHORT:
+                context.spend(len(found) * len(values))
             return values.count(found) if type(found) in alike else evaluate(context).count(True)
 
         return times
@@ -223,14 +277,15 @@ class _Tags(Expressions):
         name, items = str(expression.identifier), self.items(expression)
         last = self.block(node.default) if node.default else None
         title, limit, deepest = f"{name}-{expression.iterable}", self.limit, self.env.context_depth_limit
-        counts = self.counts
+        counts, work = self.counts, steps([node.block])
 
-        def write(context: RenderContext, out: Any) -> object:
+        def write(context: Any, out: Any) -> object:
             iterator, length = items(context)
             if not length:
                 return last(context, out) if last is not None else None
             # The context's own `loop`, without its two context managers.
             context.raise_for_loop_limit(length)
+            context.spend(length * work)
             if context.scope.size() > deepest:
                 raise ContextDepthError("maximum context depth reached, possible recursive include", token=None)
             names: dict[str, Any] = {name: None}
@@ -273,3 +328,13 @@ class _Tags(Expressions):
             return iter(shown), len(shown)
 
         return items
+
+
+def _placed(node: Any, run: Write) -> Write:
+    place = node.token.start_index
+
+    def write(context: Any, out: Any) -> object:
+        context.at = place
+        return run(context, out)
+
+    return write

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from liquid import Environment, FalsyStrictUndefined, Mode, RenderContext, is_undefined
-from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedError
+from liquid import Environment, FalsyStrictUndefined, Mode, is_undefined
+from liquid.exceptions import LiquidError, LiquidSyntaxError, LocalNamespaceLimitError, OutputStreamLimitError, UndefinedError
+from liquid.token import TOKEN_CONTENT, Token
 from msgspec import Struct
 
 from app.domain import money
 from app.domain.catalogue import Items, nothing
 from app.domain.liquid_expressions import roots
+from app.domain.liquid_limits import LimitedContext, bounded, unreadable
 from app.domain.liquid_program import Output, Write, program
 from app.domain.message import MessageSource
 from app.domain.message_view import ROOTS, shaped
@@ -26,6 +28,11 @@ MAX_LOOPS = 2_000
 MAX_NESTING = 30
 MAX_LOCALS = 100_000
 """Bytes of everything a template assigns and captures."""
+MAX_NAMES = 500
+"""Names that a template gives to what it assigns and captures: all are counted anew at each."""
+FEW_NAMES = 20
+MAX_FORM = 100
+"""Characters of the form of a date: each may make 256."""
 MAX_SUBJECT = 200
 """Characters; longer subjects and preheaders are cut."""
 MOST = {"sms": 480, "push": 240}
@@ -67,17 +74,22 @@ class Rendered(Struct, frozen=True):
     recommendations: tuple[str, ...] = ()
 
 
-class Context(RenderContext):  # type: ignore[misc]  # Liquid is read as untyped
+class Context(LimitedContext):
     def get_item(self, obj: Any, key: Any) -> Any:
         # Liquid answers `event.size` with the number of keys when the event has no size: a shirt of size 14.
         if isinstance(obj, dict):
             return obj[key]
         if key == "primary_category" and isinstance(obj, list):
+            self.weigh(obj)
             return primary_category(getattr(obj, "primary_category", None) or obj)
         return super().get_item(obj, key)
 
     def assign(self, key: str, val: Any) -> None:
         super().assign(str(key), val)  # as a plain string: Liquid's own compares and hashes in Python
+        if (names := len(self.locals)) > FEW_NAMES:
+            self.spend(3 * names)
+            if names > MAX_NAMES:
+                raise LocalNamespaceLimitError("local namespace limit reached", token=None)
 
 
 class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as untyped
@@ -86,6 +98,9 @@ class _Environment(Environment):  # type: ignore[misc]  # Liquid is read as unty
     block_nesting_limit = MAX_NESTING
     context_depth_limit = MAX_NESTING
     local_namespace_limit = MAX_LOCALS
+
+    def from_string(self, source: str, *args: Any, **more: Any) -> Any:
+        return bounded(super().from_string(source, *args, **more))
 
 
 def environment(autoescape: bool) -> Any:
@@ -113,6 +128,8 @@ def _date(value: Any, form: Any = "%-d %B %Y") -> str:
     """`{{ profile.last_purchase_at | date: "%-d %B" }}`: an ISO time of the view, in UTC."""
     if is_undefined(value):
         return str(value)  # raises, naming the variable
+    if len(str(form)) > MAX_FORM:
+        raise ValueError("a date's form is too long")
     moment = datetime.fromisoformat(str(value))
     return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime(str(form))
 
@@ -130,6 +147,8 @@ def straight(source: str) -> str:
             return f'"{text[1:-1]}"'
         return f"'{text[1:-1]}'" if text[0] in "‘’‚" else text
 
+    if unreadable(source) is not None:
+        return source
     return _MARKUP.sub(lambda match: _QUOTED.sub(quoted, match.group()), source)
 
 
@@ -141,6 +160,8 @@ _html_environment = environment(autoescape=True)
 
 def compiled(source: str, html: bool) -> Any:
     """The parsed template. Raises `liquid.exceptions.LiquidError` with a token that says where."""
+    if (found := unreadable(source)) is not None:
+        raise LiquidSyntaxError(found[1], token=Token(TOKEN_CONTENT, "", found[0], source))
     return (_html_environment if html else _plain_environment).from_string(straight(source))
 
 
@@ -158,16 +179,20 @@ class _Message(Struct, frozen=True):
     named: Collection[str]
 
 
-def _made(*parsed: Any) -> _Message:
-    named = {root for one in parsed for root in roots(one.nodes)}
-    return _Message(tuple([_Template(one, program(one)) for one in parsed]), ROOTS if "" in named else frozenset(named))
+def _made(*sources: tuple[str, bool]) -> _Message:
+    """Of (source, whether it is HTML)."""
+    try:
+        parsed = [compiled(source, html) for source, html in sources]
+        named = {root for one in parsed for root in roots(one.nodes)}
+        return _Message(tuple([_Template(one, program(one)) for one in parsed]), ROOTS if "" in named else frozenset(named))
+    except (LiquidError, RecursionError, MemoryError) as error:  # saved when more was allowed
+        raise RenderFailed(str(error.message) if isinstance(error, LiquidError) else type(error).__name__) from error
 
 
 @lru_cache(maxsize=COMPILED)
 def _mail(source: MessageSource) -> _Message:
     # By content, so that a new version of a pack never meets the old one's templates.
-    plain = [compiled(text, html=False) for text in (source.subject, source.preheader, source.text)]
-    return _made(*plain, compiled(source.html, html=True))
+    return _made((source.subject, False), (source.preheader, False), (source.text, False), (source.html, True))
 
 
 def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:
@@ -192,7 +217,7 @@ def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothin
 @lru_cache(maxsize=COMPILED)
 def _short(source: MessageSource, channel: str) -> _Message:
     title, text = ("", source.sms) if channel == "sms" else (source.push_title, source.push)
-    return _made(compiled(title, html=False), compiled(text, html=False))
+    return _made((title, False), (text, False))
 
 
 def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:
@@ -218,15 +243,37 @@ def render_short(source: MessageSource, channel: str, view: Mapping[str, Any], i
 
 
 def _write(template: _Template, values: Mapping[str, Any]) -> str:
+    return _written(template, Context(template.parsed, globals=values))
+
+
+def _written(template: _Template, context: Context) -> str:
     output = Output(MAX_OUTPUT)
     try:
-        template.write(Context(template.parsed, globals=values), output)
+        template.write(context, output)
         text = str(output.getvalue())
         if len(text) > MAX_OUTPUT // 4 and len(text.encode()) > MAX_OUTPUT:
             raise OutputStreamLimitError("output stream limit reached", token=None)
         return text
-    except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+    except _FAULTS as error:
         raise _failure(error, output) from error
+
+
+_FAULTS = (LiquidError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
+"""What a template's filters raise when they meet a value that they cannot work with, or too much of it."""
+
+
+def fault(source: str, html: bool, view: Mapping[str, Any]) -> tuple[int, str] | None:
+    """(place, why): the tag at which this template of a message cannot be written for a view; None where it can be, or misses something."""
+    parsed = compiled(source, html)
+    values = shaped(view, nothing, 0, ROOTS) | {"subject": "", "preheader": ""}
+    context = Context(parsed, globals=values | noting(values, {}))
+    try:
+        _written(_Template(parsed, program(parsed, placed=True)), context)
+    except MissingContent:
+        return None
+    except RenderFailed as error:
+        return context.at, error.detail
+    return None
 
 
 def _failure(error: Exception, output: Output) -> RenderFailed:

@@ -16,8 +16,9 @@ from liquid.exceptions import LiquidError
 from msgspec.structs import replace
 
 from app.domain.brand import Brand
+from app.domain.liquid_limits import too_long, unreadable
 from app.domain.message import MessageSource
-from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, render, render_short, straight
+from app.domain.rendering import MAX_OUTPUT, MissingContent, RenderFailed, compiled, fault, render, render_short, straight
 from app.domain.sensitive import Inference, Sensitive
 from app.policy import approvals, mjml, variables
 from app.policy.brand import settled
@@ -82,6 +83,8 @@ _listed = lru_cache(maxsize=8)(Sensitive)
 Field = tuple[tuple[str, int], str]
 """(file and line, template)."""
 NO_FIELD: Field = (("", 0), "")
+Checked = tuple[Source, bool]
+"""(template as it stands in its file, whether it is HTML)"""
 
 
 class _Building:
@@ -91,6 +94,7 @@ class _Building:
         self._name, self._folders, self._sensitive, self._brand = name, folders, sensitive, brand
         self._problems: list[Problem] = []
         self._stated: list[approvals.Stated] = []
+        self._checked: list[Checked] = []
 
     def build(self) -> tuple[MessageSource | None, list[Problem]]:
         if not _NAME.fullmatch(self._name):
@@ -111,7 +115,9 @@ class _Building:
         if self._problems or message is None:
             return None, self._problems
         message, wrong = approvals.stated(replace(message, **texts), self._stated)
-        return message, wrong + (_try(message, str(markup)) if markup is not None else []) + _try_short(message, {"sms": sms, "push": push})
+        if markup is not None:
+            wrong += _try(message, str(markup), self._checked)
+        return message, wrong + _try_short(message, {"sms": sms, "push": push}, self._checked)
 
     def _find(self, file: str) -> Path | None:
         return next((folder / file for folder in self._folders if (folder / file).is_file()), None)
@@ -130,7 +136,7 @@ class _Building:
         source = self._settle(self._fed(source, "_feed.mjml"), html=True)
         self._check(body, html=False)
         self._check(source, html=True)
-        html, more = mjml.build(source)
+        html, more = mjml.build(source) if unreadable(source.text) is None else ("", [])
         self._problems += more
         if self._problems:
             return None
@@ -169,6 +175,8 @@ class _Building:
         return fields, self._settle(self._fed(body, "_feed.txt"), html=False)
 
     def _settle(self, source: Source, html: bool) -> Source:
+        if unreadable(source.text) is not None:
+            return source  # as the check will say
         found, problems = settled(source, self._brand, html)
         self._problems += problems
         return found
@@ -184,6 +192,7 @@ class _Building:
 
     def _check(self, source: Source, html: bool) -> None:
         self._problems += _check(source, html, self._sensitive)
+        self._checked.append((source, html))
 
 
 def _read_text(file: Path, known: Sequence[str], find: Callable[[str], Path | None]) -> tuple[dict[str, Field], Source, list[Problem]]:
@@ -220,7 +229,7 @@ def _check(source: Source, html: bool, sensitive: Sensitive) -> list[Problem]:
         if token is None or token.start_index < 0:
             return [source.problem(_unclosed(source.text), str(error.message))]
         return [source.problem(token.start_index, str(error.message))]
-    found = [source.problem(index, message) for index, message in variables.faults(template)]
+    found = [source.problem(index, message) for index, message in (*variables.faults(template), *too_long(template))]
     found += [source.problem(index, message) for index, message in prints(sensitive, source.text, variables.places(template))]
     analysis = template.analyze(include_partials=False)
     for name, spans in analysis.filters.items():
@@ -231,8 +240,9 @@ def _check(source: Source, html: bool, sensitive: Sensitive) -> list[Problem]:
 
 def check_subject(text: str, place: tuple[str, int], message: MessageSource, sensitive: Sensitive = NOTHING_LISTED) -> list[Problem]:
     """Of another subject line of a message; `place`: where it stands."""
-    found = _check(Source(text, (place,)), False, sensitive)
-    return found or _try(replace(message, subject=text), place[0])
+    line = Source(text, (place,))
+    found = _check(line, False, sensitive)
+    return found or _try(replace(message, subject=text), place[0], [(line, False)])
 
 
 def _unclosed(text: str) -> int:
@@ -246,7 +256,7 @@ def _unclosed(text: str) -> int:
     return open_blocks[-1][1] if open_blocks else 0
 
 
-def _try(message: MessageSource, file: str) -> list[Problem]:
+def _try(message: MessageSource, file: str, checked: Sequence[Checked]) -> list[Problem]:
     """Trial runs, people we know much of and one we know nothing of: limits and filters fail here, not on a customer's mail."""
     for view in (FULL, KNOWN, {}):
         try:
@@ -254,7 +264,7 @@ def _try(message: MessageSource, file: str) -> list[Problem]:
         except MissingContent:
             continue  # it needs an event that tells more; whoever has none gets a recorded non-send
         except RenderFailed as error:
-            return [Problem(file, 0, f"cannot be rendered: {error.detail}")]
+            return [_failed(file, error, checked, view)]
         if len(found.html) > MAX_OUTPUT // 2:
             return [Problem(file, 0, f"{len(found.html)} characters of HTML: mail programs cut at 100,000")]
         if "/u/token" not in found.html or "/u/token" not in found.text:
@@ -262,7 +272,15 @@ def _try(message: MessageSource, file: str) -> list[Problem]:
     return []
 
 
-def _try_short(message: MessageSource, files: Mapping[str, Path | None]) -> list[Problem]:
+def _failed(file: str, error: RenderFailed, checked: Sequence[Checked], view: Mapping[str, Any]) -> Problem:
+    """With the line of the tag at which it fails, where it is one tag that does: the message as a whole may be too long, too."""
+    for source, html in checked:
+        if (found := fault(source.text, html, view)) is not None:
+            return source.problem(found[0], f"cannot be rendered: {found[1]}")
+    return Problem(file, 0, f"cannot be rendered: {error.detail}")
+
+
+def _try_short(message: MessageSource, files: Mapping[str, Path | None], checked: Sequence[Checked]) -> list[Problem]:
     """The same of its texts in other channels: what is too long for somebody of whom all is known is refused."""
     found: list[Problem] = []
     for channel, file in files.items():
@@ -272,7 +290,7 @@ def _try_short(message: MessageSource, files: Mapping[str, Path | None]) -> list
             except MissingContent:
                 continue
             except RenderFailed as error:
-                found.append(Problem(str(file), 0, f"cannot be rendered: {error.detail}"))
+                found.append(_failed(str(file), error, [one for one in checked if one[0].places[0][0] == str(file)], view))
                 break
     return found
 

@@ -60,6 +60,8 @@ _HOLDS_HTML = frozenset(
 )
 _NEVER = frozenset(("script", "iframe", "object", "embed", "form", "input", "base"))
 """Mail programs drop them at best."""
+LOADS = re.compile(r"@import\b|@font-face\b|<link\b|<mj-font\b", re.IGNORECASE)
+"""What makes a mail load a style sheet or a font, which tells whoever keeps it who opened the mail, and when."""
 _LINKS = frozenset(("href", "src", "background-url", "background", "action", "formaction", "poster"))
 _SCHEMES = ("http:", "https:", "mailto:", "tel:")
 _MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -154,10 +156,13 @@ def build(source: Source) -> tuple[str, list[Problem]]:
     check = _Check(source, markup)
     check.feed(held)
     check.close()
-    if check.problems:
-        return "", check.problems
+    # In the text and not by the parser: conditional comments of Outlook and styles within HTML load as well.
+    loads = [source.problem(one.start(), f"{one.group()} makes a mail load from elsewhere") for one in LOADS.finditer(source.text)]
+    if check.problems or loads:
+        return "", check.problems + loads
     try:
-        html = mjml2html(held, disable_comments=False)
+        # MJML knows the addresses of some fonts (Roboto is one), and without `fonts` adds those that a list of typefaces names.
+        html = mjml2html(held, disable_comments=False, fonts={})
     except ValueError as error:
         return "", [source.problem_at(1, f"MJML: {error}")]
     if (broken := _ESCAPED.search(html)) is not None and not _ESCAPED.search(held):

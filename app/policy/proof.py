@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
+from app.domain import creative
 from app.domain.brand import AA, contrast
 from app.domain.message import MessageSource
 from app.domain.message_view import web_address
 from app.domain.rendering import MissingContent, Rendered, RenderFailed, render, render_short
+from app.domain.trigger import Variant
 from app.policy import mjml
 from app.policy.problem import Problem
 from app.policy.shown import Page, page
-from app.policy.tried_on import EVIL, LONG, PEOPLE
+from app.policy.tried_on import EVIL, LONG, ONE, PEOPLE
 
 MAX_HTML = 102 * 1024
 """Bytes: Gmail cuts what is longer, and the way out with it."""
@@ -26,6 +29,8 @@ LARGE, LARGE_BOLD, LARGE_AA = 24.0, 18.66, 3.0
 WAY_OUT = "https://shop.example/u/" + "t" * 160
 _LEFT = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{|%%[A-Za-z]|\*\|[A-Z_:]+\|\*|~liquid\d+~|\[\[\w+\]\]")
 """Tags of this or another template language that nobody has filled: Liquid, Handlebars, AMPscript, merge tags, our own."""
+_ONE = re.compile(r"(?<![\w.,:/-])1 (?!(?:%|is|was|has|this|its|less|plus|across)\b)[a-z]+s\b")
+"""One of what is named as many: "1 things"."""
 _HIDES = ("unknown", "a click only")
 """People of whom so little is known that a message may well not be for them."""
 
@@ -39,12 +44,12 @@ class Proof(Struct, frozen=True):
     failed: str = ""
 
 
-def proofs(messages: Iterable[MessageSource], shop: str) -> Iterator[Proof]:
-    """Every mail for everybody. `shop`: the sender's name."""
+def proofs(messages: Iterable[MessageSource], shop: str, more: Mapping[str, Any] = {}) -> Iterator[Proof]:
+    """Every mail for everybody. `shop`: the sender's name. `more`: what the templates are told besides."""
     for source in messages:
         for person, view in PEOPLE.items() if source.html else ():
             try:
-                yield Proof(source.name, person, render(source, {**view, "shop": {"name": shop}, "unsubscribe_url": WAY_OUT}))
+                yield Proof(source.name, person, render(source, {**view, **more, "shop": {"name": shop}, "unsubscribe_url": WAY_OUT}))
             except RenderFailed as error:
                 yield Proof(source.name, person, None, error.detail)
 
@@ -62,6 +67,19 @@ def problems(messages: Mapping[str, MessageSource], shop: str, find: Callable[[s
     return list(dict.fromkeys(found.values()))
 
 
+def variant_problems(messages: Mapping[str, MessageSource], variants: Iterable[tuple[Variant, str, int]], shop: str) -> list[Problem]:
+    """What is wrong with a message as another subject, picture or button makes it, and not without. `variants`: each with file and line."""
+    found = []
+    for one, file, line in variants:
+        if (source := messages.get(one.message)) is None:
+            continue
+        itself = {what for proof in proofs([source], shop) for what, _ in _faults(proof)}
+        changed, told = creative.written(source, [one], {one.factor: one.name})
+        faults = [what for proof in proofs([changed], shop, {"creative": told}) for what, _ in _faults(proof) if what not in itself]
+        found += [Problem(file, line, f"{one.message} with the {one.factor} {one.name!r}: {what}") for what in dict.fromkeys(faults)]
+    return found
+
+
 Fault = tuple[str, str]
 """(what is wrong, a piece of the source by which its line is found)."""
 
@@ -77,10 +95,16 @@ def _faults(proof: Proof) -> Iterator[Fault]:
         yield f"{size:,} bytes of HTML for {proof.person!r}: Gmail cuts at {MAX_HTML:,}", ""
     if len(sent.subject) > MAX_SUBJECT and proof.person not in ("long names", "HTML and Liquid"):
         yield f"a subject of {len(sent.subject)} characters for {proof.person!r}: at most {MAX_SUBJECT}", "subject:"
+    if proof.person == ONE:
+        for text in (sent.subject, sent.preheader, sent.text, *[one.text for one in page(sent.html).words]):
+            if (many := _ONE.search(text)) is not None:
+                yield f"one of something, named as many: {many.group()!r}", many.group()[2:]
     if not sent.text.strip():
         yield "no plain text", ""
     if WAY_OUT not in sent.text or WAY_OUT not in sent.html:
         yield "no way out: unsubscribe_url stands in the mail and in its text", ""
+    if (loads := mjml.LOADS.search(sent.html)) is not None:
+        yield f"{loads.group()} makes the mail load from elsewhere: whoever keeps it learns who opens the mail", loads.group()
     yield from _tags(proof, sent)
     light = page(sent.html)
     yield from _links(light)
@@ -145,6 +169,8 @@ def _short_faults(source: MessageSource, shop: str) -> Iterator[str]:
                 continue
             if _LEFT.search(sent.text) and EVIL not in str(view):
                 yield f"an unresolved tag in the {channel}"
+            if person == ONE and (many := _ONE.search(sent.text)) is not None:
+                yield f"one of something, named as many, in the {channel}: {many.group()!r}"
 
 
 def _placed(message: str, what: str, mark: str, find: Callable[[str], Path | None]) -> Problem:

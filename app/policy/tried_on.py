@@ -104,6 +104,16 @@ def _tier(tone: str) -> dict[str, Any]:
     return {**KNOWN, "profile": _person(tone, stage, price_sensitive=tone == "direct"), "recommendations": [], "offer": {}}
 
 
+def _ones(value: Any) -> Any:
+    """Every count made 1, and of every list the first alone: what is said of many must be said of one, too."""
+    if isinstance(value, dict):
+        return {name: _ones(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_ones(one) for one in value[:1]]
+    return 1 if type(value) is int else value
+
+
+ONE = "one of each"
 _CATALOGUE = (
     "image",
     "image_url",
@@ -120,6 +130,7 @@ _CATALOGUE = (
 PEOPLE: dict[str, dict[str, Any]] = {
     "known": KNOWN,
     **{f"tier {tier}": _tier(tone) for tone, tier in TONES.items() if tone != "vip"},
+    ONE: {**_ones(KNOWN), "step": 0},
     "no catalogue": {**_without(_CATALOGUE, KNOWN), "recommendations": [], "offer": {}},
     "a click only": {
         **KNOWN,
