@@ -15,6 +15,8 @@ from app.policy.standing_lint import Odd
 
 MINUTE = 60_000
 DAY = 24 * 60
+NAMED = 4
+"""Triggers named one by one where a sentence is about many."""
 FEW = 60
 """Minutes of a day in which messages go out, below which it looks like the two times changed places."""
 
@@ -51,7 +53,8 @@ def _quiet(pack: Pack, hours: QuietHours) -> Iterator[Odd]:
     closed, region, begins = longest(hours)
     lost = [row for row in pack.triggers if not row.transactional and length * MINUTE < row.expires <= closed * MINUTE]
     if lost:
-        names, shortest = ", ".join(row.name for row in lost), min(row.expires for row in lost)
+        names, shortest = ", ".join(row.name for row in lost[:NAMED]), min(row.expires for row in lost)
+        names += f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
         yield (
             ("quiet_hours", "holidays"),
             f"holidays: from {begins} on nothing goes out for {duration(closed * MINUTE)} in {region}: "
