@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 
 from app.domain.contact_policy import ContactPolicy, Holidays, Level, QuietHours
@@ -31,6 +33,8 @@ def warned(contact: str, triggers: str = TRIGGERS) -> list[str]:
 
 CAP = '[[cap]]\nname = "a"\nwhy = "a test"\n'
 PER = 'per = "7d"'
+YEAR = [f"{date(2027, 1, 1) + timedelta(days=n):%m-%d}" for n in range(365)]
+"""Every day of a year that is no leap year."""
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,17 @@ PER = 'per = "7d"'
         (f'{QUIET}holidays = ["12-25", "12-25"]', 4, "holidays: 12-25 a second time"),
         (f'{QUIET}holidays = "12-25"', 4, "holidays: a list of days"),
         (f'{QUIET}holidays = {{ Bavaria = ["01-06"] }}', 4, "holidays: 'Bavaria' is no region"),
+        (f'{QUIET}holidays = {{ QQ = ["01-06"] }}', 4, "holidays: 'QQ' is no region: all, EU, or a country's code such as DE"),
+        (
+            f'{QUIET}holidays = {{ UK = ["01-06"] }}',
+            4,
+            "holidays: 'UK' is no region: all, EU, or a country's code such as DE; did you mean GB?",
+        ),
+        (f"{QUIET}holidays = {YEAR}", 4, "holidays: every day of 2027 is one in all: nothing would ever go out there"),
+        (f"{QUIET}holidays = {{ all = {YEAR[:200]}, DE = {YEAR[200:]} }}", 4, "holidays: every day of 2027 is one in DE"),
+        (f"{QUIET}holidays = {{ EU = {YEAR[:200]}, FR = {YEAR[200:]} }}", 4, "holidays: every day of 2027 is one in FR"),
+        (f"{QUIET}holidays = {[f'2031-{day}' for day in YEAR]}", 4, "holidays: every day of 2031 is one in all"),
+        (f'{QUIET}zone = "localtime"', 4, "zone: no time zone 'localtime'"),
         (f"{QUIET}until = 3", 4, "unknown field 'until'"),
         # caps
         (f'{CAP}most = 0\nper = "7d"', 4, "most: a cap of 0 sends nothing, ever"),
@@ -156,6 +171,27 @@ def test_a_message_that_no_night_lets_live_is_said() -> None:
     assert not any("has to say" in one for one in warned(QUIET, TRIGGERS))
 
 
+@pytest.mark.parametrize(
+    ("quiet", "holidays", "said"),
+    [
+        (QUIET, ["12-25"], "from 2027-12-24 on nothing goes out for 35h in all"),
+        (QUIET, {"DE": ["12-25", "12-26"], "EU": ["12-24"]}, "from 2027-12-23 on nothing goes out for 83h in DE"),
+        (QUIET, ["12-31", "01-01", "2031-01-02"], "from 2030-12-30 on nothing goes out for 83h in all"),
+        ('[quiet_hours]\nfrom = "00:00"\nto = "06:00"\n', ["12-25"], "from 2027-12-25 on nothing goes out for 30h in all"),
+        ('[quiet_hours]\nfrom = "13:00"\nto = "15:00"\n', ["12-25"], "from 2027-12-25 on nothing goes out for 1d in all"),
+    ],
+)
+def test_holidays_that_outlast_what_a_message_is_worth_are_said(quiet: str, holidays: object, said: str) -> None:
+    told = str(holidays).replace(": ", " = ").replace("'", '"')
+    [found] = [one for one in warned(f"{quiet}holidays = {told}") if "goes out for" in one]
+    names = "cart, view, quiz, poll" if "83h" in said else "cart, view, quiz"
+    assert found == f"holidays: {said}: what {names} have to say expires before it ends (the first after 1d)"
+
+
+def test_one_day_left_in_a_year_is_enough_to_be_allowed() -> None:
+    assert not any("every day" in one for one in refused(f"{QUIET}holidays = {YEAR[:-1]}"))
+
+
 # --- what is kept -----------------------------------------------------------------------------------------------------------------
 
 
@@ -217,5 +253,7 @@ def test_all_of_it_is_read() -> None:
 def test_a_picture_says_what_the_gate_asks() -> None:
     one = gated(QUIET + WEEK + GAP + CAP + 'most = 1\nper = "day"\ntriggers = ["view"]')
     assert gates(one.contact, one.by_name["cart"]) == ["not from 21:00 to 08:00", "cap week: at most 2 in 7d", "cap gap: at most 1 in 16h"]
+    holidays = gated(QUIET + 'holidays = { all = ["12-25"], DE = ["10-03", "05-01"] }')
+    assert gates(holidays.contact, holidays.by_name["cart"]) == ["not from 21:00 to 08:00", "not on holidays: 1 of all, 2 of DE"]
     assert gates(one.contact, one.by_name["view"])[-1] == "cap a: at most 1 a day, of view"
     assert gates(one.contact, one.by_name["receipt"]) == ["transactional: no quiet hours, no caps"]

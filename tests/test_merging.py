@@ -358,6 +358,34 @@ def test_the_later_word_on_consent_counts_and_an_unsubscribe_stays() -> None:
     assert her.group.person.profile.suppressed == "complaint"
 
 
+@pytest.mark.parametrize("bounced", [0, 1])
+def test_what_is_closed_of_either_address_stays_closed_and_the_other_open(bounced: int) -> None:
+    #
+    both = two(assume=frozenset())
+    for n, one in enumerate(both):
+        one.event("identify", n * HOUR, traits={"email": f"{'ab'[n]}@shop.example"})
+    both[bounced].event("email_bounce", HOUR, kind="hard")
+    become_one(*both, 2 * HOUR)
+    her = both[0]
+    assert her.group.person.profile.email == "b@shop.example", "told last"
+    assert her.group.person.profile.suppressed == (None, "hard_bounce")[bounced]
+    for n, email in enumerate(("A@shop.example", "b@shop.example")):
+        her.event("identify", (3 + n) * HOUR, traits={"email": email})
+        assert her.group.person.profile.suppressed == ("hard_bounce" if n == bounced else None)
+
+
+def test_a_late_bounce_of_a_mail_that_went_to_the_others_address_is_of_that() -> None:
+    her, device = two(assume=frozenset())
+    device.event("identify", 0, traits={"email": "old@shop.example"})
+    device.event("email_sent", MINUTE, send_id="s")
+    her.event("identify", HOUR, traits={"email": "new@shop.example"})
+    become_one(her, device, 2 * HOUR)
+    her.event("email_bounce", 3 * HOUR, send_id="s", kind="hard")
+    assert her.group.person.profile.suppressed is None
+    her.event("identify", 4 * HOUR, traits={"email": "old@shop.example"})
+    assert her.group.person.profile.suppressed == "hard_bounce"
+
+
 def test_she_becomes_reachable_by_what_the_device_brought() -> None:
     her, device = two(UNGATED, frozenset())
     device.event("consent_give", 0, purposes=["email", "personalise"])

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from app.domain import bounces, reach
+from app.domain import bounces, closed, reach
 from app.domain.bounces import Bounces
 from app.domain.profile import Profile
 from app.domain.trigger import Pack
 from app.policy.pack import BadPack, build, compile_artifact
+from app.policy.schema import Source
 from tests.her import DAY, HOUR, MINUTE, Her
 from tests.test_messages import MJML, TEXT
 
@@ -108,7 +111,7 @@ def test_an_earlier_record_that_arrives_late_changes_nothing(tmp_path: Path) -> 
     assert her.plans[0].values["consent_told"]["email"]["source"] == "checkout"
 
 
-@pytest.mark.parametrize(("country", "goes"), [("DE", False), ("US", True), (None, True)])
+@pytest.mark.parametrize(("country", "goes"), [("DE", False), ("Deutschland", False), ("US", True), (None, False), ("Atlantis", False)])
 def test_silence_means_what_her_region_says(tmp_path: Path, country: str | None, goes: bool) -> None:
     # A-257, X-21: one shop, two regimes
     head = HEAD.replace('email = "opt_in"', 'email = "opt_out"').replace('personalise = "opt_in"', 'personalise = "opt_out"')
@@ -118,7 +121,33 @@ def test_silence_means_what_her_region_says(tmp_path: Path, country: str | None,
     assert (bool(her.plans), reason) == ((True, None) if goes else (False, "no_consent"))
     shown = her.plans[0].values if goes else values
     assert shown["consent"] == {"email": goes, "personalise": True}
-    assert shown.get("region") == ("EU" if country == "DE" else None)
+    assert shown.get("region") == {"US": None, None: "unknown", "Atlantis": "unknown"}.get(country, "EU")
+
+
+def test_where_nobody_knows_where_she_is_the_strictest_rule_of_each_purpose_holds(tmp_path: Path) -> None:
+    # A-257: opt_in before opt_out, purpose by purpose
+    regions = '[consent.regions.EU]\nemail = "opt_in"\n[consent.regions.US]\nemail = "opt_out"\npersonalise = "opt_out"\n'
+    head = HEAD.replace('email = "opt_in"', 'email = "opt_out"').replace('personalise = "opt_in"', 'personalise = "opt_out"')
+    pack = saved(tmp_path, head=head + regions)
+    reason, values = last(looked(pack, consents=(), traits=ANN))
+    assert (reason, values["consent"], values["region"]) == ("no_consent", {"email": False, "personalise": True}, "unknown")
+    said = looked(pack, consents=("email",), traits=ANN)
+    said.until(2 * HOUR)
+    assert [one.values["region"] for one in said.plans] == ["unknown"], "what she said herself counts wherever she is"
+
+
+def test_a_region_stated_anew_is_added_to_those_of_the_pack_that_it_extends() -> None:
+    def extending(more: str) -> Source:
+        text = HEAD + '[consent.regions.EU]\nemail = "opt_in"\n[consent.regions.CH]\nemail = "opt_in"\n' + ROW.format(more="")
+        return Source(f'name = "mine"\nwhy = "a test"\nextends = "base"\n{more}', "mine.toml", {"base": text})
+
+    own = extending('[consent.regions.US]\nemail = "opt_out"\n[consent.regions.CH]\nemail = "opt_out"\n')
+    assert own.problems == [] and own.consent == extending("").consent
+    assert own.consent_regions == {"EU": {"email": "opt_in"}, "CH": {"email": "opt_out"}, "US": {"email": "opt_out"}}
+    [problem] = extending('[consent.regions.US]\nfax = "opt_out"\n').problems
+    assert "fax: [consent] itself says nothing of it" in str(problem)
+    restated = extending('[consent]\nemail = "opt_out"\npersonalise = "opt_in"\n')
+    assert restated.consent == {"email": "opt_out", "personalise": "opt_in"} and restated.consent_regions["EU"] == {"email": "opt_in"}
 
 
 def test_what_may_not_be_tracked_in_a_region_is_not_kept(tmp_path: Path) -> None:
@@ -132,6 +161,11 @@ def test_what_may_not_be_tracked_in_a_region_is_not_kept(tmp_path: Path) -> None
     ("table", "problem"),
     [
         ('[consent.regions.DE]\nemail = "opt_in"', "mine.toml:12: region DE: people of the Union's member states are in region EU"),
+        ('[consent.regions.QQ]\nemail = "opt_in"', "mine.toml:12: region 'QQ': EU, or a country outside of it"),
+        (
+            '[consent.regions.UK]\nemail = "opt_in"',
+            "mine.toml:12: region 'UK': EU, or a country outside of it by its two letters, such as US; did",
+        ),
         ('[consent.regions.Europe]\nemail = "opt_in"', "mine.toml:12: region 'Europe': EU, or a country outside of it"),
         (
             '[consent.regions.EU]\nemail = "maybe"',
@@ -338,3 +372,126 @@ def test_an_arm_whose_condition_does_not_hold_gets_nothing_and_is_counted(tmp_pa
 def test_a_control_arm_asks_for_nothing(tmp_path: Path) -> None:
     told = ARMS.replace('share = 1.0, when = "profile.orders > 0"', 'share = 1.0, control = true, when = "profile.orders > 0"')
     assert "when: a control arm gets no message, whatever holds" in refused(tmp_path, told)[0]
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------------------
+
+BACK, NEW = "back@shop.example", "new@shop.example"
+
+
+def at(her: Her, when: int, email: str | None) -> None:
+    her.event("identify", when, traits={"email": email})
+
+
+def moved(folder: Path, head: str = HEAD) -> Her:
+    """Somebody who has had one mail at `back`, lives at `new` since, and then looked at another shoe."""
+    her = looked(saved(folder, head=head), traits={**ANN, "email": BACK})
+    her.until(2 * HOUR)
+    at(her, 3 * HOUR, NEW)
+    her.event("product_view", 4 * HOUR, **{**SHOE, "product_id": "p2"})
+    return her
+
+
+def mailed(her: Her, until: int = 8 * HOUR) -> list[str | None]:
+    her.until(until)
+    return [one.to_address for one in her.plans]
+
+
+def test_coming_back_to_an_address_that_bounced_does_not_open_it(tmp_path: Path) -> None:
+    # A-257
+    her = looked(saved(tmp_path), traits={**ANN, "email": BACK})
+    her.event("email_bounce", 2 * MINUTE, kind="hard")
+    at(her, 3 * MINUTE, NEW)
+    at(her, 4 * MINUTE, BACK)
+    assert last(her)[0] == "suppressed" and last(her)[1]["suppressed"] == "hard_bounce"
+    at(her, 3 * HOUR, None)
+    at(her, 4 * HOUR, BACK)
+    assert her.group.person.profile.suppressed == "hard_bounce", "nor does having none in between"
+    at(her, 5 * HOUR, NEW)
+    her.event("product_view", 5 * HOUR, **{**SHOE, "product_id": "p2"})
+    assert mailed(her) == [NEW], "another address is open"
+
+
+def test_one_mailbox_in_other_letters_stays_closed_and_keeps_its_run(tmp_path: Path) -> None:
+    her = looked(saved(tmp_path, head=HEAD + THREE), traits={**ANN, "email": "cased@shop.example"})
+    bounced(her, "ab")
+    at(her, 3 * MINUTE, "Cased@Shop.Example")
+    assert bounces.run(her.group.person.profile.bounces) == 2
+    her.event("email_bounce", 4 * MINUTE, kind="hard")
+    at(her, 5 * MINUTE, "CASED@shop.example")
+    assert last(her)[0] == "suppressed" and her.group.person.profile.email == "CASED@shop.example"
+
+
+@pytest.mark.parametrize("how", ["by the address it names", "by its send", "by both"])
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_a_late_bounce_of_an_earlier_address_closes_that_one_alone(tmp_path: Path, how: str, kind: str) -> None:
+    her = moved(tmp_path, HEAD + THREE.replace("3", "1"))
+    told = {"email": BACK.upper()} if how != "by its send" else {}
+    her.event("email_bounce", 4 * HOUR, kind=kind, **told, **({"send_id": her.plans[0].send_id} if "send" in how or "both" in how else {}))
+    assert mailed(her) == [BACK, NEW]
+    if kind == "hard":
+        at(her, 9 * HOUR, BACK)
+        assert her.group.person.profile.suppressed == "hard_bounce"
+
+
+def test_a_bounce_that_tells_nothing_is_of_her_present_address(tmp_path: Path) -> None:
+    her = moved(tmp_path)
+    her.event("email_bounce", 4 * HOUR, kind="hard", email="<redacted>", send_id="of another system")
+    assert mailed(her) == [BACK]
+
+
+def test_what_arrives_at_an_earlier_address_does_not_end_the_run_of_the_present_one(tmp_path: Path) -> None:
+    her = moved(tmp_path, HEAD + THREE)
+    bounced(her, "abc", 4 * HOUR)
+    her.event("email_open", 4 * HOUR + MINUTE, send_id=her.plans[0].send_id)
+    assert mailed(her) == [BACK]
+
+
+@pytest.mark.parametrize("named", [{}, {"email": BACK}])
+def test_a_complaint_closes_every_address_whichever_it_names(tmp_path: Path, named: dict[str, Any]) -> None:
+    her = moved(tmp_path)
+    her.event("email_complaint", 4 * HOUR, **named)
+    at(her, 4 * HOUR, "newest@shop.example")
+    assert mailed(her) == [BACK]
+    assert [why for *_, why in her.group.person.profile.closed] == ["complaint"]
+
+
+@pytest.mark.parametrize("word", ["hard", "Hard", "HARD ", "permanent", "Permanent", "HardBounce", "hard_bounce", "PermanentFailure"])
+def test_a_hard_bounce_in_any_providers_words(tmp_path: Path, word: str) -> None:
+    her = looked(saved(tmp_path))
+    her.event("email_bounce", 2 * MINUTE, kind=word)
+    assert last(her)[0] == "suppressed"
+
+
+@pytest.mark.parametrize(
+    "word", ["Soft", "transient", "Transient", "temporary", "SoftBounce", "Undetermined", "mailbox on fire", "", None, 5]
+)
+def test_any_other_bounce_counts_as_a_soft_one(tmp_path: Path, word: Any) -> None:
+    her = looked(saved(tmp_path, head=HEAD + THREE))
+    for n, send in enumerate("abc"):
+        her.event("email_bounce", 2 * MINUTE + n, kind=word, send_id=send)
+        assert her.group.person.profile.suppressed is None
+    assert last(her)[1]["suppressed"] == "soft_bounces"
+
+
+def test_closed_addresses_are_bounded_and_the_same_in_whatever_order_they_are_told() -> None:
+    words = [(n, closed.mailbox(f"{n % 30}@shop.example"), closed.COMPLAINT if n == 31 else closed.HARD_BOUNCE) for n in range(60)]
+    one, other = closed.union((), tuple(words[:30])), closed.union((), tuple(reversed(words[20:30])))
+    assert (
+        len(one) == closed.MAX_CLOSED and closed.why(one, "29@SHOP.example") == "hard_bounce" and closed.why(one, "0@shop.example") is None
+    )
+    assert closed.union(one, other) == closed.union(other, one) == one
+    graver = closed.closing(one, 31, closed.mailbox("11@shop.example"), closed.COMPLAINT)
+    assert closed.why(graver, "11@shop.example") == closed.why(closed.union(graver, one), "11@shop.example") == "complaint"
+
+
+def test_a_person_who_was_suppressed_before_addresses_were_kept_stays_so(tmp_path: Path) -> None:
+    her = looked(saved(tmp_path), traits={**ANN, "email": BACK})
+    her.event("email_bounce", 2 * MINUTE, kind="hard")
+    row = msgspec.msgpack.decode(msgspec.msgpack.encode(her.group.person.profile))[: Profile.__struct_fields__.index("closed")]
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=Profile)
+    assert old.suppressed == "hard_bounce" and old.closed == ()
+    her.group = her.group.replaced(replace(her.group.person, profile=old), {})
+    at(her, 3 * MINUTE, NEW)
+    at(her, 4 * MINUTE, BACK)
+    assert last(her)[0] == "suppressed"

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.domain import window
+from app.domain.countries import MEMBERS
 from app.domain.days import DAY_MS
-from app.domain.device import MEMBERS
 from app.domain.fingerprint import fingerprint
 from app.domain.message import MessageSource, texts
 from app.domain.scope import ORDER, PURCHASED

@@ -1,9 +1,15 @@
-"""Soft bounces in a row: a mailbox that is full, or gone without saying so (A-257). How many make an address suppressed, the pack says."""
+"""What a bounce comes to: a hard one closes an address (`closed`), soft ones in a row do as the pack says (A-257).
+
+In a row: a mailbox that is full, or gone without saying so.
+"""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+HARD, SOFT = "hard", "soft"
+_HARD = frozenset(("hard", "hardbounce", "permanent", "permanentfailure", "permanentbounce"))
+"""Words of providers, without case and signs: Amazon SES `Permanent`, Mailgun `permanent`, Postmark `HardBounce`, Brevo `hard_bounce`."""
 MAX_BOUNCES = 20
 """Kept; a pack cannot ask for more in a row."""
 
@@ -17,6 +23,12 @@ class Bounces(Struct, frozen=True, array_like=True):
 
 
 NONE = Bounces()
+
+
+def kind(told: object) -> str:
+    """Hard by any provider's word for it. Every other word, and none, is soft: it came back, and only a run of them closes an address."""
+    word = "".join([sign for sign in told.casefold() if sign.isalpha()]) if isinstance(told, str) else ""
+    return HARD if word in _HARD else SOFT
 
 
 def bounced(bounces: Bounces, at: int, send: int) -> Bounces:

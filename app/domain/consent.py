@@ -45,12 +45,16 @@ class Regimes(Protocol):
 
 
 def regime(pack: Regimes, purpose: str, where: str | None, default: str = OPT_IN) -> str:
-    """What silence on `purpose` means to somebody in region `where` (None: nobody told): the region's own rule, else the pack's."""
-    if where is not None and pack.consent_regions:
-        told = pack.consent_regions.get(where, {}).get(purpose)
-        if told is not None:
-            return told
-    return pack.consent.get(purpose, default)
+    """What silence on `purpose` means to somebody in region `where`: the region's own rule, else the pack's.
+
+    None: nobody told where. Of all the rules that may hold there the strictest does, for she may be where it is the law.
+    """
+    general = pack.consent.get(purpose, default)
+    if not pack.consent_regions:
+        return general
+    if where is None:
+        return OPT_IN if any(rules.get(purpose) == OPT_IN for rules in pack.consent_regions.values()) else general
+    return pack.consent_regions.get(where, {}).get(purpose, general)
 
 
 def allows(consent: dict[str, bool], purpose: str, regime: str, assumed: bool) -> bool:

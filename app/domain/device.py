@@ -5,34 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
+from importlib import resources
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-EU = {
-    **{"austria": "AT", "belgium": "BE", "bulgaria": "BG", "croatia": "HR", "cyprus": "CY", "czechia": "CZ", "czech republic": "CZ"},
-    **{"denmark": "DK", "estonia": "EE", "finland": "FI", "france": "FR", "germany": "DE", "greece": "GR", "hungary": "HU"},
-    **{"ireland": "IE", "italy": "IT", "latvia": "LV", "lithuania": "LT", "luxembourg": "LU", "malta": "MT", "netherlands": "NL"},
-    **{"the netherlands": "NL", "poland": "PL", "portugal": "PT", "romania": "RO", "slovakia": "SK", "slovenia": "SI", "spain": "ES"},
-    "sweden": "SE",
-}
-"""The 27 member states since 2020 (europa.eu, country profiles): English name → ISO 3166 code."""
-ELSEWHERE = {
-    **{"united kingdom": "GB", "great britain": "GB", "united states": "US", "united states of america": "US", "usa": "US"},
-    **{"switzerland": "CH", "norway": "NO", "iceland": "IS", "liechtenstein": "LI", "turkey": "TR", "ukraine": "UA", "serbia": "RS"},
-    **{"canada": "CA", "mexico": "MX", "brazil": "BR", "argentina": "AR", "australia": "AU", "new zealand": "NZ", "japan": "JP"},
-    **{"china": "CN", "india": "IN", "south korea": "KR", "singapore": "SG", "israel": "IL", "south africa": "ZA"},
-    "united arab emirates": "AE",
-}
-"""Names that analytics SDKs send for countries outside of it; any other country is taken by its code alone."""
-MEMBERS = frozenset(EU.values())
-_NAMES = EU | ELSEWHERE
+from app.domain import countries
+from app.domain.countries import MEMBERS
 
 _MOBILE = frozenset(("mobile", "phone", "smartphone", "ios", "iphone", "android"))
 _DESKTOP = frozenset(("desktop", "laptop", "pc", "computer", "mac", "windows"))
+COUNTRIES = ("country_code", "countryCode", "country", "address.country", "address.country_code")
+"""Properties that may say which, also as pipelines flatten an address."""
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?(?:[.@].*)?")
-_CODE = re.compile(r"[A-Za-z]{2}")
 
 
 class Device(Struct, frozen=True, array_like=True):
@@ -51,8 +37,10 @@ class Device(Struct, frozen=True, array_like=True):
 
 
 def region(device: Device) -> str | None:
-    """`EU` for its member states, else the country (A-102)."""
-    return "EU" if device.country in MEMBERS else device.country
+    """`EU` for its member states, else the country (A-102). None: not told, or kept from when any two letters were taken for one."""
+    if device.country in MEMBERS:
+        return "EU"
+    return device.country if device.country is not None and countries.place(device.country) else None
 
 
 def heard(device: Device, properties: dict[str, Any], context: dict[str, Any], ts: int) -> Device:
@@ -146,35 +134,34 @@ def _tag(told: str) -> str | None:
 
 
 def country(properties: dict[str, Any], context: dict[str, Any]) -> str | None:
-    """The country's code by its code or name, else `EU` where that is the region told."""
+    """The country's code by its code or name, else by the region told; `EU` where no more is told than that."""
     for told in (properties, properties.get("address"), properties.get("location"), context.get("location"), context):
         if isinstance(told, dict):
-            for name in ("country_code", "countryCode", "country"):
-                if (found := _country(told.get(name))) is not None:
+            for name in COUNTRIES:
+                word = told.get(name)
+                if isinstance(word, str) and (found := countries.country(word)) is not None:
                     return found
-    return "EU" if properties.get("region") == "EU" else None
+    region = properties.get("region")
+    return countries.of_region(region) if isinstance(region, str) else None
 
 
-def _country(value: object) -> str | None:
-    word = value.strip() if isinstance(value, str) else ""
-    if _CODE.fullmatch(word):
-        return {"UK": "GB", "EL": "GR"}.get(word.upper(), word.upper())
-    return _NAMES.get(word.lower())
-
-
+@lru_cache(maxsize=1_024)  # there are 597
 def zone(name: str) -> ZoneInfo | None:
-    """The zone of an IANA name, or None."""
-    return ZoneInfo(name) if name in _zones() else None
+    """The zone of an IANA name, or None. Of the package `tzdata`, not of the machine: every worker has the same rules."""
+    if name not in _zones():
+        return None
+    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
+        return ZoneInfo.from_file(rules, key=name)
 
 
 @cache
 def _zones() -> frozenset[str]:
-    # Read once: a name is a file, and what people send as one may be a path.
-    return frozenset(available_timezones())
+    # Read once: a name is a file, and what people send as one may be a path. Factory is what a clock shows that was never set.
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split()) - {"Factory"}
 
 
 _READ: tuple[Callable[[dict[str, Any], dict[str, Any]], str | None], ...] = (kind, timezone, locale, country)
-TOLD = frozenset(
-    ("device", "device_type", "user_agent", "timezone", "time_zone", "locale", "language", "country", "country_code", "countryCode")
-) | frozenset(("address", "location", "region"))
+TOLD = frozenset(("device", "device_type", "user_agent", "timezone", "time_zone", "locale", "language", *COUNTRIES)) | frozenset(
+    ("address", "location", "region")
+)
 """Properties that may say one of the four."""

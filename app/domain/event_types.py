@@ -74,13 +74,18 @@ _SHOP: tuple[_Row, ...] = (
     ("wishlist_remove", done.WishlistRemove, "Wanted no longer.", {"product_id": "0017"}),
     ("review_write", done.ReviewWrite, "Cares enough to write.", {"product_id": "0017", "rating": 5}),
 )
+_BOUNCE = (
+    "A hard one ends mail to the address, soft ones in a row do as the pack says. `kind`, in any letter case: hard, permanent; or soft, "
+    "transient, temporary; any other word, or none, counts as soft. `email`: the address that it went to; without it that of the send, "
+    "else her present one."
+)
 _MAILS: tuple[_Row, ...] = (
     ("email_sent", told.EmailSent, "The base of every mail rate.", {**_MAIL, "content_type": "images", "category": "shoes"}),
     ("email_delivered", told.EmailDelivered, "It arrived.", _MAIL),
     ("email_open", told.EmailOpen, "It was seen.", {**_MAIL, "machine": False, "device": "mobile"}),
     ("email_click", told.EmailClick, "It worked.", {**_MAIL, "link": "https://shop.example/p/0017", "element": "recommendations"}),
-    ("email_bounce", told.EmailBounce, "A hard one ends mail to the address.", {**_MAIL, "kind": "hard"}),
-    ("email_complaint", told.EmailComplaint, "Ends mail to the address.", _MAIL),
+    ("email_bounce", told.EmailBounce, _BOUNCE, {**_MAIL, "kind": "hard", "email": "ann@shop.example"}),
+    ("email_complaint", told.EmailComplaint, "Ends mail to the person. `email`: the address that it went to.", _MAIL),
     ("email_unsubscribe", told.EmailUnsubscribe, "Ends mail to the person.", _MAIL),
     ("email_forward", told.EmailForward, "It was worth passing on.", _MAIL),
 )

@@ -95,6 +95,20 @@ def delivered(mail: Mail, event: Event, rules: Machines = DEFAULT) -> Mail:
     return _with(mail, key_of(event), _about(event, Send(event.ts, delivered=0), MAIL_S), rules)[0]
 
 
+def moved(mail: Mail, box: int) -> Mail:
+    """After she left an address (its fingerprint): what was sent until then went there."""
+    kept = sends(mail)
+    if all(send.to for send in kept.values()):
+        return mail
+    return replace(mail, kept=pack({key: send if send.to else replace(send, to=box) for key, send in kept.items()}))
+
+
+def sent_to(mail: Mail, event: Event) -> int:
+    """Fingerprint of the address that the send of a mail event went to; 0: to her present one, for all that is known."""
+    send = sends(mail).get(key_of(event))
+    return 0 if send is None else send.to
+
+
 def opened(mail: Mail, event: Event, device: str | None, rules: Machines = DEFAULT) -> tuple[Mail, bool]:
     """After an `email_open`, and whether a machine did it, as far as can be told by now."""
     mail = replace(mail, last_opened_at=max(mail.last_opened_at, event.ts))

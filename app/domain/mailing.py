@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import bounces, device, mail
+from app.domain import bounces, closed, device, mail, traits
 from app.domain.browsing import behaved
 from app.domain.consent import tracked
 from app.domain.effects import NOTHING, Effects
@@ -24,19 +24,35 @@ def on_email_unsubscribe(part: Profile, event: Event, see: See, changes: Changes
 
 
 def on_email_bounce(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """A hard bounce: the address takes no mail. Soft ones are counted while nothing arrives in between."""
-    kind = event.properties.get("kind")
-    if kind == "hard" and part.suppressed is None:
-        changes["suppressed"] = "hard_bounce"
-    elif kind == "soft":
+    """A hard bounce: the address takes no mail. Soft ones of hers are counted while nothing arrives in between."""
+    box, hers = _addressed(part, event)
+    if bounces.kind(event.properties.get("kind")) == bounces.HARD:
+        if hers and part.suppressed is None:
+            changes["suppressed"] = closed.HARD_BOUNCE
+        if box:
+            changes["closed"] = closed.closing(part.closed, event.ts, box, closed.HARD_BOUNCE)
+    elif hers:
         changes["bounces"] = bounces.bounced(part.bounces, event.ts, mail.key_of(event))
     return NOTHING
 
 
 def on_email_complaint(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """She called a mail spam: none ever again."""
-    changes["suppressed"] = "complaint"
+    """She called a mail spam: none ever again, at whatever address."""
+    changes["suppressed"] = closed.COMPLAINT
+    if box := _addressed(part, event)[0]:
+        changes["closed"] = closed.closing(part.closed, event.ts, box, closed.COMPLAINT)
     return NOTHING
+
+
+def _addressed(part: Profile, event: Event) -> tuple[int, bool]:
+    """Which mailbox an event is about (0: she has told none), and whether it is her present one.
+
+    That which the event names, else the one that its send went to, else her present one.
+    """
+    hers = closed.mailbox(part.email) if part.email is not None else 0
+    named = traits.sane_address(event.properties.get("email"))
+    box = closed.mailbox(named) if named is not None else mail.sent_to(part.mail, event) or hers
+    return box, box == hers or not hers
 
 
 def on_email_sent(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
@@ -76,7 +92,8 @@ def on_email_click(part: Profile, event: Event, see: See, changes: Changes) -> E
 
 def _reached(part: Profile, event: Event, changes: Changes) -> None:
     """Her mailbox took a mail: a run of soft bounces is over."""
-    changes["bounces"] = bounces.reached(part.bounces, event.ts)
+    if _addressed(part, event)[1]:
+        changes["bounces"] = bounces.reached(part.bounces, event.ts)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -12,6 +12,7 @@ from app.domain import (
     answers,
     bounces,
     channels,
+    closed,
     device,
     interest,
     mail,
@@ -48,6 +49,7 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         consent, consent_at = said(consent, consent_at, {purpose: value}, theirs.consent_at.get(purpose, 0))
     last_event = max(mine.last_event, theirs.last_event)
     words, words_at = traits.union(mine.traits, mine.traits_at, theirs.traits, theirs.traits_at)
+    email, shut = _email(mine, theirs), closed.union(_shut(mine), _shut(theirs))
     part = Profile(
         customer_id=mine.customer_id or theirs.customer_id,
         anonymous_ids=tuple(dict.fromkeys((*theirs.anonymous_ids, *mine.anonymous_ids)))[-MAX_ANONYMOUS:],
@@ -57,18 +59,19 @@ def merge(mine: Profile, theirs: Profile, meeting: Meeting, see: See) -> tuple[P
         last_seen=max(mine.last_seen, theirs.last_seen),
         bot=mine.bot or theirs.bot,
         traits=words,
-        email=_email(mine, theirs),
+        email=email,
         consent=consent,
         consent_at=consent_at,
         unsubscribed=mine.unsubscribed or theirs.unsubscribed,
         unsubscribed_at=max(mine.unsubscribed_at, theirs.unsubscribed_at),
-        suppressed=_suppressed(mine.suppressed, theirs.suppressed),
+        suppressed=_suppressed(mine, theirs, shut),
+        closed=shut,
         reachable=mine.reachable or theirs.reachable,
         orders=mine.orders + theirs.orders - told.twice,
         spent=within_limit(_in(mine, currency) + _in(theirs, currency) - told.spent_twice(currency)),
         currency=currency,
         last_order_at=max(mine.last_order_at, theirs.last_order_at),
-        mail=mail.union(mine.mail, theirs.mail),
+        mail=mail.union(_left(mine, email), _left(theirs, email)),
         interest=_liked(mine, theirs, last_event, told, see),
         recent=recent.union(mine.recent, theirs.recent),
         visits=visits.union(mine.visits, theirs.visits),
@@ -104,14 +107,33 @@ def _email(mine: Profile, theirs: Profile) -> str | None:
 
 def _bounces(mine: Profile, theirs: Profile) -> bounces.Bounces:
     """Of the address that stays."""
-    if mine.email == theirs.email:
+    if mine.email == theirs.email or (mine.email and theirs.email and closed.mailbox(mine.email) == closed.mailbox(theirs.email)):
         return bounces.union(mine.bounces, theirs.bounces)
     return mine.bounces if _email(mine, theirs) == mine.email else theirs.bounces
 
 
-def _suppressed(one: str | None, other: str | None) -> str | None:
-    """A complaint is said of all mail, a bounce of one address."""
-    return "complaint" if "complaint" in (one, other) else one or other
+def _suppressed(mine: Profile, theirs: Profile, shut: closed.Closed) -> str | None:
+    """A complaint is said of all mail, a bounce of one address: of the one that stays it counts."""
+    told, email = (mine.suppressed, theirs.suppressed), _email(mine, theirs)
+    if closed.COMPLAINT in told:
+        return closed.COMPLAINT
+    if email is None:
+        return mine.suppressed or theirs.suppressed
+    return closed.HARD_BOUNCE if closed.why(shut, email) is not None else None
+
+
+def _shut(part: Profile) -> closed.Closed:
+    """Her closed addresses; the present one may have been suppressed before addresses were kept."""
+    if part.suppressed is None or part.email is None or closed.why(part.closed, part.email) is not None:
+        return part.closed
+    return closed.closing(part.closed, part.last_event, closed.mailbox(part.email), part.suppressed)
+
+
+def _left(part: Profile, email: str | None) -> mail.Mail:
+    """Her mails; those to an address that is not the one that stays remember it."""
+    if part.email is None or (email is not None and closed.mailbox(part.email) == closed.mailbox(email)):
+        return part.mail
+    return mail.moved(part.mail, closed.mailbox(part.email))
 
 
 def _in(part: Profile, currency: str | None) -> int:

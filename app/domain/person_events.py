@@ -73,13 +73,19 @@ class EmailClick(Acted, frozen=True):
     block: Text = None
 
 
-class EmailBounce(Mail, frozen=True):
-    """`kind`: hard, soft."""
+class Returned(Mail, frozen=True):
+    """An event that says something of a mailbox. `email`: which; without it the one that the send went to, else her present one."""
+
+    email: Annotated[Text, Personal] = None
+
+
+class EmailBounce(Returned, frozen=True):
+    """`kind`: hard or permanent; soft, transient, temporary. Letter case is all one; any other word, or none, counts as soft."""
 
     kind: Text = None
 
 
-class EmailComplaint(Mail, frozen=True):
+class EmailComplaint(Returned, frozen=True):
     """Marked as spam."""
 
 

@@ -16,6 +16,7 @@ from app.domain import browsing, buying, channels, import_row, interest, mail, m
 from app.domain.answers import Answers
 from app.domain.bounces import Bounces
 from app.domain.channels import Contacts
+from app.domain.closed import Closed
 from app.domain.consent import Words, permits, tracked
 from app.domain.device import Device
 from app.domain.effects import NOTHING, Conclude, Effects
@@ -62,7 +63,7 @@ class Profile(Struct, frozen=True, array_like=True):
     unsubscribed: bool = False
     unsubscribed_at: int = 0
     suppressed: str | None = None
-    """`hard_bounce` or `complaint`."""
+    """`complaint`, which is said of all mail; or `hard_bounce`: her present address is closed."""
     reachable: bool = False
     """The conclusion `reachable` was drawn; it is drawn once ever."""
     orders: int = 0
@@ -93,6 +94,8 @@ class Profile(Struct, frozen=True, array_like=True):
     """Soft ones of her address in a row."""
     supplies: Supplies = ()
     """What she uses up and buys again."""
+    closed: Closed = ()
+    """Addresses that take no mail, of those she has and had."""
 
 
 Changes = dict[str, Any]

@@ -31,6 +31,8 @@ PREFERENCES = ("channel", "channels", "preferred_channel")
 PHONES = ("phone", "phone_number", "phoneNumber", "mobile", "mobile_phone", "telephone")
 TOKENS = ("push_token", "pushToken")
 MAX_TOKEN = 500
+UNKNOWN = "unknown"
+"""Her region, where the pack has rules by region and nobody told hers."""
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -55,8 +57,8 @@ def reached(trigger: Trigger, pack: Pack, see: See, has_text: Callable[[str], bo
     values["consent"] = asked
     if told := evidence(her, asked):
         values["consent_told"] = told
-    if pack.consent_regions and (where := region(her.device)) in pack.consent_regions:
-        values["region"] = where
+    if pack.consent_regions and ((where := region(her.device)) is None or where in pack.consent_regions):
+        values["region"] = where or UNKNOWN
     first: Reached | None = None
     closed: dict[str, str] = {}
     for channel in order:

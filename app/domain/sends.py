@@ -45,6 +45,8 @@ class Send(Struct, frozen=True, array_like=True):
     category: str = ""
     opens: tuple[int, ...] = ()
     clicks: tuple[Click, ...] = ()
+    to: int = 0
+    """Fingerprint of the address that it went to, once that is no longer hers; 0: to her present one."""
 
 
 class Act(NamedTuple):
@@ -134,6 +136,7 @@ def together(one: Send, other: Send) -> Send:
         tuple(
             [Click(*told) for told in sorted({(told.code & ~_JUDGED, told.link, told.element) for told in (*one.clicks, *other.clicks)})]
         ),
+        max(one.to, other.to),
     )
 
 

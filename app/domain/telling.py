@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import consent, plausible, traits
+from app.domain import closed, consent, mail, plausible, traits
 from app.domain.bounces import NONE
 from app.domain.effects import NOTHING, Effects
 from app.events import Event
@@ -20,7 +20,8 @@ MAX_REJECTED = 20
 
 
 def on_identify(part: Profile, event: Event, see: See, changes: Changes) -> Effects:
-    """Traits, and among them the address. A new address has not bounced; one that cannot be written to does not replace one that can.
+    """Traits, and among them the address. A new address has not bounced, one that she had before may have; one that cannot be written to
+    does not replace one that can.
 
     Of each trait the latest word counts, in whatever order they arrive.
     """
@@ -35,11 +36,22 @@ def on_identify(part: Profile, event: Event, see: See, changes: Changes) -> Effe
         changes["rejected"] = rejected(part.rejected, dict.fromkeys(impossible, 1))
     if "email" in news:
         email = changes["email"] = None if news["email"] is None else traits.sane_address(news["email"])
-        if email != part.email:
-            changes["bounces"] = NONE
-            if part.suppressed == "hard_bounce":
-                changes["suppressed"] = None
+        if email != part.email and (email is None or part.email is None or closed.mailbox(email) != closed.mailbox(part.email)):
+            _moved(part, event, email, changes)
     return NOTHING
+
+
+def _moved(part: Profile, event: Event, email: str | None, changes: Changes) -> None:
+    """To another mailbox: open, unless it is one that is known to be closed."""
+    shut = part.closed
+    if part.email is not None:
+        left = closed.mailbox(part.email)
+        changes["mail"] = mail.moved(part.mail, left)
+        if part.suppressed == closed.HARD_BOUNCE:  # also one that was suppressed before addresses were kept
+            shut = changes["closed"] = closed.closing(shut, event.ts, left, closed.HARD_BOUNCE)
+    changes["bounces"] = NONE
+    if part.suppressed != closed.COMPLAINT:
+        changes["suppressed"] = closed.HARD_BOUNCE if closed.why(shut, email) is not None else None
 
 
 on_profile_update = on_identify

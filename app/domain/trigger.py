@@ -225,11 +225,12 @@ class Experiment(Struct, frozen=True):
 
 
 class ChurnLevel(Struct, frozen=True):
-    """A level of churn: reached when the probability over `horizon_days` is above `threshold` (X-01)."""
+    """A level of churn: reached when the probability is above `threshold` (X-01)."""
 
     name: str
     threshold: float
     horizon_days: int
+    """Days that the level is told with, as `churn.horizon_days` of a profile. The probability has no horizon: they do not change it."""
     falls: float | None = None
     """It is left when the probability is no longer above this; None: the threshold itself. What lies between moves nobody twice."""
     cool_down: int = 0

@@ -264,7 +264,9 @@ def _rich(stage: Stage, trigger: Trigger) -> Stage:
 def _allowed(stage: Stage, trigger: Trigger) -> Stage:
     her = stage.group.person.profile
     consent = {**her.consent, "track": True, **dict.fromkeys((*trigger.needs, *trigger.channels), True)}
-    return _person(stage, profile=replace(her, bot=False, unsubscribed=False, suppressed=None, bounces=bounces.NONE, consent=consent))
+    return _person(
+        stage, profile=replace(her, bot=False, unsubscribed=False, suppressed=None, closed=(), bounces=bounces.NONE, consent=consent)
+    )
 
 
 def _person(stage: Stage, **parts: Any) -> Stage:

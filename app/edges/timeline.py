@@ -136,8 +136,8 @@ def conclusion_text(record: Conclusion) -> str:
         return f"now {group} ({f'{record.kind} {scheme}'.strip()}{f'; was {before}' if before is not None else ''})"
     if record.kind in (ENTERED, LEFT):
         return f"{record.kind.removeprefix('segment_')} segment {record.value}"
-    likely, days = record.values.get("probability"), record.values.get("horizon_days")
-    odds = f" ({100 * likely:.0f} % likely gone" + (f" within {days} days)" if days else ")") if isinstance(likely, float) else ""
+    likely = record.values.get("probability")
+    odds = f" ({100 * likely:.0f} % likely gone)" if isinstance(likely, float) else ""
     return f"{_spaced(record.kind)}: {record.value}{odds}"
 
 

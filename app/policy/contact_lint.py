@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from app.domain.contact_policy import EVERYWHERE, MIN, Cap, QuietHours
 from app.domain.trigger import Pack
+from app.policy.closed_days import longest
 from app.policy.contact_phrases import cap, quiet
 from app.policy.phrases import duration
 from app.policy.place import Path
@@ -14,6 +15,8 @@ from app.policy.standing_lint import Odd
 
 MINUTE = 60_000
 DAY = 24 * 60
+NAMED = 4
+"""Triggers named one by one where a sentence is about many."""
 FEW = 60
 """Minutes of a day in which messages go out, below which it looks like the two times changed places."""
 
@@ -47,6 +50,17 @@ def _quiet(pack: Pack, hours: QuietHours) -> Iterator[Odd]:
         if not row.transactional and row.expires <= length * MINUTE:
             why = f"what {row.name} has to say expires after {duration(row.expires)}: due in the evening it is gone by the morning"
             yield ("quiet_hours",), why, True
+    closed, region, begins = longest(hours)
+    lost = [row for row in pack.triggers if not row.transactional and length * MINUTE < row.expires <= closed * MINUTE]
+    if lost:
+        names, shortest = ", ".join(row.name for row in lost[:NAMED]), min(row.expires for row in lost)
+        names += f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        yield (
+            ("quiet_hours", "holidays"),
+            f"holidays: from {begins} on nothing goes out for {duration(closed * MINUTE)} in {region}: "
+            f"what {names} {'has' if len(lost) == 1 else 'have'} to say expires before it ends (the first after {duration(shortest)})",
+            True,
+        )
     everywhere = {day for one in hours.holidays if one.region == EVERYWHERE for day in one.days}
     for one in hours.holidays:
         twice = sorted(everywhere & set(one.days)) if one.region != EVERYWHERE else []

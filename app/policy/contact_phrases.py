@@ -70,6 +70,8 @@ def gates(policy: ContactPolicy, row: Trigger) -> list[str]:
     if row.transactional:
         return ["transactional: no quiet hours, no caps"] if policy.quiet_hours is not None or policy.caps else []
     told = [] if policy.quiet_hours is None else [f"not {quiet(policy.quiet_hours)}"]
+    if policy.quiet_hours is not None and policy.quiet_hours.holidays:
+        told.append(f"not on holidays: {', '.join(f'{len(one.days)} of {one.region}' for one in policy.quiet_hours.holidays)}")
     return told + [f"cap {one.name}: {cap(one)}" for one in policy.caps if not one.triggers or row.name in one.triggers]
 
 

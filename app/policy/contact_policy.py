@@ -28,9 +28,10 @@ from app.domain.contact_policy import (
     Level,
     QuietHours,
 )
+from app.domain.countries import MEANT, place
 from app.domain.device import zone
 from app.domain.treatments import By, Treatment
-from app.policy import fields
+from app.policy import closed_days, fields
 from app.policy.fields import NAME, Fields
 from app.policy.place import Path
 from app.policy.problem import meant
@@ -51,7 +52,6 @@ LONGEST = 40 * fields.DAY
 """What a cap may look back: her messages are kept no longer."""
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _YEARLY, _ONCE = re.compile(r"\d\d-\d\d"), re.compile(r"\d{4}-\d\d-\d\d")
-_REGION = re.compile(r"[A-Z]{2}")
 _FORM = "a day such as 12-25 (every year) or 2026-04-06"
 
 
@@ -109,24 +109,28 @@ class Contact:
         return None if value is None else int(value[:2]) * 60 + int(value[3:])
 
     def _holidays(self, told: dict[str, Any], at: Path) -> tuple[Holidays, ...]:
-        read, place = self._fields, (*at, "holidays")
+        read, where = self._fields, (*at, "holidays")
         value = told.get("holidays", [])
         by_region = value if isinstance(value, dict) else {EVERYWHERE: value}
         found = []
         for region, days in by_region.items():
-            if region != EVERYWHERE and not _REGION.fullmatch(region):
-                read.wrong((*place, region), f"holidays: {region!r} is no region: {EVERYWHERE}, EU, or a country's code such as DE")
+            if region != EVERYWHERE and not place(region):
+                hint = f"; did you mean {MEANT[region]}?" if region in MEANT else ""
+                read.wrong((*where, region), f"holidays: {region!r} is no region: {EVERYWHERE}, EU, or a country's code such as DE{hint}")
             if not isinstance(days, list):
-                read.wrong(place, "holidays: a list of days, or a table: region → list of days")
+                read.wrong(where, "holidays: a list of days, or a table: region → list of days")
                 continue
             for n, day in enumerate(days):
                 if not _is_day(day):
-                    read.wrong(place, f"holidays: {_FORM}, not {day!r}")
+                    read.wrong(where, f"holidays: {_FORM}, not {day!r}")
                 elif day in days[:n]:
-                    read.wrong(place, f"holidays: {day} a second time")
+                    read.wrong(where, f"holidays: {day} a second time")
             found.append(Holidays(region, tuple(day for day in days if _is_day(day))))
         if sum(len(one.days) for one in found) > MAX_HOLIDAYS:
-            read.wrong(place, f"holidays: more than {MAX_HOLIDAYS}")
+            read.wrong(where, f"holidays: more than {MAX_HOLIDAYS}")
+        elif (none := closed_days.without_a_day(found)) is not None:
+            region, year = none
+            read.wrong(where, f"holidays: every day of {year} is one in {region}: nothing would ever go out there")
         return tuple(one for one in found if one.days)
 
     # --- caps ---------------------------------------------------------------------------------------------------------------------

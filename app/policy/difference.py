@@ -283,7 +283,7 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
         case Group():
             return f"{told.name}, which protects each {told.scope}"
         case ChurnLevel():
-            return f"{told.name}, above {told.threshold:g} over {told.horizon_days} days"
+            return f"{told.name}, above {told.threshold:g}, told with {told.horizon_days} days"
         case Arm():
             return f"{told.name} with {value(Arm, 'weight', told.weight)} of the people"
         case Experiment():

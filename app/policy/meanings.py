@@ -136,7 +136,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("quiet_hours",), "from"): (QuietHours, "start"),
     (("quiet_hours",), "to"): (QuietHours, "end"),
     (("quiet_hours",), "holidays"): "Whole local days on which nothing goes out: `12-25` every year, `2026-04-06` once. A table by region: "
-    "`all`, `EU`, or a country's code.",
+    "`all`, `EU`, or a country's code. A year without a free day is refused.",
     (("cap",), "name"): "Of the cap; decisions name it, and a pack that extends this one states it anew under it.",
     (("cap",), "per"): "Sliding, such as `7d`; or `day`, `week` (from Monday) or `month` in the person's own zone.",
     (("cap", "steps"), "most"): "How many she gets of whom it is the first step that holds.",
@@ -191,7 +191,6 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("holdout",), "share"): (Pack, "holdout"),
     (("churn_level",), "name"): "Of the level, in snake_case.",
     (("churn_level",), "threshold"): "The probability above which it is reached.",
-    (("churn_level",), "horizon_days"): "How far ahead the probability looks.",
     (("group",), "name"): "What triggers name as their `group`.",
     (("group",), "scope"): "What it protects: all of the person, or the person and each product.",
     (("trigger",), "name"): "Of the trigger, in snake_case; decisions and reports call it so.",

@@ -156,7 +156,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (ChurnLevel, "name"): Phrase("churn level {old} is now named {new}"),
     (ChurnLevel, "threshold"): Phrase("{who} is now reached above {new} instead of {old}"),
-    (ChurnLevel, "horizon_days"): Phrase("{who} now looks {new} days ahead instead of {old}"),
+    (ChurnLevel, "horizon_days"): Phrase("{who} is now told with {new} days instead of {old}"),
     (ChurnLevel, "falls"): Phrase(
         "{who} is now left at {new} instead of at {old}",
         "{who} is now left at {new} only",

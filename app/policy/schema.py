@@ -190,7 +190,7 @@ class Source:
         if "sender" in told:
             self.sender = self._sender(read.table(told, (), "sender"))
         if "consent" in told:
-            self.consent, self.consent_regions = Consents(read).read(read.table(told, (), "consent"))
+            self.consent, self.consent_regions = Consents(read, self.consent, self.consent_regions).read(read.table(told, (), "consent"))
         if "suppression" in told:
             self.soft_bounces = self._suppression(read.table(told, (), "suppression"))
         if "send_time" in told:
