@@ -90,8 +90,9 @@ def simulation(
                 kept.pop(output.key.decode(), None)
         on_output(topic, output)
 
-    intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(artifact, settings.secret, settings.public_url, items or kept.get)
+    catalogue = items or kept.get
+    intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0, items=catalogue)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, catalogue)
     watcher = ProductWatcherProgram(pack, 1)
     made = Simulation(intake, PersonProgram(artifact, assume), renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
     return made
