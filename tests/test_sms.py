@@ -184,6 +184,29 @@ def test_what_is_news_today_has_a_text_and_a_push(opening: str, told: dict[str, 
         assert bare.text and "  " not in bare.text
 
 
+# --- as often as she asks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("says", "most"), [(None, 4), ("weekly", 1), ("monthly", 1), ("never", 0)])
+def test_who_asks_for_fewer_messages_gets_fewer(says: str | None, most: int) -> None:
+    # three weeks of things to write about, by the shipped pack
+    her = Her("merged", assume=frozenset())
+    her.event("identify", 0, traits=ANN)
+    if says is not None:
+        her.event("preference_set", 0, preference="frequency", value=says)
+    her.event("consent_give", 0, purposes=["email", "personalise"])
+    for day in range(21):
+        her.event("product_view", day * DAY + 10 * HOUR, **{**SHOE, "product_id": f"p{day}"}, dwell_seconds=60)
+        her.event("cart_add", day * DAY + 11 * HOUR, **{**SHOE, "product_id": f"p{day}"}, quantity=1)
+    her.until(21 * DAY)
+    sent = [plan.at for plan in her.plans]
+    span = 30 * DAY if says == "monthly" else 7 * DAY
+    assert max((sum(since <= at < since + span for at in sent) for since in sent), default=0) == most
+    if says == "never":
+        assert {one.reason for one in her.decided if one.outcome == "not_sent"} >= {"frequency_cap"}
+        assert {one.values["cap"] for one in her.decided if one.reason == "frequency_cap" and one.outcome == "held"} == {"wish"}
+
+
 def test_a_pack_without_it_draws_no_conclusions_for_it() -> None:
     her = Her("s1")
     her.event("cart_add", 0, **SHOE)
