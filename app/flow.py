@@ -222,7 +222,7 @@ TOPICS: dict[str, Topic] = {
             "product id",
             "a product as it stands; nothing for one that was taken off",
             ("product_watcher",),
-            ("renderer", "catalog import", "any downstream consumer"),
+            ("intake", "renderer", "catalog import", "any downstream consumer"),
             _compacted(),
         ),
         Topic(
@@ -412,7 +412,7 @@ AGENTS: dict[str, Agent] = {
 FOLLOWED: tuple[Followed, ...] = (
     Followed("profiles", "insight", "the reader answers with the whole of a person, whosever partition she is in"),
     Followed("products", "insight", "recommendations are learned of what the shop has"),
-    Followed("products", "core", "a message shows products as they stand when it is written, whosever partition they are in", True),
+    Followed("products", "core", "a message shows products, and an order's lines get their cycles, as they stand when it is written", True),
     Followed("tastes-changelog", "insight", "recommendations are learned from everybody's tastes, whosever partition they are in"),
 )
 

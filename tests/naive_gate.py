@@ -167,7 +167,7 @@ class Naive:
 
     def worth(self, w: dict[str, Any]) -> float:
         """Expected value: nobody here has bought, so a window that gathered nothing is worth nothing."""
-        worth: float = w["row"]["converts"] * sum(w["gathered"].values())
+        worth: float = (w["row"]["converts"] or 0.02) * sum(w["gathered"].values())
         return worth
 
     def ask(self, w: dict[str, Any]) -> None:

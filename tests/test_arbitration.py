@@ -46,6 +46,38 @@ def test_without_anything_gathered_a_message_is_worth_her_average_order() -> Non
         assert [plan.message for plan in her.plans] == [first]
 
 
+def test_a_row_that_says_no_share_is_worth_what_the_pack_counts_on() -> None:
+    # no shipped row says `converts`; `[offers] conversion`, by default 0.02, is what one message in all is expected to bring
+    silent = TRIGGERS.replace("converts = 0.1\n", "")
+    for more, cost in (("", 10.0), ('\n[offers]\nwhy = "ours"\nconversion = 0.5\n', 250.0)):
+        her = Her(gated(GAP + more, silent))
+        her.event("product_view", 8 * HOUR + 1, product_id="cheap", price=5.0)
+        her.event("product_view", 8 * HOUR + 2, product_id="dear", price=500.0)
+        her.event("product_view", 8 * HOUR + 3, product_id="dear-too", price=500.0)
+        her.until(12 * HOUR)
+        assert [plan.view["event"]["product_id"] for plan in her.plans] == ["dear"]
+        assert cost in [one.values["expected_value"] for one in her.decided if one.outcome == "held"]
+
+
+def test_where_nothing_is_known_of_a_value_the_older_goes_first_and_none_is_told() -> None:
+    her = Her(gated(GAP, TRIGGERS.replace("converts = 0.1\n", "")))
+    for n, name in enumerate(("first", "second")):
+        her.event("product_view", 8 * HOUR + n, product_id=name)
+    her.until(12 * HOUR)
+    assert [plan.view["event"]["product_id"] for plan in her.plans] == ["first"]
+    lost = [one for one in her.decided if one.outcome == "held"]
+    assert lost and all("expected_value" not in one.values for one in lost)
+
+
+def test_in_the_shipped_pack_too_of_two_equals_the_dearer_goes_first() -> None:
+    #
+    her = Her("merged")
+    her.event("product_view", 9 * HOUR + 1, product_id="cheap", price=5.0, dwell_seconds=40)
+    her.event("product_view", 9 * HOUR + 2, product_id="dear", price=500.0, dwell_seconds=40)
+    her.until(2 * DAY)
+    assert [plan.view["event"]["product_id"] for plan in her.plans if plan.trigger == "product_page_abandonment"][:1] == ["dear"]
+
+
 def test_a_loser_waits_for_the_answer_then_for_the_next_free_moment() -> None:
     her = both(late(GAP))
     her.until(10 * HOUR + MINUTE)

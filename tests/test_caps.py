@@ -16,7 +16,7 @@ from app.domain.caps import Limit
 from app.domain.contact_policy import Cap
 from app.domain.contacts import Contact
 from app.domain.standing import Standing
-from app.domain.trigger import Trigger
+from app.policy import contact_phrases
 from tests.gated import GAP, HEAD, QUIET, TRIGGERS, WEEK, gated, held
 from tests.her import DAY, HOUR, MINUTE, MONDAY, Her
 
@@ -60,7 +60,17 @@ def test_the_first_moment_with_room_has_room_and_none_before_it(
     calendar = "" if per in SLIDING else per
     span = SLIDING.get(per, 0)
     one = Cap(
-        "c", "", most, span, calendar, "", (), ("view",) if of_view else (), "email" if of_mail else None, "depth" if deep else "messages"
+        "c",
+        "",
+        most,
+        span,
+        calendar,
+        "",
+        (),
+        (),
+        ("view",) if of_view else (),
+        "email" if of_mail else None,
+        "depth" if deep else "messages",
     )
     row = gated("").by_name["view"]
 
@@ -196,12 +206,15 @@ def standing(her: Her, stage: str | None = None, tier: str | None = None) -> Her
 
 def allowed(policy: str, head: str = HEAD, **where: str) -> int:
     """How many of ten messages in ten hours she gets."""
-    pack = gated(policy, head=head)
-    see = standing(Her(pack), **where)._see()
-    row: Trigger = pack.by_name["poll"]
+    return room(standing(Her(gated(policy, head=head)), **where))
+
+
+def room(her: Her) -> int:
+    """How many of ten messages in ten hours."""
+    see, row = her._see(), her.pack.by_name["poll"]
     for n in range(10):
         contacts = tuple(Contact(see.now - MINUTE * (n - k), k, "poll", answered=True) for k in range(n))
-        if caps.room(caps.limits(row, "email", pack, see), row, contacts, "UTC", see.now) is not None:
+        if caps.room(caps.limits(row, "email", her.pack, see), row, contacts, "UTC", see.now) is not None:
             return n
     return 10
 
@@ -244,6 +257,63 @@ def test_a_cap_by_engagement() -> None:
     steps = "steps = [{ above = 0.7, most = 5 }, { least = 0.2, most = 3 }, { least = 0, most = 1 }]"
     assert allowed(cap(f'by = "engagement"\nper = "7d"\n{steps}')) == 1
     assert allowed(cap('by = "engagement"\nper = "7d"\nsteps = [{ above = 0, most = 1 }]')) == 10, "where no step holds nothing is capped"
+
+
+WORDS = """\
+by = "preference"
+words = [
+  { says = ["never"], most = 0 },
+  { says = ["weekly", "once a week"], most = 1, per = "7d" },
+  { says = ["twice a week"], most = 2, per = "7d" },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "most"),
+    [
+        ("weekly", 1),
+        (" Once_a-Week ", 1),
+        ("twice a week", 2),
+        ("never", 0),
+        ("when the moon is full", 10),
+        (7, 10),
+        (["weekly"], 10),
+        (None, 10),
+    ],
+)
+def test_a_cap_by_preference(told: object, most: int) -> None:
+    # A-196: her own word; one that the pack does not know says nothing
+    her = Her(gated(cap(WORDS)))
+    if told is not None:
+        her.event("preference_set", -HOUR, preference="frequency", value=told)
+    assert room(her) == most
+
+
+def test_her_newest_word_counts_whatever_it_is_called() -> None:
+    her = Her(gated(cap(WORDS)))
+    her.event("preference_set", -HOUR, preference="email_frequency", value="weekly")
+    her.event("preference_set", -2 * HOUR, arrives=-HOUR, preference="frequency", value="never")
+    assert room(her) == 1, "what she said before and was told later"
+    her.event("preference_set", -MINUTE, preference="frequency", value="as it was")
+    assert room(her) == 10
+
+
+def test_her_own_word_counts_whatever_the_pack_combines() -> None:
+    her = Her(gated(TIER + cap(WORDS) + '[arbitration]\ncombine = "tier"\n'))
+    standing(her, tier="high")
+    her.event("preference_set", -HOUR, preference="frequency", value="weekly")
+    assert room(her) == 1
+
+
+def test_messages_are_kept_as_long_as_her_word_may_look_back() -> None:
+    assert gated(cap(WORDS)).remembers == 7 * DAY
+
+
+def test_a_picture_and_a_sentence_say_what_her_words_come_to() -> None:
+    [one] = gated(cap(WORDS)).contact.caps
+    assert contact_phrases.cap(one) == "as often as she asks"
+    assert [*map(contact_phrases.wish, one.words)][:2] == ["none of who says never", "1 in 7d of who says weekly"]
 
 
 def test_a_pack_without_caps_keeps_no_messages() -> None:

@@ -35,6 +35,7 @@ CAP = '[[cap]]\nname = "a"\nwhy = "a test"\n'
 PER = 'per = "7d"'
 YEAR = [f"{date(2027, 1, 1) + timedelta(days=n):%m-%d}" for n in range(365)]
 """Every day of a year that is no leap year."""
+WEEKLY = 'words = [{ says = ["weekly"], most = 1, per = "7d" }]'
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,17 @@ YEAR = [f"{date(2027, 1, 1) + timedelta(days=n):%m-%d}" for n in range(365)]
         (f'{CAP}by = "tier"\nper = "7d"\ncounts = "depth"', 6, "counts: what a tier may get is told in messages"),
         (f'{CAP}by = "stage"\nper = "7d"', 5, "per: a cap by stage takes the interval"),
         (f'{CAP}by = "engagement"\nper = "7d"', 1, "steps is missing"),
+        (f'{CAP}by = "preference"', 1, "words is missing"),
+        (f'{CAP}by = "preference"\nwords = []', 5, "words: none"),
+        (f'{CAP}by = "preference"\nper = "7d"\n{WEEKLY}', 5, "per: a cap by preference has one for each of her words"),
+        (f'{CAP}by = "preference"\ncounts = "depth"\n{WEEKLY}', 5, "counts: what a preference may get is told in messages"),
+        (f'{CAP}by = "tier"\nper = "7d"\n{WEEKLY}', 6, "words: of a cap by preference"),
+        (f'{CAP}by = "preference"\nwords = [{{ says = [], most = 1, per = "7d" }}]', 5, "says: no word"),
+        (f'{CAP}by = "preference"\nwords = [{{ says = ["-"], most = 1, per = "7d" }}]', 5, "says: an empty word"),
+        (f'{CAP}by = "preference"\nwords = [{{ says = ["weekly"], most = 1 }}]', 5, "per is missing"),
+        (f'{CAP}by = "preference"\nwords = [{{ says = ["weekly"], most = 1, per = "week" }}]', 5, "per: of a cap by preference a duration"),
+        (f'{CAP}by = "preference"\nwords = [{{ says = ["never"], most = 0, per = "7d" }}]', 5, "per: most = 0 is nothing, ever"),
+        (f'{CAP}by = "preference"\nwords = [{{ says = ["weekly", "WEEKLY"], most = 1, per = "7d" }}]', 5, "says: 'WEEKLY' a second time"),
         (f'{CAP}by = "engagement"\nper = "7d"\nsteps = []', 6, "steps: none"),
         (f'{CAP}by = "engagement"\nper = "7d"\nsteps = [{{ least = 0, most = 0 }}]', 6, "most: a cap of 0"),
         (f'{CAP}by = "engagement"\nper = "7d"\nsteps = [{{ least = 2, most = 1 }}]', 6, "least: a number, 0 to 1"),
@@ -222,11 +234,11 @@ def test_the_shipped_packs_say_what_they_should() -> None:
     # interface.md section 6
     s1, merged = pack("s1").contact, pack("merged").contact
     assert s1.quiet_hours is None
-    assert [(one.by, one.per) for one in s1.caps] == [("tier", 7 * DAY)]
+    assert [(one.by, one.per) for one in s1.caps] == [("tier", 7 * DAY), ("preference", 0)]
     assert merged.quiet_hours == QuietHours(21 * 60, 8 * 60)
     own = [(one.most, one.per) for one in merged.caps if not one.by and not one.triggers and not one.channel and one.counts == "messages"]
     assert own == [(4, 7 * DAY), (1, 16 * HOUR)]
-    assert [(one.by, one.per) for one in merged.caps if one.by] == [("tier", 7 * DAY)]
+    assert [(one.by, one.per) for one in merged.caps if one.by] == [("tier", 7 * DAY), ("preference", 0)]
     assert (merged.arbitration.combine, merged.arbitration.losers) == ("min", "later")
 
 

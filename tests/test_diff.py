@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from app.domain import trigger
 from app.domain.brand import Brand
-from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
+from app.domain.contact_policy import Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours, Wish
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
 from app.domain.message import MessageSource
@@ -52,10 +52,11 @@ KINDS = (
     Pack, Variant, Sender, ChurnLevel, Group, Trigger, Opening, Cancel, Step, Choice, Offer, Goal, Programme, Experiment, Arm,
     MessageSource, Brand, StageScheme, Stage, TierScheme, Tier, BandScheme, Band, Segment, Treatment, By,
     Offering, Strategy, DiscountPersona, Recommendations, Use, Weights, Sensitive, Inference, Watching, ContactPolicy, QuietHours,
-    Holidays, Level, Cap, Arbitration,
+    Holidays, Level, Wish, Cap, Arbitration,
 )  # fmt: skip
+WISHES = (Wish(("weekly",), 1, 7 * DAY), Wish(("never",), 0))
 PARTS = {
-    "Use", "Weights", "Strategy", "DiscountPersona", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Cap",
+    "Use", "Weights", "Strategy", "DiscountPersona", "Inference", "Stage", "Tier", "Band", "QuietHours", "Holidays", "Level", "Wish", "Cap",
     "Arbitration",
 }  # fmt: skip
 """Kinds that stand within others alone."""
@@ -118,7 +119,7 @@ def full() -> Pack:
         ),
         contact=ContactPolicy(
             QuietHours(21 * 60, 8 * 60, "Europe/Berlin", (Holidays("DE", ("10-03",)),)),
-            (Cap("week", "one", 4, 7 * DAY, "day", "engagement", (Level(5, 0.7, True), Level(1, 0.25)), ("first",), "sms"),),
+            (Cap("week", "one", 4, 7 * DAY, "day", "engagement", (Level(5, 0.7, True), Level(1, 0.25)), WISHES, ("first",), "sms"),),
             Arbitration(),
         ),
         recommendations=Recommendations(uses={"referral": Use("referral", "complements", 4)}),
@@ -226,10 +227,13 @@ def edited(pack: Pack, kind: type[Struct], field: str) -> Pack:
             quiet = pack.contact.quiet_hours
             assert quiet is not None
             return replace(pack, contact=replace(pack.contact, quiet_hours=replace(quiet, holidays=(changed(quiet.holidays[0], field),))))
-        case "Cap" | "Level":
+        case "Cap" | "Level" | "Wish":
             [cap] = pack.contact.caps
-            steps = (changed(cap.steps[0], field), *cap.steps[1:]) if kind is Level else cap.steps
-            return replace(pack, contact=replace(pack.contact, caps=(replace(cap, steps=steps) if kind is Level else changed(cap, field),)))
+            if kind is not Cap:
+                rows = "steps" if kind is Level else "words"
+                first, *more = getattr(cap, rows)
+                cap = replace(cap, **{rows: (changed(first, field), *more)})
+            return replace(pack, contact=replace(pack.contact, caps=(cap if kind is not Cap else changed(cap, field),)))
         case "Recommendations":
             return replace(pack, recommendations=changed(pack.recommendations, field))
         case "Weights":

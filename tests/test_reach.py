@@ -304,10 +304,10 @@ def test_a_channel_that_no_message_speaks_in_is_refused(tmp_path: Path) -> None:
 
 
 def test_of_two_messages_the_one_that_has_no_text_goes_by_mail(tmp_path: Path) -> None:
-    more = 'channels = ["sms", "email"]\nfollow_up = [{ wait = "1h", send = "cart-reminder" }]'
+    more = 'channels = ["sms", "email"]\nfollow_up = [{ wait = "1h", send = "cart-last-call" }]'
     her = looked(saved(tmp_path, more))
     her.until(3 * HOUR)
-    assert [(plan.message, plan.channel) for plan in her.plans] == [("note", "sms"), ("cart-reminder", "email")]
+    assert [(plan.message, plan.channel) for plan in her.plans] == [("note", "sms"), ("cart-last-call", "email")]
     assert her.plans[1].values["channels"] == {"sms": "no_address"}
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app import events
+from app.agents import core
+from app.agents.intake_program import IntakeProgram
 from app.domain import supplies, waits
+from app.domain.catalogue import Item, encode, key_of, nothing
 from app.domain.orders import Orders, purchase
 from app.domain.product import Product
 from app.domain.profile import Profile
 from app.domain.supplies import Supply
+from app.engine.memory import MemoryStore
+from app.engine.simulation import Logged
+from app.engine.turn import Turn
+from app.engine.worker import AtHand
+from app.settings import Settings
 from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, Her
+from tests.shop import Shop
 from tests.test_more_triggers import FREE, at, mails
 
 PILLS = {"product_id": "pills", "product_name": "Pills", "price": 20.0, "currency": "EUR", "consumable": True}
@@ -197,3 +208,89 @@ def test_a_profile_without_consumables_is_as_small_as_ever() -> None:
 )
 def test_an_instant_as_events_tell_it(told: object, ms: int | None) -> None:
     assert waits.instant(told) == ms
+
+
+# --- what the catalogue knows -----------------------------------------------------------------------------------------------------
+
+SIZES = {
+    "pills": Item("pills", name="Pills", cycle_days=30.0),
+    "pills-l": Item("pills-l", group_id="pills"),
+    "pills-xl": Item("pills-xl", group_id="pills", cycle_days=60.0),
+    "socks": Item("socks"),
+}
+
+
+def line(**told: Any) -> dict[str, Any]:
+    """What intake makes of a flat order of one line, beyond what it said."""
+    after = supplies.told_by(SIZES.get, told)
+    return {name: value for name, value in after.items() if told.get(name) != value}
+
+
+def test_the_catalogue_says_how_long_it_lasts_where_the_order_does_not() -> None:
+    # A-118, interface.md section 8
+    assert line(product_id="pills") == {"cycle_days": 30.0} == line(product_id="pills", consumable=True, cycle_days=None)
+    assert line(product_id="pills-l") == {"cycle_days": 30.0} == line(product_id="new-size", item_group_id="pills")
+    assert line(product_id="pills-xl") == {"cycle_days": 60.0}, "a size of its own cycle"
+
+
+def test_the_orders_own_word_goes_first() -> None:
+    for told in ({"consumable": False}, {"cycle_days": 7}, {"consumable_days": 7}):
+        assert line(product_id="pills", **told) == {}
+    whole = {"consumable": False, "products": [{"product_id": "pills"}, {"product_id": "pills-l", "consumable": True}]}
+    assert supplies.told_by(SIZES.get, whole)["products"] == [
+        {"product_id": "pills"},
+        {"product_id": "pills-l", "consumable": True, "cycle_days": 30.0},
+    ]
+
+
+def test_an_order_of_which_the_catalogue_knows_nothing_stays_the_very_same() -> None:
+    for told in (
+        {"order_id": "o"},
+        {"product_id": "socks"},
+        {"product_id": "unheard of", "products": []},
+        {"products": [{"product_id": "socks"}, "odd", {}]},
+    ):
+        assert supplies.told_by(SIZES.get, told) is told
+    order = {"products": [{"product_id": "pills"}]}
+    assert supplies.told_by(nothing, order) is order
+    assert supplies.told_by(SIZES.get, order) == {"products": [{"product_id": "pills", "cycle_days": 30.0}]}
+    assert order == {"products": [{"product_id": "pills"}]}, "the event as it came is nobody's to change"
+
+
+def test_an_order_of_what_the_catalogue_calls_used_up_is_reminded_of() -> None:
+    # A-118: by the catalogue as it stood when the order came; a later one moves nothing
+    shop = Shop("s0")
+    shop.simulation.change(MONDAY, [(b"pills", b'{"product_id": "pills", "cycle_days": 30}')])
+    shop.event("purchase", HOUR, order_id="o1", total=20.0, currency="EUR", products=[{"product_id": "pills", "price": 20.0}])
+    shop.event("purchase", HOUR, "bob", order_id="o2", total=20.0, currency="EUR", products=[{"product_id": "socks", "price": 20.0}])
+    shop.simulation.change(MONDAY + DAY, [(b"pills", b'{"product_id": "pills", "cycle_days": 90}')])
+    shop.until(40 * DAY)
+    assert [one for one in shop.sends("ann") if "replenishment" in one[0]] == [
+        ("replenishment", "27 01:00:00"),
+        ("replenishment-last", "32 01:00:00"),
+    ]
+    assert not [one for one in shop.sends("bob") if "replenishment" in one[0]]
+
+
+def test_the_journal_keeps_what_the_catalogue_said_and_a_repeat_of_the_turn_writes_no_second_order() -> None:
+    # A turn done again after a crash may find another catalogue: its event has the origin of the first, which readers skip
+    cycles = {"pills": Item("pills", cycle_days=30.0)}
+    program = IntakeProgram("secret", 5000, partition_of_key=lambda key: 0, items=lambda product_id: cycles.get(product_id))
+    value = b'{"event_type": "purchase", "customer_id": "ann", "event_id": "e", "properties": {"order_id": "o", "product_id": "pills"}}'
+    record = Logged(0, MONDAY, b"ann", value)
+    (first,) = [one for segment in Turn(program, 0, MemoryStore()).segments([record]) for one in segment.outputs]
+    cycles.clear()
+    (again,) = [one for segment in Turn(program, 0, MemoryStore()).segments([record]) for one in segment.outputs]
+    assert [events.journal.decode(one.value).properties.get("cycle_days") for one in (first, again)] == [30.0, None]
+    assert first.headers == again.headers != []
+
+
+def test_a_worker_of_the_core_asks_the_catalogue_it_follows() -> None:
+    items = {key_of("pills"): encode(SIZES["pills"])}
+    known = AtHand(
+        lambda ref: None, lambda kind: None, lambda topic, key: items.get(key) if topic == "products" else None, lambda topic, tag: []
+    )
+    program = core.wiring(Settings()).programs(known)["customer_events"]
+    record = Logged(0, MONDAY, b"ann", b'{"event_type": "purchase", "customer_id": "ann", "properties": {"product_id": "pills"}}')
+    (output,) = [one for segment in Turn(program, 0, MemoryStore()).segments([record]) for one in segment.outputs]
+    assert events.journal.decode(output.value).properties["cycle_days"] == 30.0

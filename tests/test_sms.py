@@ -28,6 +28,11 @@ def ungated() -> Pack:
     return compile_artifact(*build("tests/packs/ungated.toml"))
 
 
+@cache
+def shipped() -> Pack:
+    return compile_artifact(*build("merged"))
+
+
 def cart(consents: tuple[str, ...] = ("email", "personalise", "sms"), traits: dict[str, Any] = ANN) -> Her:
     """A cart is left behind at 10:00; its mail goes out at 12:00."""
     her = Her(ungated(), assume=frozenset())
@@ -126,6 +131,80 @@ def test_one_text_a_week_by_the_shipped_pack() -> None:
     assert len(texts(her)) == 1
     (cap,) = [one for one in her.pack.contact.caps if one.channel == "sms"]
     assert (cap.most, cap.per) == (1, 7 * DAY)
+
+
+# --- the shipped pack by other channels -------------------------------------------------------------------------------------------
+
+REACHED_BY = {
+    "email": (("email", "personalise", "sms", "push"), {**ANN, "push_token": "token-1"}, None),
+    "sms": (("personalise", "sms"), {"phone": ANN["phone"], "first_name": "Ann"}, None),
+    "push": (("personalise", "push"), {"push_token": "token-1"}, None),
+    "sms, as she prefers": (("email", "personalise", "sms", "push"), {**ANN, "push_token": "token-1"}, "sms"),
+    "push, as she prefers": (("email", "personalise", "sms", "push"), {**ANN, "push_token": "token-1"}, ["push", "sms"]),
+}
+
+
+@pytest.mark.parametrize("how", REACHED_BY)
+def test_a_cart_reaches_her_by_what_she_has_and_prefers(how: str) -> None:
+    # A-203, A-196
+    consents, traits, prefers = REACHED_BY[how]
+    her = Her("merged", assume=frozenset())
+    her.event("identify", -20 * DAY, traits=traits)
+    her.event("consent_give", -20 * DAY, purposes=list(consents))
+    if prefers is not None:
+        her.event("preference_set", -20 * DAY, preference="channel", value=prefers)
+    her.event("cart_add", 10 * HOUR, **SHOE, quantity=1)
+    her.until(3 * DAY)
+    (first, *_) = [one for one in her.plans if one.trigger == "cart_abandonment"]
+    assert (first.message, first.channel) == ("cart-reminder", how.split(",")[0])
+    last = [one.channel for one in her.plans if one.message == "cart-last-call"]
+    assert last == (["email"] if "email" in consents else []), "the last call has no text: it goes by mail or not at all"
+
+
+@pytest.mark.parametrize(
+    ("opening", "told", "message"),
+    [
+        ("price_drop", {"product_id": "p1", "price": 80.0, "drop": 0.1}, "price-drop"),
+        ("back_in_stock", {"product_id": "p1", "stock": 3}, "back-in-stock"),
+        ("low_stock", {"product_id": "p1", "stock": 3, "interest": "cart"}, "low-stock"),
+        ("support_ticket", {"ticket_id": "t1", "status": "closed"}, "support-follow-up"),
+    ],
+)
+def test_what_is_news_today_has_a_text_and_a_push(opening: str, told: dict[str, Any], message: str) -> None:
+    # A-203
+    (row,) = [one for one in shipped().opens[opening] if one.steps[0].message == message]
+    assert row.channels == ("email", "sms", "push")
+    source = shipped().messages[message]
+    view = {**FULL, "event": {**FULL["event"], **told, "product_name": "A very long name of a very plain thing " * 4}}
+    for channel in ("sms", "push"):
+        found = render_short(source, channel, {**view, "unsubscribe_url": "https://kairos.example/u/" + "x" * 120})
+        assert len(found.text) <= MOST[channel] and "{" not in found.text + found.subject
+        assert len(found.subject) <= 100
+        bare = render_short(source, channel, {"event": {}, "unsubscribe_url": "https://kairos.example/u/" + "x" * 120})
+        assert bare.text and "  " not in bare.text
+
+
+# --- as often as she asks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("says", "most"), [(None, 4), ("weekly", 1), ("monthly", 1), ("never", 0)])
+def test_who_asks_for_fewer_messages_gets_fewer(says: str | None, most: int) -> None:
+    # A-196, A-201: three weeks of things to write about, by the shipped pack
+    her = Her("merged", assume=frozenset())
+    her.event("identify", 0, traits=ANN)
+    if says is not None:
+        her.event("preference_set", 0, preference="frequency", value=says)
+    her.event("consent_give", 0, purposes=["email", "personalise"])
+    for day in range(21):
+        her.event("product_view", day * DAY + 10 * HOUR, **{**SHOE, "product_id": f"p{day}"}, dwell_seconds=60)
+        her.event("cart_add", day * DAY + 11 * HOUR, **{**SHOE, "product_id": f"p{day}"}, quantity=1)
+    her.until(21 * DAY)
+    sent = [plan.at for plan in her.plans]
+    span = 30 * DAY if says == "monthly" else 7 * DAY
+    assert max((sum(since <= at < since + span for at in sent) for since in sent), default=0) == most
+    if says == "never":
+        assert {one.reason for one in her.decided if one.outcome == "not_sent"} >= {"frequency_cap"}
+        assert {one.values["cap"] for one in her.decided if one.reason == "frequency_cap" and one.outcome == "held"} == {"wish"}
 
 
 def test_a_pack_without_it_draws_no_conclusions_for_it() -> None:

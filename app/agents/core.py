@@ -48,7 +48,7 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
             return partition_of(key, settings.partitions)
 
         return {
-            "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts),
+            "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts, item),
             "journal": PersonProgram(packs, counts=counts, publishes=True),
             "message_plans": RendererProgram(packs, settings.secret, settings.public_url, item, counts, family),
             "catalog_changes": ProductWatcherProgram(pack, settings.partitions, at, home, counts),

@@ -3,6 +3,7 @@
 Reads `customer_events`. Keeps one row per identifier (`identifiers`). Writes the accepted event to `journal` under its person, a wrongly
 keyed one back to `customer_events` once, a broken one to `dead_letters`. What an event says of a second identifier goes as a link to the
 partition of `customer_events` that owns it, in the same turn; what that partition makes of it goes to `journal`.
+Of an order the journal also says how long what was bought lasts, by the catalogue as it stood then: so a replay knows no other.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import orjson
 from msgspec.structs import replace
 
 from app import events
-from app.domain import contract, identifier, identity, links
+from app.domain import contract, identifier, identity, links, supplies
+from app.domain.catalogue import Items, nothing
 from app.domain.contract import Accepted, Broken
 from app.domain.identifier import EMPTY, Identifier
+from app.domain.scope import PURCHASES
 from app.engine.counts import Counts
 from app.engine.letter import dead_letter
 from app.engine.origin import Marks, read_origin
@@ -46,6 +49,7 @@ class Received(NamedTuple):
 
 class IntakeProgram:
     """`clock`: broker time → journal time (ms). `partition_of_key`: where our producers put a key; without it only the key is judged.
+    `items`: the catalogue. A turn done again may find another one; its event has the origin of the first, so whoever reads keeps that.
 
     Origins are not left to the turn's marks: this topic has writers outside Kairos, and one forged header there would silence a whole
     lane. Only records that intake put back, and sealed links, carry one that counts, and each identifier's row remembers its own
@@ -64,8 +68,10 @@ class IntakeProgram:
         clock: Callable[[int], int] = lambda timestamp: timestamp,
         partition_of_key: Callable[[bytes], int] | None = None,
         counts: Counts | None = None,
+        items: Items = nothing,
     ) -> None:
         self._secret, self._bot_limit, self._place, self._clock, self._partition_of_key = secret, bot_limit, place, clock, partition_of_key
+        self._items = items
         self._counts = counts or Counts()
         self.counted: Counter[str] = self._counts.intake
         """For metrics and reports only: accepted, duplicate, rekeyed, repeated, future, bot, refused; of links link_ and what became of
@@ -120,6 +126,9 @@ class IntakeProgram:
         # Looked at here and not in a function: most events name one identifier, and those shall not pay.
         if ((event.customer_id is not None and event.anonymous_id is not None) or event.event_type == "alias") and not bot:
             group, claims = self._claim(group, event, event_id, at, own, person_id, moment)
+        properties = event.properties
+        if event.event_type in PURCHASES:
+            properties = supplies.told_by(self._items, properties)
         accepted = events.Event(
             at,
             event_id,
@@ -128,7 +137,7 @@ class IntakeProgram:
             person_id,
             event.customer_id,
             event.anonymous_id,
-            event.properties,
+            properties,
             event.context,
             event.future,
             bot,

@@ -98,8 +98,9 @@ def simulation(
             keep(id_of(output.key), decode(output.value) if output.value else None)
         on_output(topic, output)
 
-    intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0)
-    renderer = RendererProgram(artifact, settings.secret, settings.public_url, items or kept.get, families=families or family)
+    catalogue = items or kept.get
+    intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0, items=catalogue)
+    renderer = RendererProgram(artifact, settings.secret, settings.public_url, catalogue, families=families or family)
     watcher = ProductWatcherProgram(pack, 1)
     made = Simulation(intake, PersonProgram(artifact, assume), renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
     return made

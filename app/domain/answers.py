@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -69,6 +70,12 @@ def union(mine: Answers, theirs: Answers) -> Answers:
             into[name] = _later(into.get(name), one)
         _bounded(into)
     return Answers(surveys, preferences)
+
+
+def newest(said: Said, names: Iterable[str]) -> Any:
+    """Her latest word on what goes by several names; None: she has said nothing."""
+    words = [(said[name][1], name, said[name][0]) for name in names if name in said]
+    return max(words, key=lambda one: one[:2])[2] if words else None
 
 
 def view(said: Said) -> dict[str, Any]:

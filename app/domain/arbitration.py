@@ -14,7 +14,6 @@ from app.domain.trigger import Trigger
 from app.domain.window import Window
 
 if TYPE_CHECKING:
-    from app.domain.person import See
     from app.domain.scheduler import Scheduler
 
 
@@ -26,14 +25,16 @@ def ordered(turn: Scheduler, due: Iterable[Window]) -> list[Window]:
 
     def place(one: Window) -> tuple[int, float, int, str]:
         row = turn.row(one)
-        return row.priority, -worth(one, row, turn.see), one.due_at, one.window_id
+        return row.priority, -worth(one, row, turn), one.due_at, one.window_id
 
     return sorted(several, key=place)
 
 
-def worth(one: Window, row: Trigger, see: See) -> float:
-    """What its message is expected to bring: the share that ends in an order, times what is in the window, else her average order."""
-    if not row.converts:
-        return 0.0
-    gathered = window.worth(one, see.orders if one.scope == ORDER else None)
-    return row.converts * (gathered or facts.of(see).get("profile.average_order") or 0.0)
+def worth(one: Window, row: Trigger, turn: Scheduler) -> float:
+    """What its message is expected to bring: the share that ends in an order, times what is in the window, else her average order.
+
+    The share is what its row says, else what the pack counts on for its offers; of a value of which nothing is known 0.
+    """
+    gathered = window.worth(one, turn.see.orders if one.scope == ORDER else None)
+    value: float = gathered or facts.of(turn.see).get("profile.average_order") or 0.0
+    return (row.converts or turn.pack.offers.conversion) * value

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from app.domain import facts, treatments, wall_clock
-from app.domain.contact_policy import DAY, DEPTH, ENGAGEMENT, MIN, MONTH, STAGE, TIER, WEEK, Cap
+from app.domain import answers, facts, treatments, wall_clock
+from app.domain.contact_policy import DAY, DEPTH, ENGAGEMENT, MIN, MONTH, PREFERENCE, STAGE, TIER, WEEK, Cap
 from app.domain.contacts import Contact, Contacts
 from app.domain.days import DAY_MS, FOREVER
 from app.domain.trigger import Pack, Trigger
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SPANS = {DAY: 2 * DAY_MS, WEEK: 8 * DAY_MS, MONTH: 32 * DAY_MS}
 """How far back a calendar cap may have to look: its days, and one for clocks and zones."""
+FREQUENCIES = ("frequency", "email_frequency", "mail_frequency")
+"""Preferences that say how often she wants to be written to."""
 _EPOCH = date(1970, 1, 1).toordinal()
 _THURSDAY = 3  # 1970 began on one
 
@@ -59,7 +61,7 @@ def limits(row: Trigger, channel: str, pack: Pack, see: See) -> list[Limit]:
             if cap.by and cap.by == policy.arbitration.combine:
                 said = cap.by
     if said and policy.arbitration.combine != MIN:
-        found = [one for one in found if one.cap.by in ("", said)]
+        found = [one for one in found if one.cap.by in ("", PREFERENCE, said)]  # her own word counts whatever is combined
     return found
 
 
@@ -67,6 +69,10 @@ def _limit(cap: Cap, pack: Pack, see: See) -> Limit | None:
     """None: the cap says nothing of her."""
     if not cap.by:
         return Limit(cap, cap.most or 0, cap.per)
+    if cap.by == PREFERENCE:
+        word = plain(answers.newest(see.person.profile.answers.preferences, FREQUENCIES))
+        wish = next((one for one in cap.words if word in map(plain, one.says)), None) if word else None
+        return None if wish is None else Limit(cap, wish.most, wish.per)
     if cap.by == ENGAGEMENT:
         score = facts.of(see).get("profile.engagement.score")
         for step in cap.steps if score is not None else ():
@@ -79,6 +85,11 @@ def _limit(cap: Cap, pack: Pack, see: See) -> Limit | None:
     if cap.by == TIER:
         return None if treated.mails_high is None else Limit(cap, treated.mails_high, cap.per)
     return None if treated.every is None else Limit(cap, 1, treated.every)
+
+
+def plain(word: object) -> str:
+    """A word for how often as it is compared."""
+    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split()) if isinstance(word, str) else ""
 
 
 def room(asked: list[Limit], row: Trigger, contacts: Contacts, zone: str, at: int) -> Full | None:
@@ -149,7 +160,7 @@ def _next(calendar: str, zone: str, at: int) -> int:
 
 def span(pack_caps: tuple[Cap, ...], intervals: tuple[int, ...]) -> int:
     """How far back the caps of a pack look at most (ms); `intervals`: of the stages it goes by."""
-    found = [SPANS[cap.calendar] if cap.calendar else cap.per for cap in pack_caps]
+    found = [SPANS[cap.calendar] if cap.calendar else max([cap.per, *(one.per for one in cap.words)]) for cap in pack_caps]
     if any(cap.by == STAGE for cap in pack_caps):
         found += intervals
     return max(found, default=0)

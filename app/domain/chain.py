@@ -93,8 +93,8 @@ def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
     answer = gate.ask(one, row, step, turn.pack, turn.see, turn.contacts, partial(_has_text, turn, one, step))
     if answer.reason is None:
         answer = groups.ask(turn, one, row, answer)
-    if row.converts and (answer.reason is None or answer.wake_at):  # so that a digest can say what a place that was lost cost
-        answer.values["expected_value"] = round(arbitration.worth(one, row, turn.see), 2)
+    if answer.wake_at and (worth := arbitration.worth(one, row, turn)):
+        answer.values["expected_value"] = round(worth, 2)  # so that a digest can say what a place that was lost cost
     if answer.reason is not None:
         if holding.dropped(turn, one, answer):
             _next(turn, one, row, LOST, answer.values)

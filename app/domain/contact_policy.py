@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-STAGE, TIER, ENGAGEMENT = "stage", "tier", "engagement"
+STAGE, TIER, ENGAGEMENT, PREFERENCE = "stage", "tier", "engagement", "preference"
 DAY, WEEK, MONTH = "day", "week", "month"
 MIN = "min"
 LATER, DROP = "later", "drop"
@@ -40,6 +40,17 @@ class Level(Struct, frozen=True):
     above: bool = False
 
 
+class Wish(Struct, frozen=True):
+    """Of a cap by preference: how many messages she gets who asks for so many."""
+
+    says: tuple[str, ...]
+    """Her words (`preference_set` of `frequency`), whatever their case; a space, a hyphen and an underscore are the same."""
+    most: int
+    """Messages within `per`; 0: none at all."""
+    per: int = 0
+    """Sliding, in ms."""
+
+
 class Cap(Struct, frozen=True):
     """A limit on what goes to one person. It counts messages that went out or are about to; transactional ones neither count nor wait."""
 
@@ -52,9 +63,12 @@ class Cap(Struct, frozen=True):
     calendar: str = ""
     """`day`, `week` (from Monday) or `month` in her own zone."""
     by: str = ""
-    """`tier`: the upper number of her tier's treatment; `stage`: one message per interval of her stage's; `engagement`: by `steps`."""
+    """`tier`: the upper number of her tier's treatment; `stage`: one message per interval of her stage's; `engagement`: by `steps`;
+    `preference`: by `words`."""
     steps: tuple[Level, ...] = ()
     """By engagement: the first that holds of her score counts."""
+    words: tuple[Wish, ...] = ()
+    """By preference: what her own words come to; a word that stands nowhere says nothing."""
     triggers: tuple[str, ...] = ()
     """It counts and limits only these; none named: all."""
     channel: str | None = None

@@ -66,7 +66,12 @@ _SHOP: tuple[_Row, ...] = (
     ("cart_remove", done.CartRemove, "Removing all of it ends the cart's window.", {"product_id": "0017", "category": None, "quantity": 1}),
     ("cart_view", done.CartView, "Thinking it over.", {"products": _LINES, "total": 114.0, "currency": "EUR"}),
     ("checkout_start", done.CheckoutStart, "A step from buying.", {"products": _LINES, "total": 114.0, "currency": "EUR"}),
-    ("purchase", done.Purchase, "An order: ends what reminds of it, opens what follows it.", _ORDER),
+    (
+        "purchase",
+        done.Purchase,
+        "An order: ends what reminds of it, opens what follows it. A line may say `consumable`, and in `cycle_days` how long it lasts.",
+        _ORDER,
+    ),
     ("order_shipped", done.OrderShipped, "An order on its way.", {"order_id": "o-1001"}),
     ("order_delivered", done.OrderDelivered, "From here on she can use it.", {"order_id": "o-1001"}),
     ("refund", done.Refund, "Money that was not earned after all.", {"order_id": "o-1001", "amount": 12.5, "currency": "EUR"}),

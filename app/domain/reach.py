@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from app.domain import bounces, plausible, profile, traits
+from app.domain import answers, bounces, plausible, profile, traits
 from app.domain.consent import evidence, permits
 from app.domain.device import region
 
@@ -89,10 +89,9 @@ def purposes(needs: tuple[str, ...], channel: str) -> tuple[str, ...]:
 
 def preferred(her: Profile, channels: tuple[str, ...]) -> tuple[str, ...]:
     """The channels with those she asks for first."""
-    words = [(at, name, told) for name in PREFERENCES if name in her.answers.preferences for told, at in (her.answers.preferences[name],)]
-    if not words:
+    told = answers.newest(her.answers.preferences, PREFERENCES)
+    if told is None:
         return channels
-    told = max(words, key=lambda one: one[:2])[2]
     named = [str(one).strip().lower() for one in (told if isinstance(told, list) else [told])]
     wanted = [EMAIL if one in ("e-mail", "mail") else one for one in named]
     first = [one for one in dict.fromkeys(wanted) if one in channels]

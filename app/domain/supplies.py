@@ -1,8 +1,8 @@
 """What she uses up and buys again: when she ordered each consumable, so when she needs it next (A-118).
 
-A consumable is what an order line calls so (`consumable`), or tells a cycle of (`cycle_days`, `consumable_days`). From two reorders on
-her own median gap counts, before that the cycle that was told last. Of an order the instant is that of its earliest record, so that it
-does not matter in which order records arrive.
+A consumable is what an order line calls so (`consumable`), or tells a cycle of (`cycle_days`, `consumable_days`), itself or else by the
+shop's catalogue. From two reorders on her own median gap counts, before that the cycle that was told last. Of an order the instant is
+that of its earliest record, so that it does not matter in which order records arrive.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.catalogue import Items
 from app.domain.days import DAY_MS
 from app.domain.fingerprint import fingerprint
 from app.domain.orders import Order, Orders, key_of
@@ -121,6 +122,32 @@ def met(mine: Supplies, theirs: Supplies, both: Supplies) -> list[Supply]:
         if (at := reorder_at(one)) is not None and days != {at}:
             found.append(one)
     return found
+
+
+def told_by(items: Items, properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties of an order with the catalogue's cycle in every line that tells none, and is not said to be no consumable.
+
+    The very same where the catalogue has nothing to add.
+    """
+    whole = properties.get("products")
+    if not isinstance(whole, list) or not any(isinstance(one, dict) for one in whole[:MAX_LINES]):
+        return _with_cycle(items, properties, properties)
+    lines = [_with_cycle(items, one, properties) if isinstance(one, dict) else one for one in whole[:MAX_LINES]]
+    same = all(before is after for before, after in zip(whole, lines, strict=False))
+    return properties if same else {**properties, "products": lines + whole[MAX_LINES:]}
+
+
+def _with_cycle(items: Items, one: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
+    """A line as `_lines` reads it; a size without a cycle of its own lasts as long as what it is a size of."""
+    if one.get("consumable", properties.get("consumable")) is False or any(one.get(name) is not None for name in CYCLES):
+        return one
+    about = product(one)
+    item = items(about.product_id) if about is not None and about.product_id else None
+    days = item.cycle_days if item is not None else None
+    family = (about.group_id if about is not None else "") or (item.group_id if item is not None else "")
+    if days is None and family and (parent := items(family)) is not None:
+        days = parent.cycle_days
+    return one if days is None else {**one, CYCLES[0]: days}
 
 
 def line(properties: dict[str, Any], supply: Supply) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from app.domain.contact_policy import DEPTH, STAGE, TIER, Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours
+from app.domain.contact_policy import DEPTH, PREFERENCE, STAGE, TIER, Arbitration, Cap, ContactPolicy, Holidays, Level, QuietHours, Wish
 from app.domain.trigger import Trigger
 from app.policy.phrase import WHY, Phrase
 
@@ -33,6 +33,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     ),
     (Cap, "by"): Phrase("{who} now goes by {new} instead of by {old}", "{who} now goes by {new}", "{who} no longer goes by {old}"),
     (Cap, "steps"): Phrase("", "{who} now allows {new}", "{who} no longer allows {old}"),
+    (Cap, "words"): Phrase("", "{who} now allows {new}", "{who} no longer allows {old}"),
     (Cap, "triggers"): Phrase(
         "{who} is now of {new} instead of {old}", "{who} is now of {new} alone", "{who} is now of all, not of {old} alone"
     ),
@@ -43,6 +44,9 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Level, "most"): Phrase("{who} now allows {new} instead of {old}"),
     (Level, "least"): Phrase("{who} now begins at {new} instead of {old}"),
     (Level, "above"): Phrase("", "{who} now begins above its score", "{who} now begins at its score"),
+    (Wish, "says"): Phrase("{who} is now of who says {new} instead of {old}"),
+    (Wish, "most"): Phrase("{who} now allows {new} instead of {old}"),
+    (Wish, "per"): Phrase("{who} now looks back {new} instead of {old}", "{who} now looks back {new}", "{who} no longer looks back {old}"),
     (Arbitration, "combine"): Phrase("of several caps by stage, tier and engagement now {new} counts instead of {old}"),
     (Arbitration, "losers"): Phrase("who loses a place to another message now goes out {new} instead of {old}"),
 }
@@ -57,6 +61,8 @@ def cap(one: Cap) -> str:
         told = f"by tier {within}"
     elif one.by == STAGE:
         told = "by stage"
+    elif one.by == PREFERENCE:
+        told = "as often as she asks"
     elif one.by:
         told = f"by engagement {', '.join(map(level, one.steps))} {within}"
     else:
@@ -78,6 +84,13 @@ def gates(policy: ContactPolicy, row: Trigger) -> list[str]:
 def level(one: Level) -> str:
     """`5 above 0.7`."""
     return f"{one.most} {'above' if one.above else 'from'} {one.least:g}"
+
+
+def wish(one: Wish) -> str:
+    """`1 in 7d of who says weekly`."""
+    from app.policy.phrases import duration
+
+    return f"{one.most} in {duration(one.per)} of who says {one.says[0]}" if one.most else f"none of who says {one.says[0]}"
 
 
 def quiet(one: QuietHours) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+from app.domain.caps import plain
 from app.domain.contact_policy import (
     DAY,
     DEPTH,
@@ -18,6 +19,7 @@ from app.domain.contact_policy import (
     MESSAGES,
     MIN,
     MONTH,
+    PREFERENCE,
     STAGE,
     TIER,
     WEEK,
@@ -27,6 +29,7 @@ from app.domain.contact_policy import (
     Holidays,
     Level,
     QuietHours,
+    Wish,
 )
 from app.domain.countries import MEANT, place
 from app.domain.device import zone
@@ -40,8 +43,9 @@ TABLES = ("quiet_hours", "cap", "arbitration")
 """Keys of a pack that are read here; `contact_policy` says what becomes of those of the pack that it extends."""
 INHERITED, OWN = "inherited", "own"
 QUIET = ("from", "to", "zone", "holidays")
-CAP = ("name", "why", "most", "per", "by", "steps", "triggers", "channel", "counts")
+CAP = ("name", "why", "most", "per", "by", "steps", "words", "triggers", "channel", "counts")
 STEP = ("above", "least", "most")
+WISH = ("says", "most", "per")
 ARBITRATION = ("combine", "losers")
 CALENDAR = (DAY, WEEK, MONTH)
 CHANNELS = ("email", "sms", "push")
@@ -138,26 +142,26 @@ class Contact:
     def _cap(self, told: dict[str, Any], at: Path) -> Cap | None:
         read = self._fields
         before = len(read.problems)
-        by = read.one_of(told, at, "by", (TIER, STAGE, ENGAGEMENT), "") if "by" in told else ""
-        needed = {"": ("most", "per"), TIER: ("per",), STAGE: (), ENGAGEMENT: ("per", "steps")}[by]
+        by = read.one_of(told, at, "by", (TIER, STAGE, ENGAGEMENT, PREFERENCE), "") if "by" in told else ""
+        needed = {"": ("most", "per"), TIER: ("per",), STAGE: (), ENGAGEMENT: ("per", "steps"), PREFERENCE: ("words",)}[by]
         read.known(told, at, CAP, required=("name", "why", *needed))
-        for field in ("most", "per", "steps"):
+        for field in ("most", "per", "steps", "words"):
             if field in told and field not in needed:
                 read.wrong((*at, field), f"{field}: {_TOLD[by][field]}")
         name, why = read.text(told, at, "name", NAME, "lower case, digits and hyphens"), read.text(told, at, "why")
         most = self._most(told, at) if "most" in needed and "most" in told else None
         per, calendar = self._per(told, at) if "per" in needed and "per" in told else (0, "")
-        steps = self._steps(told, at)
+        steps, words = self._steps(told, at), self._words(told, at)
         triggers = tuple(read.list(told, at, "triggers", str))
         if "triggers" in told and not triggers:
             read.wrong((*at, "triggers"), "triggers: none named; without it the cap is of all")
         channel = read.one_of(told, at, "channel", CHANNELS, CHANNELS[0]) if "channel" in told else None
         counts = read.one_of(told, at, "counts", (MESSAGES, DEPTH), MESSAGES)
-        if counts == DEPTH and by in (TIER, STAGE):
+        if counts == DEPTH and by in (TIER, STAGE, PREFERENCE):
             read.wrong((*at, "counts"), f"counts: what a {by} may get is told in messages")
         if len(read.problems) > before or not (name and why):
             return None
-        return Cap(name, why, most, per, calendar, by, steps, triggers, channel, counts)
+        return Cap(name, why, most, per, calendar, by, steps, words, triggers, channel, counts)
 
     def _most(self, told: dict[str, Any], at: Path) -> int:
         if told.get("most") == 0 and not isinstance(told["most"], bool):
@@ -196,21 +200,55 @@ class Contact:
                 read.wrong((*at, "steps", n + 1), "steps: from the highest down, each begins below the one before")
         return tuple(found)
 
+    def _words(self, told: dict[str, Any], at: Path) -> tuple[Wish, ...]:
+        read = self._fields
+        found: list[Wish] = []
+        seen: set[str] = set()
+        for n, one in enumerate(read.list(told, at, "words", dict)):
+            place: Path = (*at, "words", n)
+            none = one.get("most") == 0 and not isinstance(one["most"], bool)  # who asks for nothing gets nothing
+            read.known(one, place, WISH, required=("says", "most") if none else WISH)
+            says = tuple(read.list(one, place, "says", str))
+            for word in says:
+                if not plain(word):
+                    read.wrong((*place, "says"), "says: an empty word")
+                elif plain(word) in seen:
+                    read.wrong((*place, "says"), f"says: {word!r} a second time")
+                seen.add(plain(word))
+            if "says" in one and not says:
+                read.wrong((*place, "says"), 'says: no word; such as ["weekly", "once a week"]')
+            per, calendar = self._per(one, place) if "per" in one else (0, "")
+            if calendar:
+                read.wrong((*place, "per"), "per: of a cap by preference a duration such as 7d")
+            elif none and "per" in one:
+                read.wrong((*place, "per"), "per: most = 0 is nothing, ever")
+            found.append(Wish(says, 0 if none else read.whole(one, place, "most", 0, MAX_MOST, 1), per))
+        if "words" in told and not found:
+            read.wrong((*at, "words"), 'words: none; such as [{ says = ["weekly"], most = 1, per = "7d" }]')
+        return tuple(found)
+
     def _arbitration(self, told: dict[str, Any], at: Path) -> Arbitration:
         read = self._fields
         read.known(told, at, ARBITRATION)
         return Arbitration(read.one_of(told, at, "combine", (MIN, STAGE, TIER), MIN), read.one_of(told, at, "losers", (LATER, DROP), LATER))
 
 
+_WORDS = "of a cap by preference"
 _TOLD: dict[str, dict[str, str]] = {
-    "": {"steps": "of a cap by engagement"},
-    TIER: {"most": "a cap by tier takes the upper number of each tier's mails", "steps": "of a cap by engagement"},
+    "": {"steps": "of a cap by engagement", "words": _WORDS},
+    TIER: {"most": "a cap by tier takes the upper number of each tier's mails", "steps": "of a cap by engagement", "words": _WORDS},
     STAGE: {
         "most": "a cap by stage allows one message per interval of the stage",
         "per": "a cap by stage takes the interval (every) of each stage's treatment",
         "steps": "of a cap by engagement",
+        "words": _WORDS,
     },
-    ENGAGEMENT: {"most": "a cap by engagement has one in each of its steps"},
+    ENGAGEMENT: {"most": "a cap by engagement has one in each of its steps", "words": _WORDS},
+    PREFERENCE: {
+        "most": "a cap by preference has one for each of her words",
+        "per": "a cap by preference has one for each of her words",
+        "steps": "of a cap by engagement",
+    },
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain.contact_policy import Cap, Holidays, Level, QuietHours
+from app.domain.contact_policy import Cap, Holidays, Level, QuietHours, Wish
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
 from app.domain.message import MessageSource
@@ -216,6 +216,8 @@ def _who(one: Struct, key: str, who: str) -> str:
             return f"cap {one.name}"
         case Level():
             return f"step {int(key) + 1} of {who}"
+        case Wish():
+            return f"word {int(key) + 1} of {who}"
         case Holidays():
             return key
         case ChurnLevel():
@@ -278,6 +280,8 @@ def _words(kind: type[Struct], field: str, told: Any) -> str:
             return f"{told.name}: {contact_phrases.cap(told)}"
         case Level():
             return contact_phrases.level(told)
+        case Wish():
+            return contact_phrases.wish(told)
         case Holidays():
             return f"{told.region}: {', '.join(told.days)}"
         case Group():

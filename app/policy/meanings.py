@@ -20,7 +20,7 @@ from app.domain import (
     watching,
 )
 from app.domain.brand import Brand
-from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours
+from app.domain.contact_policy import Arbitration, Cap, Level, QuietHours, Wish
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.liking import Weights
 from app.domain.offers import DiscountPersona, Offer, Offering, Strategy
@@ -71,6 +71,7 @@ HEADS: dict[Table, tuple[str, type[Struct]]] = {
     ("quiet_hours",): ("[quiet_hours]", QuietHours),
     ("cap",): ("[[cap]]", Cap),
     ("cap", "steps"): ("steps = [ { … } ]", Level),
+    ("cap", "words"): ("words = [ { … } ]", Wish),
     ("arbitration",): ("[arbitration]", Arbitration),
     ("trigger",): ("[[trigger]]", Trigger),
     ("trigger", "open"): ("open = { … }", Opening),
@@ -142,6 +143,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("cap", "steps"), "most"): "How many she gets of whom it is the first step that holds.",
     (("cap", "steps"), "above"): "Of whose `profile.engagement.score` is above it; or",
     (("cap", "steps"), "least"): "of whose score is at least it.",
+    (("cap", "words"), "per"): "Sliding, such as `7d`; where `most` is 0 it is left out.",
     ((), "offers"): (Pack, "offers"),
     ((), "offer"): "Offers that triggers name.",
     ((), "offer_tier"): (Offering, "strategies"),
@@ -282,6 +284,7 @@ KINDS = {
     (("cap",), "per"): "duration, `day`, `week` or `month`",
     (("cap",), "most"): f"whole number, 1 to {MAX_MOST}",
     (("cap", "steps"), "most"): f"whole number, 1 to {MAX_MOST}",
+    (("cap", "words"), "most"): f"whole number, 0 to {MAX_MOST}",
     (("tier_scheme", "tier"), "share"): "number, above 0 to 100",
     (("band_scheme", "band"), "least"): "number",
     (("band_scheme", "band"), "above"): "number",

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.domain import money
-from app.domain.contact_policy import Cap, Level, QuietHours
+from app.domain.contact_policy import Cap, Level, QuietHours, Wish
 from app.domain.lifecycle import Stage, StageScheme
 from app.domain.message import MessageSource
 from app.domain.offers import Offer
@@ -323,6 +323,7 @@ DURATIONS = {
     (StageScheme, "hold"),
     (Treatment, "every"),
     (Cap, "per"),
+    (Wish, "per"),
     (Recommendations, "refresh"),
     *offer_phrases.DURATIONS,
 }
@@ -354,6 +355,7 @@ NUMBERS = {
     (Trigger, "depth"),
     (Cap, "most"),
     (Level, "most"),
+    (Wish, "most"),
     (Level, "least"),
     (Recommendations, "n"),
     (Recommendations, "k"),
