@@ -124,7 +124,8 @@ def _near(settings: Settings, trigger: str, file: Path | None) -> str:
     if file is None:
         with contextlib.suppress(ScanFailed, BadPack):
             there = asyncio.run(published(settings))
-            known |= {name for one in there.versions if one.whole for name in compile_artifact(one.ref, one.data).by_name}
+            for one in there.find(there.active or ""):
+                known |= compile_artifact(one.ref, one.data).by_name.keys()
     return "" if trigger in known else meant(trigger, known)
 
 

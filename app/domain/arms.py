@@ -1,7 +1,8 @@
 """What each arm of an experiment got, and what people did then (A-209): response, unsubscribes and goals, side by side.
 
 Who is in an arm whose condition she does not meet, in a control arm or in the hold-out gets nothing: what she would have got is counted as
-withheld, and her goals are what the arm's own goals are measured against. The hold-out is compared with everybody who is not in it.
+withheld, and her goals are what the arm's own goals are measured against. It took no place under a cap, so it may be more than she would
+have got. The hold-out is compared with everybody who is not in it.
 """
 
 from __future__ import annotations

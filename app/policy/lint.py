@@ -34,8 +34,7 @@ HER_DOING = {"email_open", "email_click", "email_forward", "sms_click", "push_op
 MAILED = {"email_open", "email_click"}
 """Events of which it is found out whether a machine was behind them."""
 NONE: Mapping[str, str] = {}
-FEW = 3
-"""Packs of the same name that are named."""
+FEW = 3  # packs of one name that are named
 SCOPES = {PRODUCT: (PRODUCTS, "product"), ORDER: (("order_id",), "order_id"), SEND: ((SEND,), "send_id")}
 """Scope → properties that tell it, and what they tell."""
 
