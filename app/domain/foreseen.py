@@ -32,7 +32,11 @@ def noted(see: See, one: Window) -> dict[str, Any]:
         return {}
     hers = facts.of(see)
     about = next((line.category for line in window.lines(one) if line.category), None)
-    told = {CONTENT: hers.get("profile.propensity.content"), CATEGORY: hers.get("profile.propensity.category")}
+    mail = see.person.profile.mail
+    if mail.human_opens or mail.human_clicks:
+        told = {CONTENT: hers.get("profile.propensity.content"), CATEGORY: hers.get("profile.propensity.category")}
+    else:  # as her profile has it of who has opened none of her mails, which most people have not
+        told = {CATEGORY: hers.get("profile.primary_interest")}
     predicted = {name: value for name, value in told.items() if value and not _private(see, value)}
     found: dict[str, Any] = {PREDICTED: predicted} if predicted else {}
     return found | ({ABOUT: about} if CATEGORY in predicted and about and not _private(see, about) else {})
