@@ -27,6 +27,7 @@ from app.edges.spectator import decode_decision
 from app.edges.timeline import printable
 from app.edges.topic_scan import ScanFailed, scanner
 from app.edges.verdict import decision_text, gates, moment
+from app.engine.partition import partition_of
 from app.events import Decision
 from app.policy.pack import BadPack, build, compile_artifact
 from app.policy.problem import meant
@@ -109,6 +110,9 @@ def _of_cluster(
             now = await journal_now(scan) if since is not None or until is not None else 0
             sought = _within(asked, since, until, now)
             await found_in_cluster(scan, settings, addresses, sought, found.append)
+            partitions = scan.partitions("decisions")
+        # Partitions are read side by side: one after the other they are the same whoever was asked.
+        found.sort(key=lambda value: partition_of(decode_row(value).person_id.encode(), partitions))
         return sought, found
 
     return asyncio.run(read())
