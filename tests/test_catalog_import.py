@@ -485,9 +485,9 @@ def test_exit_codes(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("KAIROS_BROKER", "127.0.0.1:1")
     written(tmp_path, "id,price\np1,oops\n", "bad.csv")
     written(tmp_path, "id,price\np1,5\n", "good.csv")
-    assert call("catalog", "import", "good.csv", "--dry-run")[:2] == (0, "1 rows: 1 products would be published\n")
+    assert call("catalog", "import", "good.csv", "--dry-run")[:2] == (0, "1 row: 1 product would be published\n")
     code, _, err = call("catalog", "import", "bad.csv", "--dry-run")
-    assert code == 1 and "not one of its 1 rows" in err
+    assert code == 1 and "not one of its 1 row" in err
     assert call("catalog", "import", "nowhere.csv")[0] == 2
     assert call("catalog", "import", "good.csv", "--column", "colour=x")[0] == 2
     assert call("catalog", "import", "good.csv", "--anyway")[0] == 2

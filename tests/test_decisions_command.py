@@ -74,6 +74,20 @@ def test_a_repeated_record_is_one_decision_and_gzip_is_read(call: Call) -> None:
     assert {"outcome": "not_sent", "reason": "no_consent", "count": 1} in told["counts"]
 
 
+def test_what_one_instant_brought_stays_in_the_order_of_its_topic(call: Call) -> None:
+    told = [decided(outcome, HOUR, "w9", person=BEN, step=step) for step, outcome in enumerate(("opened", "scheduled", "held", "sent"))]
+    later_id_first = [decided("opened", HOUR, "w1", person=ANN), decided("opened", 0, "w0", person=BEN)]
+    lines("d.jsonl", [*told, *later_id_first])
+    assert found(call) == ["w0 opened", "w9 opened", "w9 scheduled", "w9 held", "w9 sent", "w1 opened"]
+    _, out, _ = call("decisions", "--decisions", "d.jsonl")
+    assert out.index("window w9") < out.index("cart: follow-up 1 waits") < out.index("cart: follow-up 3 sent")
+
+
+def test_one_is_told_as_one(call: Call) -> None:
+    lines("d.jsonl", some()[:1])
+    assert call("decisions", "--decisions", "d.jsonl")[1].startswith("1 decision of 1 person: ")
+
+
 def test_control_characters_do_not_steer_a_terminal(call: Call) -> None:
     lines("d.jsonl", [decided("not_sent", 0, reason="no_consent", trigger="x\x1b[2Jy", values={"missing\x07": "a\u202eb"})])
     code, out, _ = call("decisions", "--decisions", "d.jsonl")
@@ -88,6 +102,10 @@ def test_control_characters_do_not_steer_a_terminal(call: Call) -> None:
         (["--since", "2030-01-01"], 1, "since 2030-01-01"),
         (["--outcome", "lost"], 2, "lost"),
         (["--since", "yesterday"], 2, "yesterday"),
+        (["--since", "2d", "--until", "3d"], 2, "nothing between them: 2026-03-03T00:00:00 and 2026-03-02T00:00:00"),
+        (["--since", "2026-03-03", "--until", "2026-03-03"], 2, "nothing between them"),
+        (["--trigger", "welcom"], 1, "did you mean welcome?"),
+        (["--trigger", "cart_abandonmnt"], 1, "did you mean cart_abandonment?"),
         (["--last", "0"], 2, "0"),
         (["--reader", "x:1"], 2, "--reader"),
     ],

@@ -380,6 +380,15 @@ def test_where_nobody_reports_an_open_nothing_is_said_of_what_people_bear(call: 
     assert code == 0 and found["tolerance"] is None and "no event says that a message was opened" in found["notes"][0]
 
 
+def test_lines_that_are_no_events_are_counted_and_told(call: Call) -> None:
+    file = lines("d.jsonl", a_month())
+    good = {"event_type": "email_open", "customer_id": "c", "timestamp": events.iso(MONDAY), "properties": {"send_id": "s1"}}
+    bad = [{"person_id": "p"}, {"event_type": "email_open", "customer_id": 7}]
+    Path("e.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (good, *bad)), "utf-8")
+    code, out, _ = call("digest", "--decisions", file, "--events", "e.jsonl")
+    assert code == 0 and "Note: e.jsonl: 2 lines count for nothing, being no event or against its contract; the first, line 2: " in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -395,6 +404,9 @@ def test_where_nobody_reports_an_open_nothing_is_said_of_what_people_bear(call: 
         (["--decisions", "d.jsonl", "--profiles", "d.jsonl"], 2, "--events"),
         (["--decisions", "d.jsonl", "--sends", "other.jsonl"], 2, "no message"),
         (["--decisions", "d.jsonl", "--html", "no/such/place.html"], 2, "place.html"),
+        (["--decisions", "d.jsonl", "--events", "d.jsonl"], 2, "not one of its 40 lines is an event"),
+        (["--decisions", "d.jsonl", "--events", "e.jsonl", "--profiles", "d.jsonl"], 2, "d.jsonl:1: no profile: it has none of traits"),
+        (["--decisions", "d.jsonl", "--events", "e.jsonl", "--profiles", "odd.jsonl"], 2, "odd.jsonl:1: no profile: clv is no JSON object"),
     ],
 )
 def test_bad_input_is_one_line_and_the_right_exit(call: Call, arguments: list[str], code: int, word: str) -> None:
@@ -402,5 +414,7 @@ def test_bad_input_is_one_line_and_the_right_exit(call: Call, arguments: list[st
     Path("empty.jsonl").write_text("\n", "utf-8")
     Path("bad.jsonl").write_text("nonsense\n", "utf-8")
     Path("other.jsonl").write_text('{"person_id": 1}\n', "utf-8")
+    Path("odd.jsonl").write_text('{"person_id": "p", "clv": 3}\n', "utf-8")
+    Path("e.jsonl").write_text('{"event_type": "email_open", "customer_id": "c", "properties": {"send_id": "s"}}\n', "utf-8")
     ended, out, err = call("digest", *arguments)
     assert (ended, out, err.count("\n")) == (code, "", 1) and word in err

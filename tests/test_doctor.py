@@ -192,7 +192,7 @@ def test_state_in_use_by_a_worker(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         findings = list(checkup.datadir(settings, "c1"))
     told = [one.found for one in findings if one.what == "state"]
-    assert len(told) == 1 and "1 partitions, 3 MB" in told[0] and told[0].endswith("in use by a running worker")
+    assert len(told) == 1 and "1 partition, 3 MB" in told[0] and told[0].endswith("in use by a running worker")
 
 
 def test_state_left_by_a_killed_worker_and_state_of_another_cluster(tmp_path: Path) -> None:

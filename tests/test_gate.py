@@ -46,6 +46,8 @@ def test_consent_and_address_let_it_pass_and_are_shown() -> None:
     assert her.plans[0].values == {
         "consent": {"email": True, "personalise": True},
         "consent_told": {"email": said, "personalise": said},
+        "predicted": {"category": "shoes"},
+        "about": "shoes",
     }
 
 

@@ -278,6 +278,37 @@ def test_experiments_that_pull_at_one_wait() -> None:
     ]
     off = text.replace("enabled = true", "enabled = false")
     assert said(compile_artifact("mine@1", build_text(off)), off) == []
+    forgotten = text.replace("enabled = true\n", "")
+    assert [one.partition(": ")[2] for one in said(compile_artifact("mine@1", build_text(forgotten)), forgotten)] == [
+        f"warning: experiment '{name}' runs nothing: enabled is false where it is not said" for name in ("one", "two")
+    ]
+
+
+def of_mail(opening: str) -> list[str]:
+    text = GOOD.replace('{ on = "quiz_done" }', opening).replace('["quiz_done"]', "[]")
+    return [one for one in said(compile_artifact("mine@1", build_text(text)), text) if "event." in one]
+
+
+def test_a_condition_on_a_mail_of_ours_knows_the_triggers_and_messages_of_the_pack() -> None:
+    mailed = '{{ on = "mail_sent", scope = "send_id", when = "{}" }}'
+    assert of_mail(mailed.format("event.trigger == 'second'")) == []
+    (line,) = of_mail(mailed.format("event.trigger == 'secnd'"))
+    assert "always false, so nothing opens this trigger" in line
+    assert line.endswith("this pack has no trigger 'secnd'; did you mean second?") and "warning" not in line
+    (line,) = of_mail(mailed.format("event.trigger in ['second', 'secnd']"))
+    assert "warning: this pack has no trigger 'secnd'; did you mean second?" in line
+    (line,) = of_mail(mailed.format("event.message == 'product-detail'"))
+    assert line.endswith("this pack has no message 'product-detail'; did you mean product-details?")
+    opened = '{ on = "email_open", scope = "send_id", when = "event.trigger == \'secnd\'" }'
+    (line,) = of_mail(opened)
+    assert "warning: this pack has no trigger 'secnd'" in line, "the provider may tell of more than we do"
+
+
+def test_packs_of_one_name_are_told_in_one_line() -> None:
+    (line,) = said(good(), namesakes=[f"{n}.toml" for n in range(11)])
+    assert "0.toml, 1.toml, 2.toml and 8 more are packs named" in line
+    (line,) = said(good(), namesakes=["a.toml"])
+    assert "a.toml is a pack named" in line
 
 
 def test_a_pack_that_extends_another_answers_for_its_own_rows(tmp_path: Path) -> None:

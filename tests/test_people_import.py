@@ -287,7 +287,7 @@ def test_an_unreadable_file_is_one_line_and_exit_2_before_anything_is_sent(tmp_p
 def test_exit_codes(tmp_path: Path, call: Call) -> None:
     written(tmp_path, "customer_id,email\nc1,oops\n")
     code, _, err = call("people.csv", "--dry-run")
-    assert code == 1 and "not one of its 1 rows" in err
+    assert code == 1 and "not one of its 1 row" in err
     written(tmp_path, CSV)
     assert call("people.csv", "--dry-run")[:2] == (0, "2 rows: 2 people would be imported, 5 events would be published\n")
     assert call("people.csv", "--dry-run", "--number", "size")[0] == 2

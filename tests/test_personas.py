@@ -289,7 +289,7 @@ def test_reports_and_rows_of_a_pack(call: Call, tmp_path: Path) -> None:
 
 
 def test_exit_codes(call: Call, tmp_path: Path) -> None:
-    (tmp_path / "few.jsonl").write_text('{"person_id": "p1"}\n')
+    (tmp_path / "few.jsonl").write_text('{"person_id": "p1", "traits": {}}\n')
     code, out, err = call("few.jsonl")
     assert (code, out) == (1, "") and "0 buyers to learn from; it takes 50" in err
     assert call("none.jsonl")[0] == 2

@@ -60,6 +60,16 @@ def test_check_prints_warnings_and_says_yes(call: Call, tmp_path: Path) -> None:
     assert re.fullmatch(r"mine@[0-9a-f]{16}: 2 triggers, 4 messages, [\d,]+ bytes", summary)
 
 
+def test_an_experiment_that_is_not_enabled_is_told_by_check_and_diff(call: Call) -> None:
+    code, out, _ = call("check", "merged")
+    assert code == 0 and out.splitlines()[-1] == "not enabled, so it runs nothing: experiment cart_timing, experiment engagement_threshold"
+    code, out, _ = call("diff", "s1", "merged")
+    assert "note: experiment engagement_threshold of merged@" in out and out.endswith(" is not enabled: it runs nothing\n")
+    code, out, _ = call("diff", "s1", "merged", "--json")
+    assert orjson.loads(out)["not_enabled"] == ["cart_timing", "engagement_threshold"]
+    assert "not enabled" not in call("check", "cart-timing")[1]
+
+
 def test_check_prints_errors_and_says_no(call: Call, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text(GOOD.replace("profile.orders >= 5", "1 > 2"))
     code, out, err = call("check", "bad.toml")

@@ -354,6 +354,36 @@ async def test_she_is_found_by_each_of_her_names_with_profile_and_decisions(deci
         assert status == 200 and [one["decision_id"] for one in told["decisions"]] == ["d2"] and told["after"] is None
 
 
+async def test_what_no_decision_can_be_and_filters_that_are_none_are_refused(decided: Lane) -> None:
+    decided.feed(decision(1, ANN))
+    decided.run()
+    async with Asking(a_worker(decided)) as ask:
+        hers, all_of_them = "/reader/people/ann/decisions?", "/reader/decisions?partition=0&"
+        for path in (hers, all_of_them):
+            for query, word in (
+                ("foo=1", "foo"),
+                ("outcome=zzz", "not_sent"),
+                ("reason=zzz", "frequency_cap"),
+                ("trigger=Zzz!", "snake_case"),
+                ("since=2026-03-03&until=2026-03-03", "nothing lies between"),
+            ):
+                status, told = await ask(path + query)
+                assert (status, told["code"]) == (400, "bad_query") and word in told["message"]
+            assert (await ask(f"{path}outcome=&reason="))[0] == 200, "an empty filter is none"
+        for path in ("/reader/people/ann?after=x", "/reader/people/ann/sends?outcome=sent", "/reader/sends/s1?exact=1"):
+            assert (await ask(path))[0] == 400
+
+
+async def test_a_page_has_what_one_instant_brought_in_the_order_of_its_topic(decided: Lane) -> None:
+    told = [decision(number, ANN) for number in (7, 3, 9, 1)]
+    for one in told:
+        decided.feed(one)
+    decided.run()
+    async with Asking(a_worker(decided)) as ask:
+        _, page = await ask("/reader/decisions?partition=0")
+    assert [one["decision_id"] for one in page["decisions"]] == ["d7", "d3", "d9", "d1"]
+
+
 @pytest.mark.parametrize("hashed", [False, True])
 async def test_with_read_keys_each_question_needs_one(decided: Lane, hashed: bool) -> None:
     key = "k1"

@@ -16,6 +16,8 @@ from app import events
 from app.__main__ import main
 from app.edges.events_file import encode_lines, milliseconds
 from app.edges.shop_day import shop_day
+from app.edges.tally import Tally
+from tests.test_digest import decided
 
 NOON = milliseconds("2026-03-02T12:00:00Z") or 0
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -190,3 +192,13 @@ def test_the_double_logged_orders_of_a_real_shop_count_once(run: Run) -> None:
     assert sum(one["orders"] for one in outcome.lines("profiles")) == len(orders) > 20
     opened = Counter(one["trigger"] for one in outcome.lines("decisions") if one["outcome"] == "opened")
     assert opened["post_purchase"] == len(orders)
+
+
+def test_a_programme_of_hundreds_of_steps_is_told_in_a_line_a_person_can_read() -> None:
+    tally = Tally()
+    for step, count in [(0, 3), (1, 2), (2, 2), *((n, 1) for n in range(3, 468))]:
+        for _ in range(count):
+            tally.record("decisions", events.encode_json(decided("sent", 0, trigger="lifecycle_programme", step=step)))
+    (line,) = [one for one in tally.lines() if "lifecycle_programme" in one]
+    assert line.endswith("472   (step 0: 3, step 1: 2, step 2: 2, steps 3 to 467: 465)")
+    assert len(tally.summary()["sends_by_trigger"]["lifecycle_programme"]) == 468, "programs get all of it"

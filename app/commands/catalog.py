@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from app.commands.asked import OUTPUT
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain.catalog_row import FIELDS, Columns
+from app.domain.plural import count
 from app.edges.catalog_file import TABLE, form
 from app.edges.catalog_import import Ids, Imported, TooMany, import_catalogue, take_off
 from app.edges.download import NotFetched, fetch, is_address
@@ -118,7 +119,7 @@ def _run(
     if failed is not None:
         raise No(failed)
     if done.rows and not done.products:
-        raise No(f"{source}: not one of its {done.rows:,} rows could be taken")
+        raise No(f"{source}: not one of its {count(done.rows, 'row')} could be taken")
 
 
 async def _import(
@@ -173,11 +174,11 @@ def _at_hand(source: str, folder: Path) -> Path:
 
 
 def _told(done: Imported, rejects: Path, full: bool, dry_run: bool) -> list[str]:
-    lines = [f"{done.rows:,} rows: {done.products:,} products {'would be ' if dry_run else ''}published"]
+    lines = [f"{count(done.rows, 'row')}: {count(done.products, 'product')} {'would be ' if dry_run else ''}published"]
     lines += [f"  {count:,} {note}" for note, count in done.notes.most_common()]
     if full and not dry_run:
-        lines.append(f"{done.taken_off:,} products that are not in it have a stock of 0 now")
+        lines.append(f"{count(done.taken_off, 'product that is not in it has', 'products that are not in it have')} a stock of 0 now")
     if done.rejected:
-        lines.append(f"{done.rejected:,} rows were refused, see {rejects}")
+        lines.append(f"{count(done.rejected, 'row was', 'rows were')} refused, see {rejects}")
         lines += [f"  {count:,} × {reason}" for reason, count in done.reasons.most_common(10)]
     return lines

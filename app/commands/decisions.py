@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from pathlib import Path
 
@@ -15,16 +16,20 @@ from app.commands.asked import INPUT, reader_option
 from app.commands.instant import Since, SinceType
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain import reason as reasons
+from app.domain.plural import count
 from app.domain.sought import Sought
-from app.edges.decided import found_in_cluster, found_in_file, journal_now
+from app.edges.decided import found_in_cluster, found_in_file, journal_now, of_file
 from app.edges.dossier import candidates
 from app.edges.events_file import Unreadable, milliseconds
+from app.edges.published import published
 from app.edges.reader import decode_row
 from app.edges.spectator import decode_decision
 from app.edges.timeline import printable
 from app.edges.topic_scan import ScanFailed, scanner
 from app.edges.verdict import decision_text, gates, moment
+from app.engine.partition import partition_of
 from app.events import Decision
+from app.policy.pack import BadPack, build, compile_artifact
 from app.policy.problem import meant
 from app.settings import Settings, load
 
@@ -75,8 +80,9 @@ def decisions(
     found = list({one.decision_id: one for one in map(decode_decision, values)}.values())
     if not found:
         hint = "" if reason is None or reason in reasons.REASONS else meant(reason, reasons.REASONS)
+        hint = hint or ("" if trigger is None else _near(settings, trigger, file))
         raise No(f"no decision {msgspec.structs.replace(sought, customer=person).words()}".rstrip() + hint)
-    found.sort(key=lambda one: (one.at, one.person_id, one.decision_id))
+    found.sort(key=lambda one: one.at)  # stable: what one instant brought stays as its topic has it, an opening before what it led to
     if as_json:
         shown = [msgspec.to_builtins(one) for one in (found if last is None else found[-last:])]
         click.echo(orjson.dumps({"count": len(found), "counts": _counts(found), "decisions": shown}, option=orjson.OPT_INDENT_2).decode())
@@ -104,12 +110,34 @@ def _of_cluster(
             now = await journal_now(scan) if since is not None or until is not None else 0
             sought = _within(asked, since, until, now)
             await found_in_cluster(scan, settings, addresses, sought, found.append)
+            partitions = scan.partitions("decisions")
+        # Partitions are read side by side: one after the other they are the same whoever was asked.
+        found.sort(key=lambda value: partition_of(decode_row(value).person_id.encode(), partitions))
         return sought, found
 
     return asyncio.run(read())
 
 
+def _near(settings: Settings, trigger: str, file: Path | None) -> str:
+    """Which trigger may be meant, of those of the pack at work and, of a file, those that it tells of."""
+    known = {decode_row(line).trigger for line in of_file(file)} if file is not None else set()
+    if trigger in known:
+        return ""
+    with contextlib.suppress(BadPack):
+        known |= compile_artifact(*build(settings.policy)).by_name.keys()
+    if file is None:
+        with contextlib.suppress(ScanFailed, BadPack):
+            there = asyncio.run(published(settings))
+            for one in there.find(there.active or ""):
+                known |= compile_artifact(one.ref, one.data).by_name.keys()
+    return "" if trigger in known else meant(trigger, known)
+
+
 def _within(asked: Sought, since: Since | None, until: Since | None, now: int) -> Sought:
+    """Raises `UsageError` where nothing can lie between."""
+    if since is not None and until is not None and since.instant(now) >= until.instant(now):
+        said = " and ".join(events.iso(one.instant(now))[:19] for one in (since, until))
+        raise click.UsageError(f"--since and --until leave nothing between them: {said} (UTC); --until comes after --since")
     begin, end = ("" if one is None else events.iso(one.instant(now)) for one in (since, until))
     return msgspec.structs.replace(asked, since=begin, until=end)
 
@@ -124,9 +152,10 @@ def _counts(found: list[Decision]) -> list[dict[str, object]]:
 def _lines(found: list[Decision], shown: list[Decision]) -> list[str]:
     named = [(" ".join(str(one[part]) for part in ("outcome", "reason") if one[part]), one["count"]) for one in _counts(found)]
     each = ", ".join(f"{name.replace('_', ' ', 1) if name.startswith('not_') else name} {count:,}" for name, count in named)
-    lines = [f"{len(found):,} decisions of {len({one.person_id for one in found}):,} people: {each}"]
+    people = {one.person_id for one in found}
+    lines = [f"{count(len(found), 'decision')} of {count(len(people), 'person', 'people')}: {each}"]
     if left := len(found) - len(shown):
-        lines.append(f"… {left:,} earlier ones: --last, --json have them")
+        lines.append(f"… {count(left, 'earlier one')}: --last, --json have them")
     for one in shown:
         who = f"{one.customer_id} " if one.customer_id else ""
         lines.append(f"{moment(one.at)}  {who}person {one.person_id}  {decision_text(one, {})}")

@@ -20,6 +20,7 @@ from app import events
 from app.agents.core import Core
 from app.commands.interrupt import until_interrupted
 from app.commands.outcome import Outage, WrongUse
+from app.domain.plural import count
 from app.edges.demo_clock import INTERVAL_MS, DemoClock
 from app.edges.embedded import LIMITS, Unavailable
 from app.edges.events_file import Arrival, Unreadable, arrivals, encode_lines
@@ -175,12 +176,15 @@ class Demo:
         people = {person_id: seen.timeline_of(person_id) for person_id in seen.telling_people(PEOPLE_SHOWN)}
         report = write_report(FOLDER, seen.sends, seen.decisions(), people, summary)
         say = self.console.print
-        say(f"{self.played:,} events played, {seen.events:,} accepted, {len(seen.people):,} people, {seconds:.0f} s")
+        say(
+            f"{count(self.played, 'event')} played, {seen.events:,} accepted, "
+            f"{count(len(seen.people), 'person', 'people')}, {seconds:.0f} s"
+        )
         say("\n".join(seen.tally.lines()))
         say(f"ranked     {ranked}")
         if seen.latencies:
             p50, p99 = summary["latency_p50_ms"], summary["latency_p99_ms"]
-            say(f"latency    p50 {p50} ms, p99 {p99} ms from event to the window it opened ({len(seen.latencies):,} windows)")
+            say(f"latency    p50 {p50} ms, p99 {p99} ms from event to the window it opened ({count(len(seen.latencies), 'window')})")
         say(f"mails      {FOLDER / MAILS}\nreport     {report}", soft_wrap=True)
 
 
@@ -191,7 +195,7 @@ def _ranked(core: Core) -> str:
         return "nobody has ordered yet"
     figures = core.artifacts.packs(ref)
     customers = sum(figures.figures.get("frequency", {}).values())
-    return f"{customers:,} customers among each other, as of {events.iso(figures.as_of)}"
+    return f"{count(customers, 'customer')} among each other, as of {events.iso(figures.as_of)}"
 
 
 def _event_id(arrival: Arrival) -> str:

@@ -15,7 +15,12 @@ import orjson
 
 from app.commands.asked import INPUT, OUTPUT, reader_option, write
 from app.commands.outcome import No, Outage, WrongUse
+from app.domain import foreseen
+from app.domain.arms import Arms
+from app.domain.fingerprint import fingerprint
+from app.domain.foreseen import Foreseen
 from app.domain.held_back import WEEK_MS, HeldBack, Told, monday
+from app.domain.plural import count
 from app.domain.sought import Sought
 from app.domain.tolerance import segments, tolerance
 from app.edges import digest_page, profiles_file
@@ -48,7 +53,12 @@ class Book:
     def __init__(self, starts: Iterable[int]) -> None:
         self.weeks = {start: HeldBack(start) for start in starts}
         self.sent: dict[str, tuple[str, int]] = {}
-        """send_id → (person, ms) of everything that went out."""
+        """send_id → (person, ms) of everything that went out, as decisions tell it."""
+        self.of_file: dict[str, tuple[str, int]] | None = None
+        """The same, of a file of messages."""
+        self.arms = Arms()
+        self.foreseen: dict[str, Foreseen] = {}
+        """send_id → what her profile had foreseen, where it had."""
         self.responses: Responses | None = None
         """None: nobody was asked."""
         self.goals = False
@@ -62,6 +72,9 @@ class Book:
         self.newest, self.oldest = max(self.newest, at), min(self.oldest or at, at)
         if one.outcome == "sent" and one.send_id:
             self.sent[one.send_id] = (one.person_id, at)
+            if (expected := foreseen.read(one.values, at)) is not None:
+                self.foreseen[one.send_id] = expected
+        self.arms.see(one, at)
         for held in self.weeks.values():
             held.see(one, at)
 
@@ -134,18 +147,32 @@ def _digest(book: Book) -> dict[str, Any]:
     if not book.newest:
         raise No("no decision at all")
     start = book.start
-    told = book.weeks[start].result(book.responses.goals if book.responses is not None and book.goals else None)
+    goals = book.responses.goals if book.responses is not None and book.goals else None
+    told = book.weeks[start].result(goals)
     if not any(told[one][what] for one in ("this_week", "week_before") for what in ("opened", "sent", "cancelled", "steps_held_back")):
         raise No(f"nothing was decided in the week of {iso(start)[:10]} and the one before")
-    answers, notes = None, list(book.notes)
+    answers, accuracy, acts, notes = None, None, None, list(book.notes)
     if book.responses is not None and book.responses.events:
-        answers = tolerance(book.responses.sends(book.sent), book.segments, book.newest)
+        sends = list(book.responses.sends({**book.sent, **(book.of_file or {})}))
+        acts = {one.send_id: one.acts for one in sends}
+        counted = sends if book.of_file is None else [one for one in sends if one.send_id in book.of_file]
+        answers = tolerance(counted, book.segments, book.newest)
+        accuracy = foreseen.accuracy(book.foreseen.items(), book.responses.told, acts, book.newest)
     elif book.responses is not None:
         # Nobody opened anything, or nobody reports it: what people bear cannot be told from that.
         notes.append("no event says that a message was opened, clicked or unsubscribed from: how many people bear is not known")
     if book.newest < start + WEEK_MS:
         notes.append(f"the week is not over: told up to {iso(book.newest)[:19]}")
-    return {"week": iso(start)[:10], "until": iso(start + WEEK_MS)[:10], **told, "tolerance": answers, "notes": notes}
+    reached = None if goals is None else {fingerprint(window): one for window, one in goals.items()}
+    return {
+        "week": iso(start)[:10],
+        "until": iso(start + WEEK_MS)[:10],
+        **told,
+        "arms": {"since": iso(book.oldest), **book.arms.result(acts, reached, book.newest)},
+        "tolerance": answers,
+        "foreseen": accuracy,
+        "notes": notes,
+    }
 
 
 def _starts(week: int | None, now: int) -> tuple[int, ...]:
@@ -178,11 +205,14 @@ def _of_files(
     for value in of_file(decisions):
         book.take(value)
     if sends is not None:
-        book.sent = of_sends(of_file(sends, "message"), sends)
+        book.of_file = of_sends(of_file(sends, "message"), sends)
     if events_file is None:
         book.notes.append("how many messages people bear is not told: --events FILE says who opened, clicked and unsubscribed")
         return book
     book.responses = of_events(events_file, settings.secret)
+    if refused := book.responses.refused:
+        what = f"{count(refused, 'line counts', 'lines count')} for nothing, being no event or against its contract"
+        book.notes.append(f"{events_file.name}: {what}; the first, {book.responses.first_refusal}")
     if profiles is not None:
         for one in profiles_file.from_file(profiles):
             _stand(book, one)

@@ -19,6 +19,7 @@ from app.commands.outcome import No, Outage, WrongUse
 from app.domain.chain import MAIL_SENT
 from app.domain.concluded import BACK_IN_STOCK, CHURN_LEVEL, LOW_STOCK, NEWS, PRICE_DROP, REORDER
 from app.domain.event_types import EVENT_TYPES
+from app.domain.plural import count
 from app.domain.scope import PURCHASED
 from app.domain.trigger import Pack
 from app.edges.census import Census
@@ -219,12 +220,12 @@ def _tell(title: list[str], notes: list[str], entries: list[Entry], sends: list[
         click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         return
     if html is not None:
-        click.echo(f"{len(entries):,} entries written to {html}")
+        click.echo(f"{count(len(entries), 'entry', 'entries')} written to {html}")
         return
     shown = entries[-last:]
     lines = [*title, *(f"note: {note}" for note in notes)]
     if left := len(entries) - len(shown):
-        lines.append(f"… {left:,} earlier entries: --last, --json or --html have them")
+        lines.append(f"… {count(left, 'earlier entry', 'earlier entries')}: --last, --json or --html have them")
     click.echo("\n".join([*map(printable, lines), *map(str, shown)]))
 
 

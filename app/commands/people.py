@@ -19,6 +19,7 @@ from app.commands.instant import Instant
 from app.commands.outcome import No, Outage, WrongUse
 from app.domain import links
 from app.domain.identity import identifier
+from app.domain.plural import count
 from app.domain.schema import MAX_ID
 from app.edges.events_file import Unreadable
 from app.edges.people_file import Columns
@@ -107,7 +108,7 @@ def import_(
     }
     click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(_told(done, rejects, dry_run)))
     if done.rows and not done.people:
-        raise No(f"{file}: not one of its {done.rows:,} rows could be taken")
+        raise No(f"{file}: not one of its {count(done.rows, 'row')} could be taken")
 
 
 async def _import(
@@ -135,9 +136,12 @@ async def _import(
 
 def _told(done: Imported, rejects: Path, dry_run: bool) -> list[str]:
     would = "would be " if dry_run else ""
-    lines = [f"{done.rows:,} rows: {done.people:,} people {would}imported, {done.events:,} events {would}published"]
+    lines = [
+        f"{count(done.rows, 'row')}: {count(done.people, 'person', 'people')} {would}imported, "
+        f"{count(done.events, 'event')} {would}published"
+    ]
     if done.rejected:
-        lines.append(f"{done.rejected:,} rows were refused, see {rejects}")
+        lines.append(f"{count(done.rejected, 'row was', 'rows were')} refused, see {rejects}")
         lines += [f"  {count:,} × {reason}" for reason, count in done.reasons.most_common(10)]
     return lines
 

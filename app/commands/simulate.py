@@ -22,6 +22,7 @@ from app.domain.budgets import BUDGETS, Budgets
 from app.domain.catalogue import key_of
 from app.domain.neighbours import Model, decode
 from app.domain.person import is_stub
+from app.domain.plural import count
 from app.domain.profile_view import view
 from app.domain.recommended import RECOMMENDATIONS
 from app.domain.trigger import Pack
@@ -137,9 +138,9 @@ def simulate(
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode(), file=out)
         return
-    print(f"{played['lines']:,} lines, {known:,} people, policy {pack[0]}, until {summary['until']}", file=out)
+    print(f"{count(played['lines'], 'line')}, {count(known, 'person', 'people')}, policy {pack[0]}, until {summary['until']}", file=out)
     if played["after_until"]:
-        print(f"{played['after_until']:,} lines arrive after --until and were not played", file=out)
+        print(f"{count(played['after_until'], 'line arrives', 'lines arrive')} after --until, not played", file=out)
     if settings.secret == DEMO_SECRET:
         print("ids use the constant demo secret (KAIROS_SECRET is not set)", file=out)
     print("\n".join(tally.lines()), file=out)

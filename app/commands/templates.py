@@ -10,6 +10,7 @@ import orjson
 
 from app.commands.outcome import No, WrongUse
 from app.domain.message import MessageSource
+from app.domain.plural import count
 from app.edges import gallery as pages
 from app.policy import pack as packs
 from app.policy.messages import SHIPPED
@@ -53,9 +54,10 @@ def check(policy: str | None, as_json: bool) -> None:
         }
         click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
-        click.echo("".join(f"{one}\n" for one in found) + f"{name}: {len(messages)} messages for {len(PEOPLE)} kinds of people", nl=True)
+        what = f"{name}: {count(len(messages), 'message')} for {len(PEOPLE)} kinds of people"
+        click.echo("".join(f"{one}\n" for one in found) + what)
     if found:
-        raise No(f"{name}: {len(found)} problem{'s' if len(found) > 1 else ''}")
+        raise No(f"{name}: {count(len(found), 'problem')}")
 
 
 @templates.command()
@@ -70,7 +72,7 @@ def gallery(policy: str | None, out: Path) -> None:
         page = pages.write(out, f"Messages of {name}", mails)
     except OSError as error:
         raise WrongUse(f"{out}: {error.strerror or error}") from error
-    click.echo(f"{page}: {len(mails)} messages")
+    click.echo(f"{page}: {count(len(mails), 'message')}")
 
 
 def _messages(policy: str | None) -> tuple[Source, dict[str, MessageSource], str, Callable[[str], Path | None]]:

@@ -11,6 +11,7 @@ import click
 from aiokafka.errors import KafkaError
 
 from app.commands.outcome import No, Outage
+from app.domain.plural import count
 from app.engine.topics import create as create_topics
 from app.engine.topics import differences, wanted
 from app.flow import TABLES, TOPICS
@@ -56,7 +57,7 @@ def _report(found: list[str]) -> None:
     if found:
         for line in found:
             click.echo(line)
-        raise No(f"{len(found)} difference{'s' if len(found) > 1 else ''}")
+        raise No(f"{count(len(found), 'difference')}")
 
 
 @topics.command()

@@ -10,10 +10,11 @@ import orjson
 from app.commands.asked import INPUT, OUTPUT, write
 from app.commands.instant import Instant
 from app.commands.outcome import No, WrongUse
-from app.commands.policy.chosen import built, count, find, on_broker, on_the_broker
+from app.commands.policy.chosen import built, find, on_broker, on_the_broker
 from app.commands.policy.versions import make_active
 from app.commands.train_recommend import recommend
 from app.domain.audit import newest
+from app.domain.plural import count
 from app.edges.events_file import NO_TIME, Unreadable
 from app.edges.personas_page import html, lines, told
 from app.edges.profiles_file import from_file

@@ -9,6 +9,8 @@ import click
 from aiokafka.errors import KafkaError
 
 from app.agents.roles import Roles
+from app.commands import listening
+from app.commands.listening import http_option
 from app.commands.outcome import Outage, WrongUse
 from app.edges.health import Health
 from app.engine.membership import folder_of, leave, member_id
@@ -22,9 +24,7 @@ from app.settings import BadSetting, Settings, load
 @click.option("--role", default=",".join(ROLES), show_default=True, help="Roles to run, comma separated.")
 @click.option("--datadir", help="Where this worker keeps its state; one per worker.")
 @click.option("--broker", help="HOST:PORT, comma separated.")
-@click.option(
-    "--http", metavar="HOST:PORT", help="Serve /healthz, /readyz, /metrics and, of role insight, /reader there; without it nothing listens."
-)
+@http_option
 @click.option(
     "--leave", "leaving", is_flag=True, help="Run nothing: take this datadir's stopped worker out of its groups now (scale-down)."
 )
@@ -42,14 +42,7 @@ def worker(role: str, datadir: str | None, broker: str | None, http: str | None,
         _leave(settings, roles)
         return
     quiet()
-    asyncio.run(_run(settings, roles, _address(http) if http else None))
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise WrongUse(f"--http wants HOST:PORT, not {text!r}")
-    return host, int(port)
+    asyncio.run(_run(settings, roles, listening.address(http) if http else None))
 
 
 def _leave(settings: Settings, roles: list[str]) -> None:

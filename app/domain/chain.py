@@ -15,6 +15,7 @@ from app.domain import (
     arbitration,
     creative,
     experiments,
+    foreseen,
     gate,
     given,
     goals,
@@ -93,8 +94,9 @@ def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
     answer = gate.ask(one, row, step, turn.pack, turn.see, turn.contacts, partial(_has_text, turn, one, step))
     if answer.reason is None:
         answer = groups.ask(turn, one, row, answer)
-    if answer.wake_at and (worth := arbitration.worth(one, row, turn)):
-        answer.values["expected_value"] = round(worth, 2)  # so that a digest can say what a place that was lost cost
+    # So that a digest can say what a place that was lost cost; to a group it is lost at once, or when the group's first message goes out.
+    if (answer.wake_at or answer.reason == groups.REASON) and (worth := arbitration.worth(one, row, turn)):
+        answer.values["expected_value"] = round(worth, 2)
     if answer.reason is not None:
         if holding.dropped(turn, one, answer):
             _next(turn, one, row, LOST, answer.values)
@@ -112,6 +114,9 @@ def _pass(turn: Scheduler, one: Window, row: Trigger, step: Step) -> None:
         _unspoken(turn, released, row, message, answer)
         return
     choice = _creative(turn, one, message, answer.values, send_id)
+    answer.values.update(foreseen.noted(turn.see, one))
+    if one.arms:  # as the decision on who gets none has them: each tells its arm by itself
+        answer.values["arms"] = dict(one.arms)
     planned = plan.plan(one, row, message, answer, turn.see, send_id, choice)
     turn.effects.append(planned)
     holding.reserve(turn, row, planned.plan)

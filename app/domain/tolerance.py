@@ -1,9 +1,9 @@
 """How many messages people bear (A-202, A-228): what became of a message, by how many the person had in the 7 days before it.
 
-Measured, not assumed: by engagement band, tier and stage, the share of messages that a human opened or clicked, and that made her
-unsubscribe, each with its 95 % Wilson interval (E. B. Wilson, 1927: honest also for small samples and for shares near 0, where a normal
-interval is not). A share whose interval is wider than `WIDEST` says too little to act on, and is marked. Messages of the last
-`ANSWER_MS` are left out: they may still be answered.
+Measured, not assumed: by engagement band, tier, stage and the pack's own segments, the share of messages that a human opened or clicked,
+and that made her unsubscribe, each with its 95 % Wilson interval (E. B. Wilson, 1927: honest also for small samples and for shares near 0,
+where a normal interval is not). A share whose interval is wider than `WIDEST` says too little to act on, and is marked. Messages of the
+last `ANSWER_MS` are left out: they may still be answered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ MOST = 6
 Z = 1.959964
 """97.5 % point of the normal distribution."""
 ACTS = ("opened", "clicked", "unsubscribed")
-WIDEST = {"opened": 0.10, "clicked": 0.10, "unsubscribed": 0.02}
+WIDEST = {"opened": 0.10, "clicked": 0.10, "unsubscribed": 0.02, "goals": 0.10}
+RULE = (
+    f"95 % Wilson intervals; a share is too uncertain where its interval is wider than {100 * WIDEST['opened']:.0f} points "
+    f"(opened, clicked, goals) or {100 * WIDEST['unsubscribed']:.0f} points (unsubscribed); messages of the last 2 days are left out"
+)
 EVERYBODY = "everybody"
 TOO_FEW = "too few to tell"
 
@@ -36,6 +40,7 @@ class Sent(Struct, frozen=True):
     person_id: str
     at: int
     acts: frozenset[str] = frozenset()
+    send_id: str = ""
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
@@ -47,15 +52,22 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
 
 
+def measured(what: str, hits: int, of: int) -> dict[str, Any]:
+    """A share with its interval, and whether that is narrow enough to act on."""
+    low, high = wilson(hits, of)
+    share = hits / of if of else 0.0
+    return {"share": round(share, 4), "low": round(low, 4), "high": round(high, 4), "enough": high - low <= WIDEST[what]}
+
+
 def segments(profile: Mapping[str, Any]) -> list[str]:
-    """The segments of a profile that tolerance is told by; stages and tiers as they are now, not as they were at the send."""
+    """The segments of a profile that tolerance is told by; all of them as they are now, not as they were at the send."""
     found = []
     band = (profile.get("engagement") or {}).get("band")
     if band is not None:
         found.append(f"engagement {band}")
     for name, schemes in (("tier", (profile.get("clv") or {}).get("tier")), ("stage", profile.get("lifecycle"))):
         found += [f"{name} {scheme}.{value}" for scheme, value in sorted((schemes or {}).items()) if value is not None]
-    return found
+    return found + [f"segment {name}" for name in sorted(profile.get("segments") or ())]
 
 
 def tolerance(sends: Iterable[Sent], hers: Mapping[str, Iterable[str]], now: int) -> dict[str, Any]:
@@ -85,8 +97,7 @@ def tolerance(sends: Iterable[Sent], hers: Mapping[str, Iterable[str]], now: int
     return {
         "segments": found,
         "left_out": young,
-        "rule": f"95 % Wilson intervals; a share is too uncertain where its interval is wider than {100 * WIDEST['opened']:.0f} points "
-        f"(opened, clicked) or {100 * WIDEST['unsubscribed']:.0f} points (unsubscribed); messages of the last 2 days are left out",
+        "rule": RULE,
     }
 
 
@@ -94,9 +105,7 @@ def _row(counts: Counter[tuple[str, int, str]], name: str, before: int) -> dict[
     of = counts[name, before, "sends"]
     row: dict[str, Any] = {"before": before, "or_more": before == MOST, "sends": of}
     for act in ACTS:
-        low, high = wilson(counts[name, before, act], of)
-        share = counts[name, before, act] / of
-        row[act] = {"share": round(share, 4), "low": round(low, 4), "high": round(high, 4), "enough": high - low <= WIDEST[act]}
+        row[act] = measured(act, counts[name, before, act], of)
     return row
 
 

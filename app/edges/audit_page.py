@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from app.domain.audit import MAX_NAMED, Audited, Finding
+from app.domain.plural import count
 from app.edges.page import page
 from app.edges.timeline import printable
 from app.events import iso
@@ -35,7 +36,7 @@ def told(found: Audited, now: int) -> dict[str, Any]:
 def lines(found: Audited, now: int) -> list[str]:
     """For a terminal."""
     everybody, customers, buyers = (found.groups[name] for name in ("everybody", "customers", "buyers"))
-    head = f"{everybody:,} people, {customers:,} customers, {buyers:,} buyers, as of {iso(now)}"
+    head = f"{count(everybody, 'person', 'people')}, {count(customers, 'customer')}, {count(buyers, 'buyer')}, as of {iso(now)}"
     width = max(len(one.name) for one in found.findings)
     rows = [f"{one.name:<{width}}  {one.count:>9,}  {_percent(one):>7} of {one.of:<9}  {one.why}" for one in found.findings]
     fields = [f"{'':<{width}}  {count:>9,}  lack {printable(name)}" for name, count in found.missing.items()]

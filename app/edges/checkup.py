@@ -19,6 +19,7 @@ from typing import Literal
 from faust import streams
 from msgspec import Struct
 
+from app.domain.plural import count
 from app.edges import local_kafka
 from app.edges.disk import free, nearest, taken
 from app.engine.membership import folder_of, on_loopback
@@ -163,7 +164,7 @@ def _pack(what: str, name: str, advice: str) -> Finding:
     except BadPack as error:
         more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
         return Finding("bad", what, f"{error.problems[0]}{more}", advice)
-    return Finding("ok", what, f"{ref}, {len(built.triggers)} triggers")
+    return Finding("ok", what, f"{ref}, {count(len(built.triggers), 'trigger')}")
 
 
 # --- the datadir ---------------------------------------------------------------------------------------------------------------------
@@ -189,7 +190,8 @@ def datadir(settings: Settings, cluster: str | None) -> Iterator[Finding]:
         return
     busy = _in_use(folder)
     stores = sorted((folder / "state").glob("partition-*"))
-    found = f"{len(stores)} partitions, {taken(folder) / 1e6:,.0f} MB in {folder}, {'in use by a running worker' if busy else 'not in use'}"
+    used = "in use by a running worker" if busy else "not in use"
+    found = f"{count(len(stores), 'partition')}, {taken(folder) / 1e6:,.0f} MB in {folder}, {used}"
     yield Finding("ok", "state", found)
     foreign = [one.name for one in stores if cluster and _cluster_of(one) != f"{cluster} {settings.partitions}"]
     if foreign:
@@ -197,7 +199,7 @@ def datadir(settings: Settings, cluster: str | None) -> Iterator[Finding]:
         yield Finding("warn", "state", f"{len(foreign)} of another cluster or partition count", advice)
     unclean = [one.name for one in stores if (one / OPENED).exists()]
     if unclean and not busy:
-        found = f"{len(unclean)} partitions were left open by a worker that was killed"
+        found = f"{count(len(unclean), 'partition was', 'partitions were')} left open by a worker that was killed"
         yield Finding("ok", "state", f"{found}: kept if the machine has not restarted since, else restored")
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiokafka.errors import KafkaError
 
 from app.agents.kinds import compilers
+from app.domain.plural import count
 from app.edges.checkup import Finding
 from app.engine.artifacts import Artifacts
 from app.engine.broker import Broker, look, skew_ms
@@ -36,7 +37,7 @@ async def reach(settings: Settings) -> tuple[Broker | None, Finding]:
         reason = str(error) or type(error).__name__
     else:
         version = f"Apache Kafka {broker.version} or later" if broker.version else "an old protocol"
-        found = f"{settings.broker}, cluster {broker.cluster}, {broker.nodes} node{'' if broker.nodes == 1 else 's'}, speaks {version}"
+        found = f"{settings.broker}, cluster {broker.cluster}, {count(broker.nodes, 'node')}, speaks {version}"
         return broker, Finding("ok", "broker", found)
     return None, Finding("bad", "broker", f"{settings.broker}: {reason}", "start it, or set KAIROS_BROKER; `kairos kafka up` runs one here")
 
@@ -59,7 +60,7 @@ async def cluster(settings: Settings, broker: Broker) -> AsyncIterator[Finding]:
         found = f"{len(missing)} of {len(wanted(settings))} are missing: {', '.join(sorted(missing))}"
         yield Finding("bad", "topics", found, "`kairos topics create` makes them")
         if settings.replication > broker.nodes:
-            found = f"{settings.replication}, but the cluster has {broker.nodes} node{'' if broker.nodes == 1 else 's'}"
+            found = f"{settings.replication}, but the cluster has {count(broker.nodes, 'node')}"
             yield Finding("bad", "KAIROS_REPLICATION", found, "topics cannot be created so")
     for line in wrong[:SHOWN]:
         yield Finding("bad", "topics", line, "alter the topic, or the setting it follows from")
@@ -94,7 +95,12 @@ async def _active(settings: Settings) -> Finding:
             return Finding("ok", "active pack", f"none yet: the first worker makes {settings.policy} active")
         pack = await asyncio.to_thread(artifacts.packs, ref)
     except KeyError:
-        return Finding("bad", "active pack", f"{ref} is not whole on the artifacts topic", "`kairos policy publish` it again")
+        why = (
+            "the bytes on the artifacts topic are not those of this hash"
+            if ref in artifacts.damaged
+            else "not whole on the artifacts topic"
+        )
+        return Finding("bad", "active pack", f"{ref}: {why}", "`kairos policy publish` it again")
     except ValueError as error:
         first = str(error).splitlines()[0]
         return Finding("bad", "active pack", f"{ref}: {first}", "publish a pack that this version of Kairos can run")
@@ -103,4 +109,4 @@ async def _active(settings: Settings) -> Finding:
     finally:
         following.cancel()
         await asyncio.wait([following])
-    return Finding("ok", "active pack", f"{ref}, {len(pack.triggers)} triggers")
+    return Finding("ok", "active pack", f"{ref}, {count(len(pack.triggers), 'trigger')}")

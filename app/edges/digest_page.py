@@ -7,8 +7,11 @@ from html import escape
 from typing import Any
 
 from app.domain import reason as reasons
+from app.domain.experiments import HOLDOUT
+from app.domain.foreseen import MATCHED
 from app.domain.held_back import FATES
-from app.domain.tolerance import ACTS
+from app.domain.plural import count
+from app.domain.tolerance import ACTS, RULE
 from app.edges.page import page
 from app.edges.timeline import printable
 
@@ -26,8 +29,9 @@ class Section:
 
 def sections(told: dict[str, Any]) -> list[Section]:
     """What the digest says."""
-    found = [_held(told), _triggers(told), _lost(told)]
-    return found if told.get("tolerance") is None else [*found, *_tolerance(told["tolerance"])]
+    found = [_held(told), _triggers(told), _lost(told), *_arms(told["arms"])]
+    found += [] if told["tolerance"] is None else _tolerance(told["tolerance"])
+    return found if told["foreseen"] is None else [*found, _foreseen(told["foreseen"])]
 
 
 def title(told: dict[str, Any]) -> str:
@@ -38,14 +42,16 @@ def summary(told: dict[str, Any]) -> list[str]:
     """The week in sentences."""
     now, changes = told["this_week"], told["changes"]
     fates = ", ".join(f"{now['fates'][fate]:,} {SPOKEN[fate]}" for fate in FATES if now["fates"][fate])
+    held, whose = now["steps_held_back"], count(now["people_held_back"], "person", "people")
     lines = [
-        f"{now['sent']:,} messages went out ({_change(changes['sent'])} against the week before), {now['opened']:,} windows opened, "
-        f"{now['cancelled']:,} steps were made needless by what people did.",
-        f"{now['steps_held_back']:,} steps of {now['people_held_back']:,} people were held back ({_change(changes['steps_held_back'])})"
+        f"{count(now['sent'], 'message')} went out ({_change(changes['sent'])} against the week before), "
+        f"{count(now['opened'], 'window')} opened, "
+        f"{count(now['cancelled'], 'step was', 'steps were')} made needless by what people did.",
+        f"{count(held, 'step')} of {whose} {'was' if held == 1 else 'were'} held back ({_change(changes['steps_held_back'])})"
         + (f": {fates}." if fates else "."),
     ]
     if now["follow_ups_with_it"]:
-        lines.append(f"{now['follow_ups_with_it']:,} follow-ups ended with the step before them.")
+        lines.append(f"{count(now['follow_ups_with_it'], 'follow-up')} ended with the step before them.")
     return lines + [f"Note: {note}." for note in told["notes"]]
 
 
@@ -137,6 +143,37 @@ def _goals(one: dict[str, Any]) -> str:
     return f"{one['goals']:,} of {one['windows']:,}" + (f", {one['revenue']}" if one["goals"] else "")
 
 
+def _arms(told: dict[str, Any]) -> list[Section]:
+    """An experiment each: what its arms got, and what people did then."""
+    found = []
+    for name, arms in told["experiments"].items():
+        rows = [
+            [arm, *(f"{one[what]:,}" for what in ("people", "messages", "withheld")), *(_share(one[what]) for what in (*ACTS, "goals"))]
+            for arm, one in arms.items()
+        ]
+        sentences = [
+            f"Everything since {told['since'][:10]}: shares of messages; goals of windows that had one, or would have had. "
+            f"{RULE[0].upper()}{RULE[1:]}; `?` marks such a share."
+        ]
+        title = "Hold-out" if name == HOLDOUT else f"Experiment {name}"
+        found.append(Section(title, sentences, ("arm", "people", "messages", "withheld", *ACTS, "goals reached"), rows))
+    return found
+
+
+def _foreseen(told: dict[str, Any]) -> Section:
+    """Whether she clicks more in what her profile predicted."""
+    rows = [
+        [f"{what} {'as' if which == MATCHED else 'other than'} predicted", f"{one['messages']:,}", _share(one["clicked"])]
+        for what, both in told.items()
+        for which, one in both.items()
+    ]
+    none = "No message had both a prediction and a content or category that its sender or its products tell."
+    sentences = (
+        ["Messages whose profile had predicted the content or category she would take up, and those clicked in."] if rows else [none]
+    )
+    return Section("Did profiles foresee what she takes up?", sentences, ("the message's", "messages", "clicked"), rows)
+
+
 def _tolerance(told: dict[str, Any]) -> list[Section]:
     rule = told["rule"][0].upper() + told["rule"][1:]
     sentences = [f"By how many messages a person had in the 7 days before. {rule}; `?` marks such a share."]
@@ -151,7 +188,9 @@ def _tolerance(told: dict[str, Any]) -> list[Section]:
     return found
 
 
-def _share(one: dict[str, Any]) -> str:
+def _share(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return "–"
     text = f"{100 * one['share']:.1f} % ({100 * one['low']:.1f}–{100 * one['high']:.1f})"
     return text if one["enough"] else f"{text} ?"
 

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.agents.core import Core
 from app.agents.roles import Roles
 from app.edges.embedded import EmbeddedBroker
+from app.edges.health import Health
 from app.edges.spectator import TOPICS, Spectator
 from app.engine.clock import TimeMap
 from app.engine.quiet import quiet
@@ -40,18 +41,26 @@ def local_broker(folder: Path, port: int, policy: str | None, keep: bool = True,
 
 
 @asynccontextmanager
-async def running(settings: Settings, time_map: TimeMap | None = None) -> AsyncIterator[Core]:
-    """A worker of every role, from its topics on; stopped cleanly at the end. Raises `Refusal`, `KafkaError`. Gives the core."""
+async def running(settings: Settings, time_map: TimeMap | None = None, address: tuple[str, int] | None = None) -> AsyncIterator[Core]:
+    """A worker of every role, from its topics on; stopped cleanly at the end. Gives the core. `address`: where it answers over HTTP, if so.
+
+    Raises `Refusal`, `KafkaError`; OSError if the address cannot be had.
+    """
     quiet()
     logging.getLogger("kairos").setLevel(logging.WARNING)  # who looks on is told in other words
     await create(settings)
     roles = Roles(settings, time_map=time_map)
     core = roles.workers[0]
     assert isinstance(core, Core)
+    health = None if address is None else Health(roles.workers, *address)
     try:
+        if health is not None:
+            await health.start()
         await roles.start()
         yield core
     finally:
+        if health is not None:
+            await health.stop()
         await roles.stop()
 
 

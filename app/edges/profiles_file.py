@@ -12,6 +12,8 @@ import orjson
 from app.edges.events_file import Unreadable, raw_lines
 from app.edges.topic_scan import Scanner
 
+PARTS = ("traits", "consent", "engagement", "clv", "lifecycle", "propensity")
+"""Objects that every profile has, as this version writes it; an older one has some."""
 Progress = Callable[[int, int], None]
 
 
@@ -24,10 +26,22 @@ def from_file(path: Path, on_progress: Callable[[int], None] = lambda read: None
             record = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise Unreadable(f"{path}:{number}: not JSON: {error}") from error
-        if not isinstance(record, dict) or not isinstance(record.get("person_id"), str):
-            raise Unreadable(f"{path}:{number}: no profile: it has no person_id")
+        if (why := wrong(record)) is not None:
+            raise Unreadable(f"{path}:{number}: no profile: {why}")
         yield record
         on_progress(read)
+
+
+def wrong(record: Any) -> str | None:
+    """Why this is no record of `profiles`; decisions and messages have a person_id, too. None: it is one."""
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    if not isinstance(record.get("person_id"), str):
+        return "it has no person_id"
+    if not any(name in record for name in PARTS):
+        return f"it has none of {', '.join(PARTS)}"
+    odd = [name for name in PARTS if not isinstance(record.get(name), dict | None)]
+    return f"{odd[0]} is no JSON object" if odd else None
 
 
 async def from_topic(scan: Scanner, on_progress: Progress = lambda done, total: None) -> AsyncIterator[dict[str, Any]]:

@@ -102,7 +102,10 @@ class Reader:
         return [body for _, body in sorted(found, key=lambda one: one[0])]
 
     def page(self, partition: int, sought: Sought, after: bytes = b"") -> Page:
-        """Of everybody in a partition, by day and person, from `after` on. Raises ValueError for an `after` that is none."""
+        """Of everybody in a partition, by day and person, from `after` on; those of one page in the order of their topic.
+
+        Raises ValueError for an `after` that is none.
+        """
         store = self._table(DECIDED, partition)
         if store is None or (newest := store.newest_day(ROW)) is None:
             return Page([], None)
@@ -110,16 +113,18 @@ class Reader:
         begin = max(row_key(ROW, day_key(max(first, _day(sought.since, first)))), after)
         end = row_key(ROW, day_key(min(newest, _day(sought.until, newest)) + 1))
         rows = store.span(begin, end, PAGE)
-        found: list[bytes] = []
-        weight = 0
+        found: list[tuple[int, bytes]] = []
+        weight, after = 0, rows[-1][0] + b"\0" if len(rows) == PAGE else b""
         for number, (key, value) in enumerate(rows, 1):
             body = value[HEADER_SIZE:]
             if sought.holds(decode_row(body)):
-                found.append(body)
+                found.append((read_header(value)[0], body))
                 weight += len(body)
                 if weight > PAGE_BYTES and number < len(rows):
-                    return Page(found, key + b"\0")
-        return Page(found, rows[-1][0] + b"\0" if len(rows) == PAGE else None)
+                    after = key + b"\0"
+                    break
+        found.sort(key=lambda one: one[0])
+        return Page([body for _, body in found], after or None)
 
     def send(self, send_id: str) -> bytes | None:
         """A message of a person of this worker's partitions."""

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import aiohttp
@@ -22,10 +22,13 @@ import orjson
 from aiohttp import web
 
 from app.domain.identity import person_id
+from app.domain.reason import REASONS
 from app.domain.sought import Sought
+from app.edges.census import OUTCOMES
 from app.edges.events_file import milliseconds
 from app.edges.reader import Reader
 from app.events import iso
+from app.policy.fields import SNAKE
 from app.settings import Settings
 
 PEERS_S = 5.0
@@ -59,11 +62,11 @@ class ReaderHttp:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/reader", self._about),
-            web.get("/reader/people/{id}", self._guarded(self._person)),
-            web.get("/reader/people/{id}/decisions", self._guarded(self._decisions)),
-            web.get("/reader/people/{id}/sends", self._guarded(self._sends)),
+            web.get("/reader/people/{id}", self._guarded(self._person, "exact")),
+            web.get("/reader/people/{id}/decisions", self._guarded(self._decisions, "exact", *FILTERS)),
+            web.get("/reader/people/{id}/sends", self._guarded(self._sends, "exact")),
             web.get("/reader/sends/{id}", self._guarded(self._send)),
-            web.get("/reader/decisions", self._guarded(self._page)),
+            web.get("/reader/decisions", self._guarded(self._page, "partition", "after", *FILTERS)),
         ]
 
     async def _about(self, request: web.Request) -> web.Response:
@@ -78,11 +81,14 @@ class ReaderHttp:
         }
         return web.json_response({**told, "readers": addresses(self._settings)})
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def _guarded(self, handler: Handler, *names: str) -> Handler:
+        """`names`: what may be asked beside the path."""
+
         async def answered(request: web.Request) -> web.Response:
             held = self._reader.partitions
             try:
                 self._may(request)
+                _known(request, names)
                 try:
                     return await handler(request)
                 except Answer:
@@ -218,14 +224,30 @@ def _same(given: str, key: str) -> bool:
     return hmac.compare_digest(given.encode(), key.encode())
 
 
+def _known(request: web.Request, names: Collection[str]) -> None:
+    """Raises `Answer` for a question that would be answered as if it was not asked."""
+    for name in request.query:
+        if name not in names:
+            there = f"there is {', '.join(names)}" if names else "there is none here"
+            raise Answer(400, "bad_query", f"unknown filter {name[:100]!r}: {there}")
+
+
 def _sought(request: web.Request) -> Sought:
+    """Raises `Answer` for what no decision can be."""
     given = {name: value for name in FILTERS if (value := request.query.get(name))}
+    for name, values in (("outcome", OUTCOMES), ("reason", REASONS)):
+        if (value := given.get(name)) is not None and value not in values:
+            raise Answer(400, "bad_query", f"{name}: {value[:100]!r} is none; there is {', '.join(values)}")
+    if "trigger" in given and not SNAKE.fullmatch(given["trigger"]):
+        raise Answer(400, "bad_query", "trigger: a name in snake_case")
     for name in ("since", "until"):
         if name in given:
             at = milliseconds(given[name])
             if at is None or at < 0:
                 raise Answer(400, "bad_query", f"{name}: no ISO 8601 time")
             given[name] = iso(at)
+    if {"since", "until"} <= given.keys() and given["since"] >= given["until"]:
+        raise Answer(400, "bad_query", "until comes after since: nothing lies between them")
     return Sought(**given)  # type: ignore[arg-type]
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 
 from app import events
-from app.domain import device, mail, money
+from app.domain import device, mail, orders
 from app.domain.contract import Broken, accept
 from app.domain.goals import KIND
 from app.domain.held_back import Reached
 from app.domain.identity import identifier, person_id
 from app.domain.mail import Mail
+from app.domain.orders import Orders
+from app.domain.plural import count
 from app.domain.tolerance import BEFORE_MS, Sent
 from app.edges.events_file import Unreadable, arrivals, milliseconds
 from app.edges.progress import Bar
@@ -31,21 +33,31 @@ class Responses:
     """Feed it events and conclusions, in the order in which they happened to a person; repeats change nothing."""
 
     def __init__(self) -> None:
-        self.goals: dict[str, Reached] = {}
-        """window_id → what came of its messages."""
+        self._goals: dict[str, Conclusion] = {}
+        """Window → what was concluded of its messages."""
         self.events = 0
+        self.refused = 0
+        """Lines of a file that are no events, or break the contract of theirs."""
+        self.first_refusal = ""
         self._mails: dict[str, Mail] = {}
         self._left: dict[str, int] = {}
         """send_id → when its reader unsubscribed by it."""
         self._left_by_none: list[tuple[str, int]] = []
         """(person, when) of those whose provider does not say by which message."""
-        self._orders: dict[str, int] = {}
+        self.told: dict[str, tuple[str | None, str | None]] = {}
+        """send_id → (content type, category) that its sender told of it."""
+        self._orders: dict[tuple[str, str], Orders] = {}
+        """(person, order id) → that order, as far as it was told: shops tell one line by line, and twice."""
+        self._order_of: dict[str, tuple[str, str]] = {}
+        """Event → the order it is about."""
 
     def event(self, one: Event) -> None:
         send_id = one.properties.get("send_id")
         told = send_id if isinstance(send_id, str) and send_id else None
         if one.event_type in ORDERS:
-            self._orders[one.event_id] = money.units(one.properties.get("total")) or 0
+            which = (one.person_id, orders.id_of(one.properties, one.event_id))
+            self._order_of[one.event_id] = which
+            self._orders[which] = orders.purchase(self._orders.get(which, Orders()), one.properties, one.event_id, one.ts, ()).orders
         elif one.event_type == UNSUBSCRIBE:
             self.events += 1
             if told is None:
@@ -55,6 +67,8 @@ class Responses:
         elif told is not None and one.event_type in REPORTS:
             self.events += 1
             self._mails[told] = REPORTS[one.event_type](self._mails.get(told, Mail()), one)
+            content, category = self.told.get(told) or (None, None)
+            self.told[told] = (content or _word(one, "content_type"), category or _word(one, "category", "product_category"))
         elif told is not None and one.event_type in ACTS:
             self.events += 1
             kind = device.kind(one.properties, one.context)
@@ -63,7 +77,17 @@ class Responses:
     def conclusion(self, one: Conclusion) -> None:
         window = one.values.get("window_id")
         if one.kind == KIND and isinstance(window, str):
-            self.goals[window] = Reached(one.value, bool(one.values.get("silent")), self._orders.get(one.cause, 0))
+            self._goals[window] = one
+
+    @property
+    def goals(self) -> dict[str, Reached]:
+        """window_id → what came of its messages; an order is worth all that was told of it."""
+        return {window: Reached(one.value, bool(one.values.get("silent")), self._worth(one.cause)) for window, one in self._goals.items()}
+
+    def _worth(self, event_id: str) -> int:
+        which = self._order_of.get(event_id)
+        order = None if which is None else orders.find(self._orders[which], which[1])
+        return 0 if order is None else order.amount
 
     def sends(self, sent: dict[str, tuple[str, int]]) -> Iterator[Sent]:
         """`sent`: send_id → (person, ms). Each with what she did; an unsubscribe that names no message counts for her last one."""
@@ -79,7 +103,11 @@ class Responses:
             clicked = known is not None and known.human_clicks > 0
             opened = clicked or (known is not None and known.human_opens > 0)
             told = {"opened": opened, "clicked": clicked, "unsubscribed": send_id in left}
-            yield Sent(person, at, frozenset(name for name, happened in told.items() if happened))
+            yield Sent(person, at, frozenset(name for name, happened in told.items() if happened), send_id)
+
+
+def _word(one: Event, *names: str) -> str | None:
+    return next((value.strip() for name in names if isinstance(value := one.properties.get(name), str) and value.strip()), None)
 
 
 async def of_journal(scan: Scanner) -> Responses:
@@ -99,16 +127,20 @@ async def of_journal(scan: Scanner) -> Responses:
 
 
 def of_events(path: Path, secret: str) -> Responses:
-    """Of a file of events; who reached which goal is not in it. Raises `Unreadable`."""
+    """Of a file of events; who reached which goal is not in it. Raises `Unreadable`, also where not one line of it is an event."""
     found = Responses()
+    lines = 0
     with Bar(f"reading {path.name}", path.stat().st_size) as bar:
         for number, arrival in enumerate(arrivals(path), 1):
             bar.at(arrival.read)
-            if b"email_" not in arrival.value:
+            lines += 1
+            if b"email_" not in arrival.value and b'"event_type"' in arrival.value:
                 continue
             try:
                 one = accept(arrival.value, arrival.at, f"line {number}")
-            except Broken:
+            except Broken as error:
+                found.refused += 1
+                found.first_refusal = found.first_refusal or f"line {number}: {error}"
                 continue
             person = person_id(secret, identifier(one.customer_id, one.anonymous_id))
             found.event(
@@ -116,6 +148,8 @@ def of_events(path: Path, secret: str) -> Responses:
                     arrival.at, one.event_id, one.event_type, one.ts, person, one.customer_id, one.anonymous_id, one.properties, one.context
                 )
             )
+    if lines and found.refused == lines:
+        raise Unreadable(f"{path}: not one of its {count(lines, 'line')} is an event: {found.first_refusal}")
     return found
 
 

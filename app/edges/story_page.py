@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from app.domain.plural import count
 from app.edges.page import listed, page
 from app.edges.report import previews
 from app.edges.timeline import Entry, printable
@@ -30,7 +31,7 @@ def story_page(title: Sequence[str], notes: Sequence[str], entries: Sequence[Ent
     if notes:
         body.append("<section class=notes>" + "".join(f"<p>{escape(printable(note))}</p>" for note in notes) + "</section>")
     if left := len(entries) - len(shown):
-        body.append(f"<p class=dim>{left:,} earlier entries are left out.</p>")
+        body.append(f"<p class=dim>{count(left, 'earlier entry is', 'earlier entries are')} left out.</p>")
     for day, of_day in groupby(shown, lambda entry: iso(entry.at)[:10]):
         body.append(f"<section><h2>{day}</h2>{listed(of_day)}</section>")
     if not shown:

@@ -27,6 +27,10 @@ _decision = msgspec.json.Decoder(_Decided).decode
 _letter = msgspec.json.Decoder(_Letter).decode
 
 
+MANY, FIRST = 6, 3
+"""Of more steps than `MANY` the `FIRST` are told one by one: a programme without end has hundreds, and their sum says more."""
+
+
 class Tally:
     """Feed it every record of `decisions` and `dead_letters`; `summary` is what `--json` prints."""
 
@@ -78,8 +82,7 @@ class Tally:
         """The same for people."""
         lines = [f"sends      {sum(self.sends.values()):,}"]
         for trigger, steps in self.sends_by_trigger().items():
-            each = ", ".join(f"step {step}: {count:,}" for step, count in steps.items())
-            lines.append(f"  {trigger:<26} {sum(steps.values()):>7,}   ({each})")
+            lines.append(f"  {trigger:<26} {sum(steps.values()):>7,}   ({_each(steps)})")
         named = {"windows": self.windows, "not sent": self.not_sent, "cancelled": self.cancelled, "refused": self.refused}
         for title, counts in named.items():
             if counts:
@@ -88,3 +91,13 @@ class Tally:
         if self.first_violation:
             lines.append(f"  first refusal: {self.first_violation}")
         return lines
+
+
+def _each(steps: dict[str, int]) -> str:
+    """Messages of each step, in few words."""
+    told = list(steps.items())
+    alone, rest = (told, []) if len(told) <= MANY else (told[:FIRST], told[FIRST:])
+    parts = [f"step {step}: {count:,}" for step, count in alone]
+    if rest:
+        parts.append(f"steps {rest[0][0]} to {rest[-1][0]}: {sum(count for _, count in rest):,}")
+    return ", ".join(parts)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app import events
+from app.domain.plural import count
 from app.edges.spectator import Spectator
 from app.edges.timeline import printable
 
@@ -47,7 +48,8 @@ class View:
         self._next = now + EVERY_S
         seen = self._spectator
         sends = sum(seen.tally.sends.values())
-        counts = f"{seen.events:,} events, {len(seen.people):,} people, {seen.open_windows:,} open windows, {sends:,} sends"
+        counts = f"{count(seen.events, 'event')}, {count(len(seen.people), 'person', 'people')}, "
+        counts += f"{count(seen.open_windows, 'open window')}, {count(sends, 'send')}"
         self._console.print(f"{phase} {100 * share:.0f} %  {events.iso(at)[:16]}  {counts}", highlight=False, soft_wrap=True)
 
     def _panel(self, at: int, share: float, phase: str) -> Panel:

@@ -79,7 +79,7 @@ class Artifacts:
         self._chunks: dict[str, dict[int, bytes]] = {}
         self._data: dict[str, bytes] = {}
         self._kinds: dict[str, str] = {}
-        self._damaged: set[str] = set()
+        self.damaged: set[str] = set()
         """Refs whose bytes on the topic are not those of their hash: as good as not there, until the right ones come."""
         self._compiled: dict[str, Any] = {}
         self._newest: dict[str, Any] = {}
@@ -165,7 +165,7 @@ class Artifacts:
         """
         if ref in self._compiled:
             return
-        damaged = ref in self._damaged and ref not in self._data
+        damaged = ref in self.damaged and ref not in self._data
         if ref.partition("@")[0] in self._optional and ref not in self._data:
             if damaged or ref in self._given_up:
                 return
@@ -240,9 +240,9 @@ class Artifacts:
         data = b"".join([chunks[number] for number in range(one.chunks)])
         # Of a kind that only a later version knows nobody here can say how it is named.
         if one.kind in self._compilers and ref_of(one.ref.partition("@")[0], data) != one.ref:
-            if one.ref not in self._damaged:
+            if one.ref not in self.damaged:
                 log.error("artifacts: the bytes of %s are not those of its hash: it is not used", one.ref)
-            self._damaged.add(one.ref)
+            self.damaged.add(one.ref)
             return
         self._kinds[one.ref], self._data[one.ref] = one.kind, data
         del self._chunks[one.ref]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
 from itertools import product
 from typing import Any
@@ -16,6 +17,12 @@ ARM = ("name", "share", "control", "wait", "send", "when")
 MAX_ARMS = 100
 SHARES_SUM = 1e-6
 """By so much shares may miss 1: 0.1 ten times over does."""
+
+
+def idle(text: str) -> list[str]:
+    """Experiments that stand in a pack's TOML and are not switched on: they draw nobody."""
+    told = tomllib.loads(text).get("experiment", ())
+    return [str(one.get("name")) for one in told if isinstance(one, dict) and one.get("enabled") is not True]
 
 
 class Experiments:

@@ -18,6 +18,7 @@ from app.policy.contact_lint import contacts
 from app.policy.expression import Node, parsed
 from app.policy.fact import Fact, Facts, known, tells
 from app.policy.fields import DAY
+from app.policy.mail_lint import misnamed, of_mail
 from app.policy.offer_lint import offering
 from app.policy.phrases import events
 from app.policy.place import Path, Places
@@ -33,6 +34,7 @@ HER_DOING = {"email_open", "email_click", "email_forward", "sms_click", "push_op
 MAILED = {"email_open", "email_click"}
 """Events of which it is found out whether a machine was behind them."""
 NONE: Mapping[str, str] = {}
+FEW = 3  # packs of one name that are named
 SCOPES = {PRODUCT: (PRODUCTS, "product"), ORDER: (("order_id",), "order_id"), SEND: ((SEND,), "send_id")}
 """Scope → properties that tell it, and what they tell."""
 
@@ -49,8 +51,11 @@ def lint(pack: Pack, text: str, file: str, beside: Mapping[str, str] = NONE, nam
     found.experiments()
     found.own_events()
     found.messages(beside)
-    for other in namesakes:
-        found.say(("name",), f"{other} is a pack named {pack.name!r}, too: only their hashes tell the two apart", warning=True)
+    if others := list(namesakes):
+        named = ", ".join(others[:FEW]) + (f" and {len(others) - FEW} more" if len(others) > FEW else "")
+        what, which = ("is a pack", "the two") if len(others) == 1 else ("are packs", "them")
+        why = f"{named} {what} named {pack.name!r}, too: only their hashes tell {which} apart"
+        found.say(("name",), why, warning=True)
     return sorted(found.problems, key=lambda problem: (problem.file != file, problem.line))
 
 
@@ -82,7 +87,7 @@ class _Lint:
             path = path.removeprefix(THEN)
             if path == "window.step" and step is not None:
                 return Fact("whole", step, step, always=True)
-            return of_standing(self.pack, path, kinds) or known(path, kinds)
+            return of_mail(self.pack, path, opening.on) or of_standing(self.pack, path, kinds) or known(path, kinds)
 
         return facts
 
@@ -98,10 +103,11 @@ class _Lint:
         if at is None:
             return
         facts = self.facts(row.opening, None)
-        opening = self.condition(row.opening.when, (*at, "open", "when"), facts, "nothing opens this trigger")
+        opening = self.condition(row.opening.when, (*at, "open", "when"), facts, "nothing opens this trigger", row.opening.on)
         self.opening(row, (*at, "open"))
         for n, cancel in enumerate(row.cancels):
-            self.condition(cancel.when, (*at, "cancel", n, "when"), self.cancelling(row, cancel), "this never cancels anything")
+            place = (*at, "cancel", n, "when")
+            self.condition(cancel.when, place, self.cancelling(row, cancel), "this never cancels anything", cancel.on)
             self.cancel(row, cancel, (*at, "cancel", n))
         for n, step in enumerate(row.steps):
             place = at if n == 0 else (*at, "follow_up", n - 1)
@@ -170,14 +176,17 @@ class _Lint:
         if earlier and never(facts, given, earlier):
             self.say((*at, "send"), "never sent: one of the choices always holds", warning=True)
 
-    def condition(self, when: Condition | None, at: Path, facts: Facts, then: str) -> Node | None:
-        """Its tree, to go on with; None where there is nothing (left) to say."""
+    def condition(self, when: Condition | None, at: Path, facts: Facts, then: str, on: Iterable[str] = ()) -> Node | None:
+        """Its tree, to go on with; None where there is nothing (left) to say. `on`: the events that it is asked of."""
         if when is None:
             return None
         node = parsed(when.text)
+        wrong = list(misnamed(self.pack, on, node))
         if never(facts, [node]):
-            self.say(at, f"always false, so {then}: {_short(when)}")
+            self.say(at, "; ".join([f"always false, so {then}: {_short(when)}", *wrong]))
             return None
+        for one in wrong:
+            self.say(at, f"{one}: {_short(when)}", warning=True)
         if always(facts, node):
             self.say(at, f"always true, it may as well be left out: {_short(when)}", warning=True)
             return None
@@ -256,6 +265,10 @@ class _Lint:
                 if len(both) > 1:
                     at = ("experiment", declared.index(both[1])) if both[1] in declared else ("extends",)
                     self.say(at, f"{' and '.join(map(repr, both))} are both switched on for {name} and both set its {what}")
+        for n, told in enumerate(self._raw.get("experiment", ())):
+            if isinstance(told, dict) and "enabled" not in told:
+                why = f"experiment {told.get('name')!r} runs nothing: enabled is false where it is not said"
+                self.say(("experiment", n), why, warning=True)
         if self.pack.holdout >= 1:
             self.say(("holdout",), "holdout: everybody is held out, so nobody gets a message")
 

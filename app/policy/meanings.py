@@ -237,7 +237,7 @@ MEANS: dict[tuple[Table, str], str | tuple[type[Struct], str]] = {
     (("trigger", "goal"), "on"): "The event type that reaches it.",
     (("trigger", "goal"), "within"): "How long after a message it still counts.",
     (("experiment",), "name"): "Of the experiment, in snake_case.",
-    (("experiment",), "enabled"): "Whether it is switched on.",
+    (("experiment",), "enabled"): "Whether it is switched on; unless it is, it runs nothing.",
     (("experiment",), "triggers"): "The triggers it runs on.",
     (("experiment",), "arm"): "Its arms; their shares add to 1.",
     (("experiment",), "factors"): "Instead of arms: factor → its levels; every combination is an arm, with equal shares.",

@@ -10,11 +10,13 @@ import click
 import orjson
 
 from app.commands.outcome import No, WrongUse
-from app.commands.policy.chosen import chosen, count, refused
+from app.commands.policy.chosen import chosen, refused
+from app.domain.plural import count
 from app.domain.trigger import Pack
 from app.edges.svg import svg
 from app.policy.difference import Change, difference
 from app.policy.drawing import Graph, mermaid
+from app.policy.experiments import idle
 from app.policy.graph import pack_graph, trigger_graph
 from app.policy.ladder import segments_graph, stages_graph, tiers_graph
 from app.policy.pack import BadPack
@@ -35,6 +37,8 @@ def check(pack: str) -> None:
     found = reviewed(pack)
     summary = f"{count(len(found.pack.triggers), 'trigger')}, {count(len(found.pack.messages), 'message')}, {len(found.data):,} bytes"
     click.echo(f"{found.ref}: {summary}")
+    if off := idle(found.text):
+        click.echo(f"not enabled, so it runs nothing: {', '.join(f'experiment {name}' for name in off)}")
 
 
 def reviewed(pack: str) -> Review:
@@ -59,10 +63,13 @@ def diff(old: str, new: str, as_json: bool) -> None:
     changes = difference(before.pack, after.pack)
     if as_json:
         told = [{"path": one.path, "old": one.old, "new": one.new, "text": one.text} for one in changes]
-        click.echo(orjson.dumps({"old": before.ref, "new": after.ref, "changes": told}, option=orjson.OPT_INDENT_2).decode())
+        both = {"old": before.ref, "new": after.ref, "changes": told, "not_enabled": idle(after.text)}
+        click.echo(orjson.dumps(both, option=orjson.OPT_INDENT_2).decode())
         return
     click.echo(f"{before.ref} → {after.ref}")
     click.echo("\n".join(sentences(before.ref == after.ref, changes)))
+    for name in idle(after.text):
+        click.echo(f"note: experiment {name} of {after.ref} is not enabled: it runs nothing")
 
 
 def sentences(same: bool, changes: list[Change]) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from app.commands.outcome import No, Outage, WrongUse
+from app.domain.plural import count
 from app.domain.trigger import Pack
 from app.edges.published import Published, Version, published
 from app.edges.topic_scan import ScanFailed
@@ -84,7 +85,3 @@ def compiled(ref: str, data: bytes) -> Chosen:
         return Chosen(ref, compile_artifact(ref, data), msgspec.json.decode(data, type=Built).pack)
     except BadPack as error:
         raise No(f"{ref} was published by another version of Kairos, which this one cannot run: {error.problems[0]}") from error
-
-
-def count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -13,9 +13,10 @@ from aiokafka.errors import KafkaError
 
 from app.commands.outcome import No, Outage
 from app.commands.policy.author import PACK, reviewed, sentences
-from app.commands.policy.chosen import chosen, compiled, count, find, on_the_broker
+from app.commands.policy.chosen import chosen, compiled, find, on_the_broker
 from app.domain.approval import standing
 from app.domain.message import MessageSource
+from app.domain.plural import count
 from app.edges.published import Published, activate
 from app.engine.topics import differences
 from app.events import iso
