@@ -17,6 +17,7 @@ from app.domain.liquid_expressions import roots
 from app.domain.liquid_program import Output, Write, program
 from app.domain.message import MessageSource
 from app.domain.message_view import ROOTS, shaped
+from app.domain.reach import EMAIL
 from app.domain.shown import noting, primary_category
 
 MAX_OUTPUT = 200_000
@@ -166,6 +167,11 @@ def _mail(source: MessageSource) -> _Message:
     # By content, so that a new version of a pack never meets the old one's templates.
     plain = [compiled(text, html=False) for text in (source.subject, source.preheader, source.text)]
     return _made(*plain, compiled(source.html, html=True))
+
+
+def named(source: MessageSource, channel: str) -> Collection[str]:
+    """Roots of the view that a message reads in a channel."""
+    return (_mail(source) if channel == EMAIL else _short(source, channel)).named
 
 
 def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.domain import reason
+from app.domain.discretion import TELLS
 from app.edges import offer_words
 from app.events import Decision
 
@@ -75,6 +76,8 @@ def gates(decision: Decision) -> list[str]:
         missing = values.pop("missing", None)
         told = ", ".join(f"{name} was {_flat(value)}" for name, value in seen.items())
         lines.append(f"condition: {_flat(condition)}" + (f"; {told}" if told else "") + (f"; {_flat(missing)}" if missing else ""))
+    if (tells := values.pop(TELLS, None)) is not None:
+        lines.append(f"sensitive: what it is about tells {_flat(tells)}, by the words of [sensitive]; no message answers that")
     offer = values.pop("offer", None)
     lines += [f"{_spaced(name)}: {_flat(value)}" for name, value in values.items()]
     if isinstance(offer, dict):
