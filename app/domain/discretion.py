@@ -67,9 +67,10 @@ def _lines(view: Mapping[str, Any], root: str) -> list[dict[str, Any]]:
 
 def _told(one: Mapping[str, Any], listed: Sensitive, items: Items) -> str | None:
     """What a product tells, by the event's words or the catalogue's."""
-    found = among(listed, texts(one))
+    own = texts(one)
+    found = among(listed, own)
     if found is None and (product_id := one.get("product_id")) and (item := items(str(product_id))) is not None:
-        found = among(listed, (item.category, item.name))
+        found = among(listed, [text for text in (item.category, item.name) if text not in own])
     return found
 
 
