@@ -64,10 +64,13 @@ def full(cap: dict[str, Any], row: dict[str, Any], contacts: list[dict[str, Any]
 
 
 class Naive:
-    """One person. Rows: name, priority, converts, depth, transactional, group, expires, late, scope, halts, steps (wait, after)."""
+    """One person. Rows: name, priority, converts, depth, transactional, group, expires, late, scope, halts, steps (wait, after).
 
-    def __init__(self, rules: dict[str, Any], rows: dict[str, dict[str, Any]], start: int) -> None:
-        self.rules, self.rows, self.now, self.ticked = rules, rows, start, 0
+    `most`: so many windows may be open.
+    """
+
+    def __init__(self, rules: dict[str, Any], rows: dict[str, dict[str, Any]], start: int, most: int = 200) -> None:
+        self.rules, self.rows, self.now, self.ticked, self.most = rules, rows, start, 0, most
         self.zone: str = rules["zone"] or "UTC"
         self.consents = False
         self.windows: list[dict[str, Any]] = []
@@ -129,10 +132,30 @@ class Naive:
         w |= {"closing": False, "sent": 0, "step": 0, "due": self.now + row["steps"][0][0]}
         self.waiting(w, max(w["due"], self.now))
         w["id"] = self.window_id(w)
-        self.windows.append(w)
         self.say(w, 0, "opened")
+        if not self.finds_room(w):
+            return
+        self.windows.append(w)
         if not row["steps"][0][0]:
             self.fire([w])
+
+    def finds_room(self, w: dict[str, Any]) -> bool:
+        """At the limit the worst end: by priority, by worth, the youngest first; but nothing transactional and nothing planned."""
+
+        def standing(one: dict[str, Any]) -> tuple[int, float]:
+            return -one["row"]["priority"], self.worth(one)
+
+        sure = w["row"]["transactional"]
+        worse = [one for one in self.windows if not one["send"] and not one["row"]["transactional"]]
+        worse = [one for one in worse if sure or standing(one) < standing(w)]
+        worse.sort(key=lambda one: (*standing(one), -one["opened"], one["id"]))
+        many = max(0, len(self.windows) + 1 - self.most)
+        fits = sure or many <= len(worse)
+        for loser in worse[:many] if fits else [w]:
+            for step in range(loser["step"], len(loser["row"]["steps"])):
+                self.say(loser, step, "window_limit")
+            self.gone(loser)
+        return fits
 
     def waiting(self, w: dict[str, Any], wake: int) -> None:
         """At the beginning of a step's wait."""

@@ -72,8 +72,10 @@ WEB_OR_SHOP = {
 
 
 class Naive:
-    def __init__(self, pack: str, start: int) -> None:
-        self.pack, self.now, self.ticked = pack, start, 0
+    """`most`: so many windows may be open."""
+
+    def __init__(self, pack: str, start: int, most: int = 200) -> None:
+        self.pack, self.now, self.ticked, self.most = pack, start, 0, most
         self.log: list[dict[str, Any]] = []
         self.windows: list[dict[str, Any]] = []
         self.waiting: list[dict[str, Any]] = []
@@ -263,6 +265,8 @@ class Naive:
             "mail": e["mail"],
             "step": 0,
             "due": opened_at + CHAINS[trigger][0],
+            "opened": opened_at,
+            "event": e["ts"],
             "open": True,
             "sent": False,
             "cart": {},
@@ -280,8 +284,21 @@ class Naive:
             if fresh and (clicked or before["ts"] > e["ts"]) and before is not e and self.hit(w, before):
                 self.end(w, "cancelled_by_event")
                 return
-        if CHAINS[trigger][0] == 0:
+        self.give_way(w)
+        if w["open"] and CHAINS[trigger][0] == 0:
             self.fire([w])
+
+    def give_way(self, newcomer: dict[str, Any]) -> None:
+        """Nothing here is worth more or less (no row says `converts`): the last by priority goes, of several the one opened last."""
+        there = [w for w in self.windows if w["open"] and w is not newcomer]
+        if len(there) < self.most:
+            return
+        order = ORDER[self.pack]
+        last = max(order[w["trigger"]] for w in there)
+        loser = newcomer
+        if last > order[newcomer["trigger"]]:
+            loser = max([w for w in there if order[w["trigger"]] == last], key=lambda w: (w["opened"], w["event"]))
+        self.end(loser, "window_limit")
 
     def by_machine(self, e: dict[str, Any]) -> bool:
         """merged: what is opened or clicked within five seconds of its sending, somebody's filter looked at."""

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.domain import person
+from app.domain import person, room
 from app.domain.effects import Effect, PassOn, PlanMessage
 from app.domain.person import Group, Person
 from app.domain.trigger import Pack
@@ -194,11 +194,17 @@ products = st.sampled_from(tuple(PRODUCTS))
 class Machine(RuleBasedStateMachine):
     """One person; engine and model must say the same of every step, to the millisecond."""
 
-    @initialize(number=st.integers(0, POLICIES - 1), temper=st.integers(0, 2), start=st.sampled_from(STARTS))
-    def begin(self, number: int, temper: int, start: int) -> None:
+    @initialize(
+        number=st.integers(0, POLICIES - 1),
+        temper=st.integers(0, 2),
+        start=st.sampled_from(STARTS),
+        most=st.sampled_from((room.MAX_OPEN, room.MAX_OPEN, 2)),
+    )
+    def begin(self, number: int, temper: int, start: int, most: int) -> None:
         self.her = Slow(number, temper)
         rules, rows, pack = policy(number)
-        self.naive = Naive(rules, rows, self.her.now)
+        self.naive = Naive(rules, rows, self.her.now, most)
+        self.most, room.MAX_OPEN = room.MAX_OPEN, most
         self.naive.window_id = lambda w: derived_id(
             pack.name, w["row"]["name"], w["product"] if w["row"]["scope"] == "product" else "", w["cause"], self.her.group.person.person_id
         )
@@ -293,8 +299,11 @@ class Machine(RuleBasedStateMachine):
         """Run on until nothing waits: whatever was held went out or ended, and every step of every window has ended exactly once."""
         if not hasattr(self, "her"):
             return
-        self.wait(30 * DAY)
-        self.check()
+        try:
+            self.wait(30 * DAY)
+            self.check()
+        finally:
+            room.MAX_OPEN = self.most
         assert self.her.group.person.windows.open == ()
         ended = [(one["window"], one["step"]) for one in self.her.log if one["what"] in ("planned", "ended")]
         assert len(ended) == sum(len(self.her.rows[one.trigger]["steps"]) for one in self.her.decided if one.outcome == "opened")
@@ -314,8 +323,14 @@ TestGate = Machine.TestCase
 class Meeting(RuleBasedStateMachine):
     """Two people become one: what either got counts from then on, and nothing that was held, reserved or planned is lost or doubled."""
 
-    @initialize(number=st.integers(0, POLICIES - 1), temper=st.integers(0, 2), start=st.sampled_from(STARTS))
-    def begin(self, number: int, temper: int, start: int) -> None:
+    @initialize(
+        number=st.integers(0, POLICIES - 1),
+        temper=st.integers(0, 2),
+        start=st.sampled_from(STARTS),
+        most=st.sampled_from((room.MAX_OPEN, room.MAX_OPEN, 2)),
+    )
+    def begin(self, number: int, temper: int, start: int, most: int) -> None:
+        self.most, room.MAX_OPEN = room.MAX_OPEN, most
         self.two = [Slow(number, temper, "c" * 32), Slow(number, temper, "a" * 32)]
         self.t, self.count, self.met = start, 0, -1
         for one in self.two:
@@ -403,8 +418,11 @@ class Meeting(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "two"):
             return
-        self.wait(30 * DAY)
-        self.keep_the_rules()
+        try:
+            self.wait(30 * DAY)
+            self.keep_the_rules()
+        finally:
+            room.MAX_OPEN = self.most
         for one in self.two:
             assert one.group.person.windows.open == ()
             ended = {(told["window"], told["step"]) for told in one.log if told["what"] in ("planned", "ended")}

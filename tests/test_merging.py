@@ -21,7 +21,7 @@ from app.domain import (
     orders,
     person,
     profile,
-    scheduler,
+    room,
     window,
 )
 from app.domain.effects import PassOn
@@ -174,8 +174,8 @@ def test_window_limits_hold() -> None:
         her.event("product_view", n, product_id=f"h{n}", dwell_seconds=40)
         device.event("product_view", n, product_id=f"d{n}", dwell_seconds=40)
     become_one(her, device, HOUR)
-    assert len(her.group.person.windows.open) <= scheduler.MAX_OPEN
-    assert sum(one.size for one in her.group.person.windows.open) <= scheduler.MAX_BYTES
+    assert len(her.group.person.windows.open) <= room.MAX_OPEN
+    assert sum(one.size for one in her.group.person.windows.open) <= room.MAX_BYTES
     ended = [one for one in her.decided if one.reason == "window_limit"]
     assert len({one.window_id for one in ended}) == 300 - len(her.group.person.windows.open)
 

@@ -61,7 +61,7 @@ def test_the_entry_is_made_after_her_own_newest_and_fits_the_opening(call: Call)
     found = seen(call, [*known(), view(HOUR), view(2 * HOUR, "Hat", dwell=4)], "product_page_abandonment")
     assert found["entry"]["after"] == f"product_view-c1-{2 * HOUR}"
     assert found["entry"]["properties"]["dwell_seconds"] == 60  # hers was too short to open anything
-    assert found["message"]["subject"].startswith("Hat")
+    assert "Hat" in found["message"]["subject"]
     code, out, _ = call(*ASK, "product_page_abandonment")
     assert code == 0 and "with a longer look" in out and "verdict  first message would be sent" in out
 
@@ -71,7 +71,7 @@ def test_time_travel(call: Call) -> None:
     then = seen(call, lines, "product_page_abandonment", "--at", "2026-03-02T13:30:00Z", "--step", "0")
     assert then["joined"] is True and then["decision"]["at"] == "2026-03-02T15:00:00.000Z"
     now = seen(call, lines, "product_page_abandonment")
-    assert now["message"]["subject"].startswith("Hat")
+    assert "Hat" in now["message"]["subject"]
     code, _, err = call(*ASK, "post_purchase", "--at", "2026-03-02T13:30:00Z")
     assert code == 1 and "opens on purchase or store_purchase" in err
     cart = json.dumps(event("cart_add", 0, product_id="p"))
@@ -119,6 +119,9 @@ def test_what_keeps_a_window_from_opening_is_named(call: Call) -> None:
     assert found["unopened"] == "the opening's condition does not hold: event.dwell_seconds >= 30"
     untracked = [*known(), view(HOUR, dwell=2), event("consent_withdraw", 2 * HOUR, purposes=["track"])]
     assert "may not be kept" in seen(call, untracked, "product_page_abandonment", code=1)["unopened"]
+    hers = [*known(), view(HOUR, "Pregnancy test kit")]
+    private = seen(call, hers, "product_page_abandonment", code=1)["unopened"]
+    assert private == "what it is about tells something that nobody may infer ([sensitive])"
 
 
 def test_later_messages_of_the_chain_have_a_step(call: Call) -> None:

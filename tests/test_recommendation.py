@@ -167,6 +167,13 @@ def test_private_categories_are_neither_shown_nor_gone_by() -> None:
     assert chosen(("socks", VIEWED)) == [one for one in chosen() if one != "socks"]
 
 
+def test_nor_is_a_product_whose_name_alone_tells_it() -> None:
+    #
+    name = stock()["socks"].name
+    found = picked([], About(), MODEL, stock().get, Recommendations(n=6), Use("m"), lambda text: text == name)
+    assert name and "socks" not in [one.product_id for one in found] and found
+
+
 # --- when there is little to go by --------------------------------------------------------------------------------------------------
 
 

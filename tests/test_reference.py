@@ -62,6 +62,7 @@ MADE = {
     ("Pack", "consent_regions"),  # [consent.regions.EU]
     ("Sensitive", "inferences"),  # one of the pack's own, [sensitive]
     ("Inference", "name"),
+    ("Inference", "harmless"),
     ("Treatment", "of"),  # stage or tier, whichever is told
     ("Treatment", "scheme"),
     ("Treatment", "group"),

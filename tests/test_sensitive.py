@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from app.domain import sensitive
+from app.domain import discretion, sensitive
+from app.domain.catalogue import Item, once
 from app.domain.effects import Unopened
 from app.domain.sensitive import Inference, Sensitive, plain
+from app.edges.verdict import gates
 from app.engine.counts import Counts
 from app.policy.messages import build_messages
 from app.policy.pack import INCLUDED, check, find, shipped
 from app.policy.sensitive import asks
 from app.policy.sensitive import shipped as listed
 from tests.her import DAY, HOUR, MINUTE, Her, pack
+from tests.offered import Shopper
 from tests.test_messages import MJML, TEXT
 from tests.test_reach import HEAD, SHOE, looked, refused, saved
 from tests.test_sms import ungated
@@ -63,9 +67,49 @@ def test_names_however_they_are_written(name: str, tells: str | None) -> None:
         ("Races", None),
         ("shoes", None),
         ("", None),
+        ("SCHWANGERSCHAFTSTESTS", "pregnancy"),
+        ("Umstandskleider & Still-BHs", "pregnancy"),
+        ("Regenschirm, unter Umständen praktisch", None),
+        ("Test de grossesse", "pregnancy"),
+        ("Robe pour femme enceinte", "pregnancy"),
+        ("Enceinte Bluetooth", None),
+        ("Grosse écharpe", None),
+        ("Ropa Premamá", "pregnancy"),
+        ("camiseta embarazada", "pregnancy"),
+        ("Un momento embarazoso", None),
+        ("Blutzuckermessgerät", "health"),
+        ("Das große Krebs-Kochbuch", None),
+        ("Rezeptbuch für jede Periode", None),
+        ("Perte de poids", "health"),
+        ("Règles et équerres", None),
+        ("Médicaments", "health"),
+        ("Gants de golf, handicap 12", None),
+        ("Tensiómetro de brazo", "health"),
+        ("Recetas de la abuela", None),
+        ("Cancer Zodiac Necklace", None),
+        ("Cancer support bracelet", "health"),
+        ("Kinderbibel, Bibel für Kinder", "religion"),
+        ("Bibliothek, Kirschen", None),
+        ("Musulmane", "religion"),
+        ("Religieuse au chocolat", None),
+        ("Judías verdes", None),
+        ("Julio Iglesias, Cristiano Ronaldo", None),
+        ("Christian Dior Sauvage", None),
+        ("Church's Shannon Derby", None),
+        ("Christian Dior museum church candle", "religion"),
+        ("Sexspielzeug", "sexuality"),
+        ("Schwüle Sommernacht", None),
+        ("Lingerie érotique", "sexuality"),
+        ("Juguete Erótico", "sexuality"),
+        ("Politique de retour", None),
+        ("Sindicato", "politics"),
+        ("Gewerkschaften", "politics"),
+        ("Schuhe mit Partei-Rabatt", None),
+        ("Test ADN", "body"),
+        ("Crayons couleur de peau", "ethnicity"),
     ],
 )
-def test_categories_however_they_are_written(category: str, tells: str | None) -> None:
+def test_categories_and_names_however_they_are_written_and_in_which_of_four_languages(category: str, tells: str | None) -> None:
     assert LIST.told(category) == tells
 
 
@@ -232,6 +276,112 @@ def test_a_cart_with_shoes_gathers_no_such_product() -> None:
     her.until(12 * HOUR)
     (mail,) = [plan for plan in her.plans if plan.trigger == "cart_abandonment"]
     assert [one["product_name"] for one in mail.view["window"]["products"]] == ["Trail shoe"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "opens"),
+    [
+        ("product_view", {"product_id": "p7", "product_name": "Pregnancy test kit", "category": "drugstore"}, False),
+        ("cart_add", {"product_id": "p7", "product_name": "Schwangerschaftstest", "category": "Drogerie"}, False),
+        ("product_view", {"product_id": "p7", "product_name": "Litmus test kit", "category": "drugstore"}, True),
+        ("search", {"query": "pregnancy test"}, False),
+        ("search", {"query": "test de GROSSESSE"}, False),
+        ("search", {"query": "running shoes"}, True),
+    ],
+)
+def test_nor_does_a_name_or_a_search_that_tells_it(kind: str, told: dict[str, str], opens: bool) -> None:
+    #
+    her = Her("merged")
+    her.event(kind, MINUTE, **told, dwell_seconds=60)
+    assert bool([one for one in her.decisions("opened") if one[0] not in ("welcome", "lifecycle_programme")]) is opens
+    her.until(60 * DAY)
+    assert opens or {plan.trigger for plan in her.plans} <= {"welcome", "lifecycle_programme"}
+
+
+def test_an_order_is_asked_by_the_names_of_its_lines() -> None:
+    her = Her("merged")
+    her.event("purchase", MINUTE, order_id="o1", products=[{**SHOE, "quantity": 1}, {"product_id": "p2", "product_name": "Gentest"}])
+    assert "post_purchase" not in [one[0] for one in her.decisions("opened")]
+
+
+# --- what no message shows ----------------------------------------------------------------------------------------------------------
+
+DRESS = Item("p7", name="Maternity dress", category="Dresses")
+WEAR = Item("p8", name="Blue dress", category="Maternity")
+SOCKS = Item("p9", name="Wool socks", category="socks")
+SHOP = {one.product_id: one for one in (DRESS, WEAR, SOCKS)}
+
+
+def shopper() -> Shopper:
+    return Shopper(ungated(), SHOP)
+
+
+@pytest.mark.parametrize("product_id", ["p7", "p8"])
+def test_what_only_the_catalogue_tells_is_asked_when_the_message_is_written(product_id: str) -> None:
+    # its name, or its category
+    her = shopper()
+    her.event("product_view", 9 * HOUR, product_id=product_id, dwell_seconds=60)
+    her.until(30 * DAY)
+    assert {mail.trigger for mail in her.mails} <= {"welcome", "lifecycle_programme"}
+    ended = [one for one in her.told if one.trigger == "product_page_abandonment"]
+    assert [(one.outcome, one.reason, one.values["sensitive"]) for one in ended] == [("not_sent", "condition_false", True)]
+    assert not any(word in str(ended).lower() for word in ("dress", "maternity", "pregnancy")), "written nowhere beside her"
+    assert "sensitive: what it is about tells something that is nobody's business, by the words of [sensitive]" in gates(ended[0])
+
+
+def test_what_the_catalogue_does_not_call_so_is_written() -> None:
+    her = shopper()
+    her.event("product_view", 9 * HOUR, product_id="p9", dwell_seconds=60)
+    her.until(12 * HOUR)
+    assert [mail.trigger for mail in her.mails if mail.trigger == "product_page_abandonment"]
+
+
+def test_a_mail_about_socks_does_not_show_what_the_catalogue_calls_maternity() -> None:
+    her = shopper()
+    her.event("product_view", 0, product_id="p8")
+    her.event("product_view", 1000, product_id="p6", product_name="Pregnancy test kit", category="drugstore")
+    her.event("product_view", 2000, product_id="p5", product_name="Mug")
+    her.event("product_view", 9 * HOUR, product_id="p9", dwell_seconds=60)
+    her.until(40 * HOUR)
+    mails = [mail for mail in her.mails if mail.trigger == "product_page_abandonment"]
+    text = "".join(mail.html + mail.text + mail.subject for mail in mails)
+    assert "Mug" in text and "Blue dress" not in text and "Pregnancy" not in text
+
+
+def test_of_a_cart_a_message_shows_the_rest() -> None:
+    her = shopper()
+    her.event("cart_add", 9 * HOUR, product_id="p9", quantity=1)
+    her.event("cart_add", 9 * HOUR + MINUTE, product_id="p7", quantity=1)
+    her.until(12 * HOUR)
+    (mail,) = [mail for mail in her.mails if mail.trigger == "cart_abandonment"]
+    assert "Wool socks" in mail.html and "aternity" not in mail.html + mail.text + mail.subject
+
+
+def test_an_order_whose_line_the_catalogue_knows_better_gets_service_alone() -> None:
+    her = shopper()
+    her.event("purchase", MINUTE, order_id="o1", products=[{"product_id": "p9", "quantity": 1}, {"product_id": "p7", "quantity": 1}])
+    her.until(30 * DAY)
+    ended = {(one.outcome, one.reason) for one in her.told if one.trigger == "post_purchase"}
+    assert ended == {("not_sent", "condition_false")}
+    row = replace(ungated().by_name["post_purchase"], needs=("email",))
+    view = {"event": {"product_id": "p7"}, "order": {"products": [{"product_id": "p7"}]}, "window": {"products": [{"product_id": "p7"}]}}
+    about = replace(her.plans[-1], view=view)
+    assert discretion.over(about, row, LIST, SHOP.get) is None
+    assert discretion.kept(view, row, LIST, SHOP.get, ("window", "order")) == view
+
+
+def test_nor_does_it_name_the_category_she_likes_most_where_that_tells_it() -> None:
+    view = {"profile": {"primary_interest": "Maternity", "favourite_categories": ["shoes", "Maternity"], "orders": 3}}
+    row = pack("merged").by_name["lifecycle_programme"]
+    told = discretion.kept(view, row, LIST, SHOP.get, ("profile",))["profile"]
+    assert told == {"primary_interest": None, "favourite_categories": ["shoes"], "orders": 3}
+
+
+def test_a_product_is_looked_up_once_for_a_message() -> None:
+    asked: list[str] = []
+    known = once(lambda product_id: (asked.append(product_id), SHOP.get(product_id))[1])
+    assert known("p7") is known("p7") and known("none") is known("none") is None
+    assert asked == ["p7", "none"]
 
 
 def test_an_empty_list_costs_nothing() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import structs
 
+from app.domain import room
 from app.events import derived_id
 from tests.her import DAY, HOUR, MINUTE, MONDAY, SECOND, UNGATED, Her
 from tests.her import pack as compiled
@@ -29,13 +30,14 @@ lateness = st.sampled_from((0, 0, 0, 0, 1, 45 * SECOND, HOUR, 2 * HOUR, 6 * HOUR
 class Machine(RuleBasedStateMachine):
     """`t` is the arrival clock after Monday midnight; an event is stamped `late` ms before it arrives."""
 
-    @initialize(pack=st.sampled_from(("s1", "merged")))
-    def begin(self, pack: str) -> None:
+    @initialize(pack=st.sampled_from(("s1", "merged")), most=st.sampled_from((room.MAX_OPEN, 3)))
+    def begin(self, pack: str, most: int) -> None:
         whole = compiled(UNGATED if pack == "merged" else pack)  # the gate has a model of its own
         assert set(whole.by_name) >= PACKS[pack]
         opens = {kind: tuple(row for row in rows if row.name in PACKS[pack]) for kind, rows in whole.opens.items()}
         self.her = Her(structs.replace(whole, opens=opens))  # what opens by her standing, or after a mail, has tests of its own
-        self.naive = Naive(pack, self.her.now)
+        self.naive = Naive(pack, self.her.now, most)
+        self.most, room.MAX_OPEN = room.MAX_OPEN, most
         self.naive.window_id = self._window_id
         self.naive.send_id = self._send_id
         self.t, self.count = 0, 0
@@ -172,8 +174,11 @@ class Machine(RuleBasedStateMachine):
         """Run on until nothing waits: every step of every window has ended exactly once."""
         if not hasattr(self, "her"):
             return
-        self.wait(60 * DAY)
-        self.check()
+        try:
+            self.wait(60 * DAY)
+            self.check()
+        finally:
+            room.MAX_OPEN = self.most
         assert self.her.group.person.windows.open == ()
         ended = [(plan.window_id, plan.step) for plan in self.her.plans]
         ended += [(one.window_id, one.step) for one in self.her.decided if one.outcome in ("cancelled", "not_sent")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from app.domain import scheduler, window
+from app.domain import room, window
 from app.domain.lookback import MAX_BYTES, MAX_ENTRIES
 from app.events import Conclusion, Rendered
 from tests.her import ALL, DAY, HOUR, MINUTE, MONDAY, SECOND, UNGATED, Her, pack
@@ -555,9 +555,9 @@ def test_behaviour_is_not_kept_once_she_withdrew_track() -> None:
 
 def test_two_hundred_windows_are_the_limit() -> None:
     her = Her()
-    for n in range(scheduler.MAX_OPEN + 1):
+    for n in range(room.MAX_OPEN + 1):
         her.event("product_view", n, product_id=f"p{n}", **LONG)
-    assert len(her.group.person.windows.open) == scheduler.MAX_OPEN
+    assert len(her.group.person.windows.open) == room.MAX_OPEN
     assert [reason for *_, reason in her.decisions("not_sent")] == ["window_limit", "window_limit"]
 
 
@@ -570,8 +570,8 @@ def test_windows_and_look_back_stay_small_whatever_events_carry() -> None:
         her.event("product_view", n * MINUTE, product_id=f"v{n}", **big)
         her.event("cart_add", n * MINUTE + 1, product_id=f"c{n}", **big)
     part = her.group.person.windows
-    assert sum(one.size for one in part.open) <= scheduler.MAX_BYTES
-    assert sum(len(window._encode(one)) for one in part.open) <= scheduler.MAX_BYTES * 1.1
+    assert sum(one.size for one in part.open) <= room.MAX_BYTES
+    assert sum(len(window._encode(one)) for one in part.open) <= room.MAX_BYTES * 1.1
     entries = her.group.history.lookback.entries
     assert 5 < len(entries) <= MAX_ENTRIES
     assert len(window._encode(part)) < 200 * 1024

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from app import events
-from app.domain import approval, creative, granting, open_time, still
+from app.domain import approval, creative, discretion, granting, open_time, rendering, still
 from app.domain.budgets import BUDGETS, Budgets, Spent
-from app.domain.catalogue import Families, Items, alone, nothing
+from app.domain.catalogue import Families, Items, alone, nothing, once
 from app.domain.decision import policy_name
 from app.domain.granting import Grant
 from app.domain.message import MessageSource
@@ -83,37 +83,40 @@ class RendererProgram:
         source = pack.messages[record.message]
         if not source.approved:
             return group, _not_sent(record, "not_approved", {"approval": approval.standing(source)}, self._counts)
-        if (gone := still.over(record, pack.by_name.get(record.trigger), self._items)) is not None:
+        row, items = pack.by_name.get(record.trigger), once(self._items)
+        gone = still.over(record, row, items) or discretion.over(record, row, pack.sensitive, items)
+        if gone is not None:
             return group, _not_sent(record, *gone, self._counts)
-        grant = self._grant(group, record, pack, moment)
+        grant = self._grant(group, record, pack, items, moment)
         if grant is not None:
             record = granting.told_in(record, grant)
             if grant.refused:
                 return group, _not_sent(record, "budget", {}, self._counts)
         link = f"{self._public_url}/u/{unsubscribe_token(self._secret, record)}"
-        picks = recommended(record, source, pack, self._packs, self._items)
+        picks = recommended(record, source, pack, self._packs, items)
         view = {**record.view, **picks.view, "unsubscribe_url": link, "shop": {"name": pack.sender.name}}
-        view |= open_time.told(source, record.view, self._items, record.at, self._secret, self._public_url)
+        view |= open_time.told(source, record.view, items, record.at, self._secret, self._public_url)
         if record.creative:
             source, view["creative"] = creative.written(source, pack.variants_of[record.message], record.creative)
+        view = discretion.kept(view, row, pack.sensitive, items, rendering.named(source, record.channel))
         try:
             if record.channel == EMAIL:
-                message = render(source, view, self._items, record.at)
+                message = render(source, view, items, record.at)
             else:
-                message = render_short(source, record.channel, view, self._items, record.at)
+                message = render_short(source, record.channel, view, items, record.at)
         except RenderFailed as failure:
             return group, _unwritten(record, failure, self._counts)
         spent = group if grant is None or grant.spent is None else grant.spent
         return spent, _sent(record, pack.sender, source, message, link, picks, self._counts, grant)
 
-    def _grant(self, group: Spent | None, plan: Plan, pack: Pack, moment: Moment) -> Grant | None:
+    def _grant(self, group: Spent | None, plan: Plan, pack: Pack, items: Items, moment: Moment) -> Grant | None:
         budgets: Any = None
         if (ref := _paid_by(plan)) is not None:
             with contextlib.suppress(KeyError):  # never there whole, or taken off the topic since this was planned
                 budgets = self._packs(ref)
         if not isinstance(budgets, Budgets):
             budgets = None  # no campaign has anything to give
-        return granting.granted(plan, pack.offers, (self._items, self._families), self._secret, budgets, group, moment.partition)
+        return granting.granted(plan, pack.offers, (items, self._families), self._secret, budgets, group, moment.partition)
 
     def wake(self, group: Spent | None, moment: Moment) -> tuple[Spent | None, list[Output]]:
         return group, []

@@ -20,6 +20,7 @@ from app.domain.chain import MAIL_SENT
 from app.domain.concluded import BACK_IN_STOCK, CHURN_LEVEL, LOW_STOCK, NEWS, PRICE_DROP, REORDER
 from app.domain.event_types import EVENT_TYPES
 from app.domain.plural import count
+from app.domain.scheduler import PERSONALISE
 from app.domain.scope import PURCHASED
 from app.domain.trigger import Pack
 from app.edges.census import Census
@@ -184,6 +185,8 @@ def walk(event_type: str, policy: str) -> list[str]:
     kinds = (event_type, *CONCLUDES.get(event_type, ()))
     lines += ["", f"In pack {pack.name}" + (f", by the profile's conclusions {', '.join(kinds[1:])}" if kinds[1:] else "") + ":"]
     lines += _rows(pack, kinds)
+    if any(PERSONALISE in one.needs for kind in kinds for one in pack.opens.get(kind, ())):
+        lines.append("  but nothing personal where the category or name of a product, or a search, has a word of [sensitive] in it")
     standing = tuple(kind for kind in STANDING if kind not in NEWS)
     if any(kind in pack.opens or kind in pack.cancels for kind in standing):
         lines += ["", f"By where she then stands, if that moves ({', '.join(standing)}), at once or when time alone moves it:"]

@@ -61,6 +61,11 @@ def alone(group_id: str) -> Sequence[Item]:
     return ()
 
 
+def once(items: Items) -> Items:
+    """The catalogue as one message sees it: asked once of each product."""
+    return lru_cache(maxsize=None)(items)
+
+
 def key_of(product_id: str) -> bytes:
     """What a product's records are keyed by. An id that UTF-8 cannot hold has one, too: it came from a shop."""
     return product_id.encode("utf-8", "surrogatepass")

@@ -43,7 +43,7 @@ def noted(see: See, one: Window) -> dict[str, Any]:
 
 
 def _private(see: See, name: str) -> bool:
-    return sensitive.category(see.pack.sensitive, name) is not None
+    return sensitive.among(see.pack.sensitive, (name,)) is not None
 
 
 class Foreseen(Struct, frozen=True):

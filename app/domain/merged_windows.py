@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from app.domain import cancels, contacts, dwell, given, goals, lookback, originals, repeats, scope, window
+from app.domain import cancels, contacts, dwell, given, goals, lookback, originals, repeats, room, scope, window
 from app.domain.cancels import MAX_LATEST
 from app.domain.chain import MAX_SENT, same_scope
 from app.domain.effects import Conclude, Effect, Effects, Keep
 from app.domain.lookback import LookBack
-from app.domain.scheduler import MAX_BYTES, MAX_ONCE, MAX_OPEN, Scheduler, delivered, moved
+from app.domain.room import MAX_BYTES
+from app.domain.scheduler import MAX_ONCE, Scheduler, delivered, moved
 from app.domain.window import HELD, NEVER, Latest, Sent, Window, Windows
 
 if TYPE_CHECKING:
@@ -79,8 +80,16 @@ class _Meet:
             if twin is not None:
                 earlier, later = sorted((twin, turn.windows[turn.at(one.window_id)]), key=_age)
                 self.unite(earlier, later, row)
-            elif len(turn.windows) > MAX_OPEN or sum([w.size for w in turn.windows]) > MAX_BYTES:
-                self.turn.stop(one, row, "not_sent", "window_limit")
+            else:
+                self.find_room(one.window_id, row)
+
+    def find_room(self, window_id: str, row: Trigger) -> None:
+        """A window of the other's, as if it was opened now: it or what is worse ends where there is no room for both."""
+        turn = self.turn
+        one = turn.windows[turn.at(window_id)]
+        others = [w for w in turn.windows if w.window_id != window_id]
+        if not room.made(turn, one, row, others):
+            turn.stop(one, row, "not_sent", room.REASON, values={"open": len(others)})
 
     def go_on(self, one: Window, other: Windows, past: LookBack) -> bool:
         """Whether a window outlives what the other person did after its opening, and was sent."""

@@ -135,7 +135,7 @@ def _others(views: Iterable[RecentProduct], open_window: Window, see: See) -> li
 
     listed = see.pack.sensitive  # what she looked at in private stays there
     found = [(one, recent.told(one)) for one in views if not spoken_for(one.product)]
-    return [(one, about) for one, about in found if about.category is None or sensitive.category(listed, about.category) is None]
+    return [(one, about) for one, about in found if sensitive.among(listed, (about.category or "", one.product.name)) is None]
 
 
 def _recent(one: RecentProduct, told: recent.Told) -> dict[str, Any]:

@@ -22,7 +22,7 @@ REASONS: dict[str, Reason] = {
     "unsubscribed": Reason("consent", "the person has unsubscribed"),
     "suppressed": Reason("suppression", "the address takes no mail: it bounced, or its owner complained"),
     "no_address": Reason("address", "no usable address is known"),
-    "condition_false": Reason("condition", "the pack's condition for this message did not hold"),
+    "condition_false": Reason("condition", "the pack's condition for this message did not hold, or what it is about is nobody's business"),
     "quiet_hours": Reason("quiet hours", "it was night, or a holiday, where the person lives"),
     "send_time": Reason("send time", "it waited for the person's best hour"),
     "frequency_cap": Reason("cap", "the person has had as many messages as the pack allows"),

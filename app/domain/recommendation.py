@@ -270,6 +270,9 @@ class _Picking:
                 return None
             self._looked += 1
             one = self._items(product)
-            if one is not None and in_stock(one) and one.name and product not in self._about_ids and not self._private(one.category):
+            if one is not None and in_stock(one) and one.name and product not in self._about_ids and not self._hush(one):
                 return one
         return None
+
+    def _hush(self, item: Item) -> bool:
+        return self._private(item.category) or self._private(item.name)

@@ -52,8 +52,8 @@ def recommended(plan: Plan, source: MessageSource, pack: Pack, artifacts: Callab
     use = said.use(plan.message)
     about = About(_about(plan))
 
-    def private(category: str) -> bool:
-        return bool(category) and sensitive.category(pack.sensitive, category) is not None
+    def private(text: str) -> bool:
+        return bool(text) and sensitive.tells(pack.sensitive, text) is not None
 
     chosen = picked(plan.taste, about, model, items, said, use, private)
     told: dict[str, Any] = {"recommendations": [view(one, plan.at) for one in chosen]}

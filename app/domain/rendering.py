@@ -20,6 +20,7 @@ from app.domain.liquid_limits import LimitedContext, bounded, unreadable
 from app.domain.liquid_program import Output, Write, program
 from app.domain.message import MessageSource
 from app.domain.message_view import ROOTS, shaped
+from app.domain.reach import EMAIL
 from app.domain.shown import noting, primary_category
 
 MAX_OUTPUT = 200_000
@@ -193,6 +194,11 @@ def _made(*sources: tuple[str, bool]) -> _Message:
 def _mail(source: MessageSource) -> _Message:
     # By content, so that a new version of a pack never meets the old one's templates.
     return _made((source.subject, False), (source.preheader, False), (source.text, False), (source.html, True))
+
+
+def named(source: MessageSource, channel: str) -> Collection[str]:
+    """Roots of the view that a message reads in a channel."""
+    return (_mail(source) if channel == EMAIL else _short(source, channel)).named
 
 
 def render(source: MessageSource, view: Mapping[str, Any], items: Items = nothing, at: int = 0) -> Rendered:

@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.domain import cancels, chain, dwell, experiments, gate, given, goals, originals, repeats, scope, sensitive, waits, window
+from app.domain import cancels, chain, dwell, experiments, gate, given, goals, originals, repeats, room, scope, sensitive, waits, window
 from app.domain.consent import tracked
 from app.domain.decision import decide
 from app.domain.dwell import VIEW, Told, View
 from app.domain.effects import NOTHING, Conclude, Effect, Effects, Keep, Tell, Unopened
 from app.domain.event_types import is_web_or_shop
 from app.domain.originals import Originals
+from app.domain.room import MAX_BYTES
 from app.domain.scope import SEND, Subject
 from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import HELD, NEVER, Window, Windows
@@ -29,15 +30,11 @@ from app.events import Conclusion, iso
 if TYPE_CHECKING:
     from app.domain.person import See
 
-MAX_OPEN = 200
-"""Open windows per person; an opening beyond ends not_sent `window_limit`."""
-MAX_BYTES = 96 * 1024
-"""Of all open windows, as encoded: a row may have 256 KiB. An opening beyond ends not_sent `window_limit`."""
 PERSONALISE = "personalise"
 """The consent purpose of a message that answers what she does."""
 MAX_ONCE = 50
 """Triggers with `once`; a pack has fewer (the loader refuses more)."""
-_TRIGGER, _SIZE, _WAKE_AT = attrgetter("trigger"), attrgetter("size"), attrgetter("wake_at")
+_TRIGGER, _WAKE_AT = attrgetter("trigger"), attrgetter("wake_at")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -205,22 +202,26 @@ class Scheduler:
         return row.opening.scope == scope.PERSON or any(one.same(other) for one in about for other in subject.products[:1])
 
     def begin(self, one: Window, row: Trigger) -> None:
-        """A new window, checked against what arrived before its opening."""
+        """A new window, checked against what arrived before its opening, and whether there is room for it (`room.made`)."""
         values: dict[str, Any] = {"opened_at": iso(one.opened_at), "message": row.steps[0].message}
         if one.arms or one.silent:
             values["arms"] = {**dict(one.arms), **({one.silent: "silent"} if one.silent == experiments.HOLDOUT else {})}
         self.effects.append(decide(one, self.see, "opened", 0, None, None, None if one.awaits else one.due_at, values))
-        if len(self.windows) >= MAX_OPEN or sum(map(_SIZE, self.windows)) + one.size > MAX_BYTES:
-            self.end(one, row, 0, "not_sent", "window_limit", values={"open": len(self.windows)})
-            return
-        if row.once:
-            self.once = (*self.once, row.name)[-MAX_ONCE:]
+        ended_by = None
         for earlier in cancels.past(self, one, row):
             one = cancels.affected(one, earlier)
             if cancels.holds(self, one, row, earlier):
-                self.end(one, row, 0, "cancelled", "cancelled_by_event", earlier.cause)
-                return
+                ended_by = earlier
+                break
             one = delivered(one, row, earlier, self.see.now)
+        if ended_by is None and not room.made(self, one, row, self.windows):  # nobody gives way to what is over already
+            self.end(one, row, 0, "not_sent", room.REASON, values={"open": len(self.windows)})
+            return
+        if row.once:
+            self.once = (*self.once, row.name)[-MAX_ONCE:]
+        if ended_by is not None:
+            self.end(one, row, 0, "cancelled", "cancelled_by_event", ended_by.cause)
+            return
         self.windows.append(one)
         if one.due_at <= one.opened_at and not one.awaits:
             chain.fire(self, [one])

@@ -1,11 +1,12 @@
-"""What must not be inferred of anybody: names of traits and properties, and categories of products, that tell it (A-260, A-261)."""
+"""What must not be inferred of anybody: names of traits and properties, and words of products and searches, that tell it (A-260, A-261)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -24,11 +25,17 @@ class Inference(Struct, frozen=True):
     names: tuple[str, ...] = ()
     """Traits, properties, answers and preferences of just this name."""
     words: tuple[str, ...] = ()
-    """Words in such names, in what a condition compares with, and in categories of products."""
+    """Words in such names, in what a condition compares with, and in categories, names and searches of products."""
+    harmless: tuple[str, ...] = ()
+    """Phrases that have such a word in them and tell nothing: `Christian Dior`."""
+
+
+Phrases = dict[str, tuple[tuple[tuple[str, ...], str | None], ...]]
+"""First word → (words of a phrase, what it tells, None if nothing), the longest first."""
 
 
 class Sensitive(Struct, frozen=True, eq=False, dict=True):
-    """The list. Compared by identity: each pack has its own, and looks categories up in it at every opening."""
+    """The list. Compared by identity: each pack has its own, and looks texts up in it at every opening."""
 
     inferences: tuple[Inference, ...] = ()
 
@@ -37,13 +44,15 @@ class Sensitive(Struct, frozen=True, eq=False, dict=True):
         return {plain(name): one.name for one in self.inferences for name in one.names}
 
     @cached_property
-    def _words(self) -> re.Pattern[str] | None:
-        words = [(plain(word), one.name) for one in self.inferences for word in one.words]
-        return re.compile("|".join(f"(?P<w{n}> {re.escape(word)} )" for n, (word, _) in enumerate(words))) if words else None
-
-    @cached_property
-    def _whose(self) -> list[str]:
-        return [one.name for one in self.inferences for _ in one.words]
+    def _phrases(self) -> Phrases:
+        told: list[tuple[str, str | None]] = [(word, one.name) for one in self.inferences for word in one.words]
+        told += [(phrase, None) for one in self.inferences for phrase in one.harmless]
+        whole = [(tuple(plain(text).split()), what) for text, what in told]
+        found: dict[str, list[tuple[tuple[str, ...], str | None]]] = {}
+        for words, what in sorted(whole, key=lambda one: -len(one[0])):  # a longer phrase says what a shorter one in it means
+            if words:
+                found.setdefault(words[0], []).append((words, what))
+        return {first: tuple(phrases) for first, phrases in found.items()}
 
     def named(self, name: str) -> str | None:
         """What a trait or property of this name tells, if it is on the list."""
@@ -51,39 +60,61 @@ class Sensitive(Struct, frozen=True, eq=False, dict=True):
         return self._names.get(found) or self._in(found)
 
     def told(self, text: str) -> str | None:
-        """What a category, or a text that something is compared with, tells."""
+        """What a category, a product's name, a search, or a text that something is compared with, tells."""
         return self._in(plain(text))
 
     def _in(self, text: str) -> str | None:
-        match = self._words.search(f" {text} ") if self._words is not None else None
-        return None if match is None or match.lastgroup is None else self._whose[int(match.lastgroup[1:])]
+        phrases, words, place = self._phrases, text.split(), 0
+        while place < len(words):
+            for phrase, what in phrases.get(words[place], ()):
+                if len(phrase) == 1 or tuple(words[place : place + len(phrase)]) == phrase:
+                    if what is not None:
+                        return what
+                    place += len(phrase) - 1
+                    break
+            place += 1
+        return None
 
 
 def plain(text: str) -> str:
-    """Words in lower case and singular, one blank between them: `PregnancyTests`, `pregnancy-test` and `Pregnancy test` are one."""
-    words = _SIGNS.sub(" ", _CAMEL.sub(" ", text)).lower().split()
+    """Words in lower case and singular, without accents, one blank between them: `PregnancyTests`, `pregnancy-test`, `Pregnancy test`."""
+    if not text.isascii():
+        text = "".join([sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign)])
+    words = _SIGNS.sub(" ", _CAMEL.sub(" ", text)).casefold().split()
     return " ".join([word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words])
 
 
-@lru_cache(maxsize=16_384)  # a shop has few categories, and each event names one
-def category(sensitive: Sensitive, name: str) -> str | None:
-    """What a product of this category tells of whoever looks at it."""
-    return sensitive.told(name)
+@lru_cache(maxsize=32_768)  # a shop has few categories, each event names one; names of products and searches share what is left
+def tells(sensitive: Sensitive, text: str) -> str | None:
+    """What a product of this category or name, or a search for it, tells of whoever looks at it."""
+    return sensitive.told(text)
 
 
-def among(sensitive: Sensitive, categories: Iterable[str]) -> str | None:
-    """What the first of these categories that tells something tells."""
-    for name in categories:
-        if (found := category(sensitive, name)) is not None:
+CATEGORY, NAME, QUERY = ("category", "product_category"), ("product_name", "name"), ("query",)
+MAX_TEXT = 300
+"""Characters of a text that are asked."""
+
+
+def among(sensitive: Sensitive, texts: Iterable[str]) -> str | None:
+    """What the first of these texts that tells something tells."""
+    if not sensitive.inferences:
+        return None
+    for text in texts:
+        if (found := tells(sensitive, text)) is not None:
             return found
     return None
 
 
+def texts(told: Mapping[str, Any], keys: Iterable[str] = (*CATEGORY, *NAME)) -> list[str]:
+    """Texts of a product, in an event's words, that may tell something."""
+    return [text[:MAX_TEXT] for key in keys if type(text := told.get(key)) is str and text]
+
+
 def about(sensitive: Sensitive, subject: Subject) -> str | None:
-    """What an event or conclusion tells by the categories of its products: of an order, by those of its lines."""
+    """What an event or conclusion tells by the categories and names of its products, of an order by those of its lines, and by a search."""
     if not sensitive.inferences:
         return None
-    if not subject.told:
-        return among(sensitive, subject.categories)
-    lines = [str(told) for line in subject.told for name in ("category", "product_category") if isinstance(told := line.get(name), str)]
-    return among(sensitive, (*subject.categories, *lines))
+    found = among(sensitive, (*subject.categories, *texts(subject.properties, (*NAME, *QUERY))))
+    if found is None and subject.told:
+        found = among(sensitive, [text for line in subject.told for text in texts(line)])
+    return found

@@ -33,16 +33,17 @@ def hers(see: See) -> list[Liking]:
     if person.profile.orders:
         told += [(key, BOUGHT, order.at) for order in see.orders.open.values() for key in order.lines]
     for one in person.profile.recent:
-        if one.product.product_id and not _private(see, recent.told(one).category):
+        if one.product.product_id and not _private(see, recent.told(one).category, one.product.name):
             told.append((fingerprint(one.product.product_id), VIEWED, one.at))
     for other in person.windows.open:
         kind = BOUGHT if other.kind in PURCHASED else KINDS.get(other.kind)
         if kind is not None and kind != VIEWED:
-            lines = [kept for kept in window.lines(other) if kept.product.product_id and not _private(see, kept.category)]
+            there = [kept for kept in window.lines(other) if kept.product.product_id]
+            lines = [kept for kept in there if not _private(see, kept.category, kept.product.name)]
             told += [(fingerprint(kept.product.product_id), kind, other.event_at) for kept in lines]
     if person.windows.newest_cancel:
         carted = [(one, entry.ts) for entry in see.lookback.entries if entry.kind == "cart_add" for one in entry.products]
-        told += [(fingerprint(one.product_id), CARTED, at) for one, at in carted if one.product_id]
+        told += [(fingerprint(one.product_id), CARTED, at) for one, at in carted if one.product_id and not _private(see, None, one.name)]
     newest: dict[tuple[int, str], int] = {}
     for key, kind, at in told:
         newest[key, kind] = max(at, newest.get((key, kind), 0))
@@ -54,5 +55,5 @@ def hers(see: See) -> list[Liking]:
     return sorted([*bought, *others], key=lambda one: (-one[2], one[0], one[1]))
 
 
-def _private(see: See, category: str | None) -> bool:
-    return bool(category) and sensitive.category(see.pack.sensitive, str(category)) is not None
+def _private(see: See, category: str | None, name: str) -> bool:
+    return sensitive.among(see.pack.sensitive, (category or "", name)) is not None

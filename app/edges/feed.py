@@ -45,8 +45,8 @@ def fed(people: Iterable[Liker], model: Model, items: Items, pack: Pack, n: int)
     """Everybody for whom there is something; at most n products each."""
     use = Use("", SIMILAR, n)
 
-    def private(category: str) -> bool:
-        return bool(category) and sensitive.category(pack.sensitive, category) is not None
+    def private(text: str) -> bool:
+        return bool(text) and sensitive.tells(pack.sensitive, text) is not None
 
     for one in people:
         chosen = picked(one.likings[:MAX_LIKINGS], About(), model, items, pack.recommendations, use, private)

@@ -25,6 +25,7 @@ from app.domain.originals import Originals
 from app.domain.person import Group, See
 from app.domain.recommended import RECOMMENDATIONS
 from app.domain.scope import SEND
+from app.domain.sensitive import Sensitive
 from app.domain.trigger import Condition, Pack, Trigger
 from app.domain.window import Windows
 from app.edges.spectator import decode_decision, decode_send
@@ -209,11 +210,18 @@ def _unopened(stage: Stage, trigger: Trigger, occasion: Occasion) -> str:
         (condition, _row(stage, replace(trigger, opening=replace(trigger.opening, when=None)))),
         ("the person has had it: " + _spent(trigger), _unspent(stage)),
         (f"it takes {trigger.opening.count} such events", _row(stage, replace(trigger, opening=_once(trigger)))),
+        ("what it is about tells something that nobody may infer ([sensitive])", _indiscreet(stage)),
         ("the person's behaviour may not be kept, or is no person's", _allowed(stage, trigger)),
     ):
         if why and _play(freed, trigger.name, occasion, 0).window_id is not None:
             return why
     return "several things at once; none of them alone would let it open"
+
+
+def _indiscreet(stage: Stage) -> Stage:
+    """The stage with a pack that keeps no list of what must not be inferred."""
+    pack, earlier = replace(stage.pack, sensitive=Sensitive()), stage.packs
+    return replace(stage, packs=lambda ref: pack if ref == stage.ref else earlier(ref))
 
 
 def _spent(trigger: Trigger) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.domain import reason
+from app.domain.discretion import TELLS
 from app.edges import offer_words
 from app.events import Decision
 
@@ -75,6 +76,8 @@ def gates(decision: Decision) -> list[str]:
         missing = values.pop("missing", None)
         told = ", ".join(f"{name} was {_flat(value)}" for name, value in seen.items())
         lines.append(f"condition: {_flat(condition)}" + (f"; {told}" if told else "") + (f"; {_flat(missing)}" if missing else ""))
+    if values.pop(TELLS, None):
+        lines.append("sensitive: what it is about tells something that is nobody's business, by the words of [sensitive]")
     offer = values.pop("offer", None)
     lines += [f"{_spaced(name)}: {_flat(value)}" for name, value in values.items()]
     if isinstance(offer, dict):

@@ -76,6 +76,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
     (Inference, "why"): WHY,
     (Inference, "names"): Phrase("{who} is now told by the names {new} instead of {old}"),
     (Inference, "words"): Phrase("{who} is now told by the words {new} instead of {old}"),
+    (Inference, "harmless"): Phrase("{who} is now not told by {new} instead of {old}"),
     (Pack, "messages"): Phrase("", "adds message {key}: {new}", "removes message {key}"),
     (Pack, "churn_levels"): Phrase("", "adds churn level {new}", "removes churn level {old}"),
     (Pack, "groups"): Phrase("", "adds suppression group {new}", "removes suppression group {old}"),

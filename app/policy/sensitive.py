@@ -15,6 +15,7 @@ from app.policy.problem import Problem
 FILE = "sensitive"
 """Of app/policy/included; every artifact carries it."""
 INFERENCE = ("name", "why", "names", "words")
+HARMLESS = "harmless"
 OWN = ("why", "names", "words")
 SHOPS_OWN = "own"
 """What a pack adds goes by this name."""
@@ -36,11 +37,11 @@ def shipped(text: str) -> tuple[Sensitive, list[Problem]]:
     found: list[Inference] = []
     for n, one in enumerate(fields.list(told, (), "inference", dict)):
         at: Path = ("inference", n)
-        fields.known(one, at, INFERENCE, required=INFERENCE)
+        fields.known(one, at, (*INFERENCE, HARMLESS), required=INFERENCE)
         name, why = fields.text(one, at, "name", SNAKE, "snake_case"), fields.text(one, at, "why")
         names, words = _listed(fields, one, at)
         if name and why:
-            found.append(Inference(name, why, names, words))
+            found.append(Inference(name, why, names, words, tuple(fields.list(one, at, HARMLESS, str))))
     return Sensitive(tuple(found)), fields.problems
 
 
