@@ -59,7 +59,7 @@ def fed(letter: DeadLetter, at: int) -> Output | None:
         case "journal" if key is not None:
             retry = Retry(at, key.decode("utf-8", "replace"), letter.letter_id, value)
             return Output("journal", key, events.encode(retry), letter.partition)
-        case "message_plans" | "facts":
+        case "addressed_plans" | "message_plans" | "facts":
             return Output(letter.topic, key, value, letter.partition)
     return None
 
