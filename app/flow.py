@@ -291,7 +291,7 @@ TABLES: dict[str, Table] = {
             "mailboxes",
             "what addresses got lately and who closed them: people who share one live in different partitions, and none of them knows",
             b"a",
-            {"p": "newest message of each kind and person; each person's last word on it; who has become whom"},
+            {"p": "its newest 20 messages; each person's last word on it; who has become whom"},
             ("postmaster",),
         ),
         Table(

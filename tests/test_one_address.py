@@ -252,6 +252,13 @@ def test_who_became_another_is_the_other_whichever_comes_first() -> None:
         assert mailbox.barred(box, plan("c1", 5)) is None and mailbox.barred(box, plan("b", 5)) is not None
 
 
+def test_what_could_not_be_written_leaves_what_went_before_it() -> None:
+    first, second = plan("a", 0), plan("a", 5)
+    box = after(first, second, Unwritten(MONDAY + 6, "a", second.send_id))
+    assert [one.send_id for one in box.went] == [first.send_id] and mailbox.barred(box, plan("b", 7)) is not None
+    assert mailbox.barred(after(Unwritten(MONDAY + 8, "a", first.send_id), box=box), plan("b", 9)) is None
+
+
 def test_circles_of_people_end() -> None:
     box = after(Became(MONDAY, "a", "b"), Became(MONDAY + 1, "b", "a"), plan("a", 2))
     assert mailbox.barred(box, plan("b", 3)) is None

@@ -15,7 +15,7 @@ from app.domain.days import DAY_MS
 from app.events import Addressed, AddressRecord, Became, Closing, Unwritten, iso
 
 MAX_SENT = 20
-"""Messages that are remembered: of each name and person the newest. The oldest gives way."""
+"""Messages that are remembered. The oldest gives way: from then on it may come again for somebody else."""
 MAX_WORDS = 20
 """People whose word is remembered. One that leaves the address open gives way first."""
 MAX_BECAME = 20
@@ -85,7 +85,7 @@ def went(box: Mailbox, one: Addressed) -> Mailbox:
     if any([told.send_id == one.send_id for told in box.went]):
         return box
     newest = max([one.at, *[told.at for told in box.went]])
-    others = [told for told in box.went if told.at > newest - KEPT_MS and (told.message, told.person_id) != (one.message, mine)]
+    others = [told for told in box.went if told.at > newest - KEPT_MS]
     return replace(box, went=tuple([*others, Went(one.at, mine, one.send_id, one.message)][-MAX_SENT:]))
 
 
@@ -110,7 +110,7 @@ def became(box: Mailbox, record: Became) -> Mailbox:
     pairs = [*(one for one in pairs if one.was not in (was, mine)), Joined(at, was, mine)]
     after = replace(
         box,
-        went=_newest([one if one.person_id != was else replace(one, person_id=mine) for one in box.went]),
+        went=tuple([one if one.person_id != was else replace(one, person_id=mine) for one in box.went]),
         words=tuple([one for one in box.words if one.person_id != was]),
         joined=tuple(pairs[-MAX_BECAME:]),
     )
@@ -133,11 +133,6 @@ def took(box: Mailbox, record: AddressRecord) -> Mailbox:
 
 def _who(box: Mailbox, person_id: str) -> str:
     return next((one.person_id for one in box.joined if one.was == person_id), person_id)
-
-
-def _newest(told: list[Went]) -> tuple[Went, ...]:
-    """Of each name and person the last."""
-    return tuple({(one.message, one.person_id): one for one in told}.values())
 
 
 def _spoken(box: Mailbox, word: Word) -> Mailbox:
