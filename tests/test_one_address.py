@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.agents.postmaster_program import PostmasterProgram
 from app.domain import mailbox
 from app.domain.address import key
 from app.domain.mailbox import EMPTY, KEPT_MS, MAX_SENT, MAX_WORDS, Mailbox
-from app.events import Addressed, Became, Closing, Unwritten
+from app.engine.memory import MemoryStore
+from app.engine.origin import pack_origin
+from app.engine.program import Output
+from app.engine.simulation import Logged
+from app.engine.turn import Turn
+from app.events import Addressed, Became, Closing, NotRendered, Plan, Unwritten, encode, journal
+from app.flow import Stage as Lane
 from app.policy.pack import check
+from tests import mails
 from tests.shop import DAY, HOUR, MINUTE, MONDAY, SECOND, Shop
 
 HEAD = 'name = "mine"\nwhy = "a test"\nextends = "merged"\ncontact_policy = "own"\n'
@@ -288,3 +297,56 @@ def test_an_address_is_one_however_it_is_spelled() -> None:
     assert key("email", "Same@Example.com ") == key("email", "same@example.com")
     assert key("email", "a@example.com") != key("sms", "a@example.com")
     assert key("push", "Token") != key("push", "token")
+
+
+# --- the stage ----------------------------------------------------------------------------------------------------------------------
+
+
+class Stage:
+    """The postmaster's turn over one partition, a record at a time."""
+
+    def __init__(self) -> None:
+        self.store, self.offset = MemoryStore(), 0
+        self._turn = Turn(PostmasterProgram(), 0, self.store)
+
+    def put(self, value: bytes, address: bytes | None = b"box", origin: tuple[int, int] | None = None) -> list[Output]:
+        """`origin`: (offset, index) in the lane's partition 3."""
+        headers = () if origin is None else pack_origin(Lane.LANE, 3, *origin)
+        outputs: list[Output] = []
+        for segment in self._turn.segments([Logged(self.offset, MONDAY, address, value, headers)]):
+            outputs += segment.outputs
+            self.store.keep(segment.rows, segment.marks, 0)
+        self.offset += 1
+        return outputs
+
+
+def of(one: Plan) -> bytes:
+    return encode(Addressed(one.at, one.person_id, one.send_id, one.message, encode(one), DAY))
+
+
+def test_a_plan_goes_on_as_it_came_under_its_persons_key() -> None:
+    stage, one = Stage(), mails.plan("welcome")
+    (passed,) = stage.put(of(one), origin=(5, 0))
+    assert (passed.topic, passed.key, passed.value) == ("message_plans", one.person_id.encode(), encode(one))
+    assert stage.put(of(one), origin=(5, 0)) == [], "the lane's repeat after a crash is known by its origin"
+    assert [again.value for again in stage.put(of(one))] == [encode(one)], "fed again by hand it passes as it did"
+
+
+def test_a_plan_that_is_stopped_is_decided_and_answered_once() -> None:
+    stage = Stage()
+    stage.put(of(mails.plan("welcome")), origin=(5, 0))
+    other = mails.plan("welcome", person_id="b" * 32, send_id="another", window_id="w2", at=mails.AT + HOUR)
+    decided, answer = stage.put(of(other), origin=(6, 0))
+    assert (decided.topic, answer.topic, answer.key) == ("decisions", "journal", b"b" * 32)
+    told = journal.decode(answer.value)
+    assert isinstance(told, NotRendered) and (told.send_id, told.window_id, told.reason) == ("another", "w2", "suppressed")
+    assert mails.plan("welcome").to_address.encode() not in decided.value
+
+
+def test_what_is_no_record_of_an_address_is_buried() -> None:
+    stage = Stage()
+    letters = [json.loads(one.value) for one in (*stage.put(b"\xff"), *stage.put(of(mails.plan("welcome")), address=None))]
+    assert [(one["stage"], one["reason"], one["topic"]) for one in letters] == [
+        ("postmaster", "undecodable", "addressed_plans"),
+        ("postmaster", "no_key", "addressed_plans"),
+    ]
