@@ -1,8 +1,8 @@
 """Every record on a topic, one typed struct each.
 
-Inside (`journal`, `control`, `message_plans`) records are msgpack arrays with a kind as tag; on the outside topics they are JSON.
-Times are integers: milliseconds since 1970 UTC. Money is an integer of ten-thousandths (`units`). Fields marked `Personal` name a
-person or a way to reach one; they stay out of logs.
+Inside (`journal`, `control`, `addressed_plans`, `message_plans`) records are msgpack arrays with a kind as tag; on the outside topics
+they are JSON. Times are integers: milliseconds since 1970 UTC. Money is an integer of ten-thousandths (`units`). Fields marked `Personal`
+name a person or a way to reach one; they stay out of logs.
 """
 
 from __future__ import annotations
@@ -257,6 +257,45 @@ class Plan(Record, frozen=True, array_like=True, tag="plan", gc=False):
     """Factor → the variant chosen for this message."""
 
 
+# --- addressed_plans ----------------------------------------------------------------------------------------------------------
+
+
+class Addressed(Record, frozen=True, array_like=True, tag="addressed", gc=False):
+    """A plan on its way to its address. `plan`: the record as `message_plans` gets it, byte for byte, if the address takes it."""
+
+    person_id: str
+    send_id: str
+    message: str
+    plan: Annotated[bytes, Personal]
+    span: int = 0
+    """For how long the address takes no message of this name for anybody else (ms), by the pack that was active; 0: that is no matter."""
+    transactional: bool = False
+
+
+class Closing(Record, frozen=True, array_like=True, tag="closing", gc=False):
+    """Whether an address is closed as far as a person is concerned: `why` is hard_bounce, complaint or unsubscribed; empty: it is open."""
+
+    person_id: str
+    why: str
+
+
+class Became(Record, frozen=True, array_like=True, tag="became", gc=False):
+    """`was` is this person now: what went to the address for the one, or was said by it, is the other's."""
+
+    person_id: str
+    was: str
+
+
+class Unwritten(Record, frozen=True, array_like=True, tag="unwritten", gc=False):
+    """The renderer could not make this message: nothing of it went to the address."""
+
+    person_id: str
+    send_id: str
+
+
+AddressRecord = Addressed | Closing | Became | Unwritten
+
+
 # --- outside topics (JSON) ------------------------------------------------------------------------------------------------------
 
 
@@ -417,6 +456,7 @@ class Codec:
 journal = Codec("journal", JournalRecord)
 control = Codec("control", ControlRecord)
 plans = Codec("message_plans", Plan)
+addressed = Codec("addressed_plans", AddressRecord)
 facts = Codec("facts", FactsRecord)
 
 

@@ -45,6 +45,7 @@ class Stage(IntEnum):
     READER = 9
     WATCHER = 10
     RECOMMENDER = 11
+    POSTMASTER = 12
 
 
 class Topic(Struct, frozen=True):
@@ -153,15 +154,23 @@ TOPICS: dict[str, Topic] = {
             "journal",
             "person id",
             "accepted events, ticks, activations, links and moves, conclusions, product broadcasts, what became of plans",
-            ("intake", "clock", *LANE_AGENTS, "renderer", "product_watcher", "replay"),
+            ("intake", "clock", *LANE_AGENTS, "postmaster", "renderer", "product_watcher", "replay"),
             (*LANE_AGENTS, "recommender", "explain", "preview", "digest", "train recommend"),
             _kept(35),
         ),
         Topic(
+            "addressed_plans",
+            "fingerprint of channel and address",
+            "a message that is due and passed every gate of its person; that somebody closed her address, or opens it again",
+            ("profile_updater", "trigger_scheduler", "renderer", "replay"),
+            ("postmaster",),
+            _kept(7),
+        ),
+        Topic(
             "message_plans",
             "person id",
-            "a message that is due and passed every gate, with what its template may read",
-            ("trigger_scheduler", "replay"),
+            "a message that its address takes, too, with what its template may read",
+            ("postmaster", "replay"),
             ("renderer",),
             _kept(7),
         ),
@@ -177,7 +186,7 @@ TOPICS: dict[str, Topic] = {
             "decisions",
             "person id",
             "why something was opened, cancelled, sent, not sent",
-            ("trigger_scheduler", "renderer"),
+            ("trigger_scheduler", "postmaster", "renderer"),
             ("decision_reader", "explain", "decisions", "digest", "preview", "warehouse"),
             _kept(DECISIONS_DAYS),
         ),
@@ -232,6 +241,7 @@ TOPICS: dict[str, Topic] = {
             (
                 "intake",
                 "profile_updater",
+                "postmaster",
                 "renderer",
                 "clock",
                 "product_watcher",
@@ -276,6 +286,13 @@ TABLES: dict[str, Table] = {
             b"c",
             {"p": "the product as it stands; its ratings; ids of what was counted last"},
             ("product_watcher",),
+        ),
+        Table(
+            "mailboxes",
+            "what addresses got lately and who closed them: people who share one live in different partitions, and none of them knows",
+            b"a",
+            {"p": "its newest 20 messages; each person's last word on it; who has become whom"},
+            ("postmaster",),
         ),
         Table(
             "renders",
@@ -344,7 +361,7 @@ AGENTS: dict[str, Agent] = {
             "journal",
             "profile",
             (),
-            ("journal", "dead_letters", "profiles", "catalog_changes"),
+            ("journal", "dead_letters", "profiles", "catalog_changes", "addressed_plans"),
         ),
         Agent("intent_scorer", "how close she is to buying", "journal", "intent", ("profile",), ("journal",)),
         Agent("churn_watcher", "whether she is overdue by her own rhythm", "journal", "churn", ("profile",), ("journal",)),
@@ -362,7 +379,15 @@ AGENTS: dict[str, Agent] = {
             "journal",
             "windows",
             ("profile", "intent", "churn", "standing"),
-            ("message_plans", "decisions", "journal"),
+            ("addressed_plans", "decisions", "journal"),
+        ),
+        Agent(
+            "postmaster",
+            "one address, one mail, however many profiles share it; what one of them closed is closed to all",
+            "addressed_plans",
+            "mailboxes",
+            (),
+            ("message_plans", "decisions", "journal", "dead_letters"),
         ),
         Agent(
             "renderer",
@@ -370,7 +395,7 @@ AGENTS: dict[str, Agent] = {
             "message_plans",
             "renders",
             (),
-            ("message_sends", "decisions", "journal", "dead_letters"),
+            ("message_sends", "decisions", "journal", "dead_letters", "addressed_plans"),
         ),
         Agent(
             "clock",
@@ -419,7 +444,7 @@ FOLLOWED: tuple[Followed, ...] = (
 ROLES: dict[str, Role] = {
     role.name: role
     for role in (
-        Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "renderer", "clock", "product_watcher")),
+        Role("core", "from raw event to finished message", ("intake", *LANE_AGENTS, "postmaster", "renderer", "clock", "product_watcher")),
         Role("insight", "what all of it adds up to, and what became of whom", ("analyst", "decision_reader", "send_reader", "recommender")),
     )
 }
@@ -442,6 +467,7 @@ def walk(event_type: str) -> list[str]:
     lines.append(f"journal: one lane per partition steps {', '.join(LANE_AGENTS)} in this order over one row per person.")
     for name in LANE_AGENTS:
         lines += _hop(name)
+    lines += _hop("postmaster")
     lines += _hop("renderer")
     if event_type in NOTICED:
         lines += _hop("product_watcher")

@@ -11,12 +11,14 @@ from app.agents import (
     clock,
     intake,
     intent_scorer,
+    postmaster,
     product_watcher,
     profile_updater,
     renderer,
     segmenter,
     trigger_scheduler,
 )
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.engine.quiet import quiet
 from app.engine.worker import Refusal, Wiring, Worker
@@ -27,11 +29,14 @@ WAIT_MS = 1500
 PROGRAMS = {"customer_events": toy.ToyIntake(), "journal": toy.ToyLane(), "message_plans": toy.ToyRenderer()}
 WATCHER = ProductWatcherProgram(lambda: None, toy.PARTITIONS)
 """Nobody has anything to say of a product there."""
-AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock, product_watcher)
+POSTMASTER = PostmasterProgram()
+"""Nor of an address: the toy lane plans for the renderer."""
+LANE = (profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler)
+AGENTS = (intake, *LANE, postmaster, renderer, clock, product_watcher)
 
 
 def wiring() -> Wiring:
-    programs = {**PROGRAMS, "catalog_changes": WATCHER}
+    programs = {**PROGRAMS, "catalog_changes": WATCHER, "addressed_plans": POSTMASTER}
     return Wiring(lambda packs: dict(programs), [one.attach for one in AGENTS], {"policy": lambda ref, data: data})
 
 

@@ -47,7 +47,7 @@ def main(people: int, policy: str) -> None:
             for segment in turn.segments(lines):
                 rows.keep(segment.rows, segment.marks, 0)
                 woken += segment.woken
-                plans += sum(one.topic == "message_plans" for one in segment.outputs)
+                plans += sum(one.topic == "addressed_plans" for one in segment.outputs)
             return woken, plans
 
         play([Activation(MONDAY, "policy", compiled.ref)])

@@ -206,6 +206,22 @@ def test_a_message_not_sent_names_the_gate_and_what_it_saw(call: Call) -> None:
     assert (stopped["outcome"], stopped["reason"], stopped["steps"]) == ("not_sent", "no_consent", [0, 1])
 
 
+def test_a_message_that_another_profile_of_her_address_got_says_when_and_whose(call: Call) -> None:
+    # C-22: one address, one mail
+    same = {"email": "Same@example.com"}
+    shared = written([*known(who="c1", **same), *known(SECOND, who="c2", **same), view(MINUTE, who="c1"), view(2 * MINUTE, who="c2")])
+    _, out, _ = call("explain", "--person", "c2", "--events", shared, "--policy", UNGATED)
+    (told,) = [line for line in out.splitlines() if "product_page_abandonment: first message and follow-up 1 not sent" in line]
+    other = person_id(Settings().secret, "c:c1")
+    why = f"the same message, “product-details”, went to this address for another profile at 2026-03-02 14:01:00 (person {other})"
+    assert f"suppressed – {why}" in told
+    off = written(
+        [*known(who="c1", **same), *known(SECOND, who="c2", **same), event("email_unsubscribe", MINUTE, "c1"), view(HOUR, who="c2")]
+    )
+    _, out, _ = call("explain", "--person", "c2", "--events", off, "--policy", UNGATED)
+    assert f"another profile with this address has unsubscribed (person {other}, 2026-03-02 12:01:00)" in out
+
+
 def test_a_message_sent_has_its_subject_and_a_cancel_its_event(call: Call) -> None:
     lines = [*known(), view(HOUR), event("purchase", 4 * HOUR, order_id="o1", product_name="Hat")]
     entries = told(call, lines)

@@ -128,6 +128,7 @@ def test_stage_numbers_never_change() -> None:
         "READER": 9,
         "WATCHER": 10,
         "RECOMMENDER": 11,
+        "POSTMASTER": 12,
     }
 
 

@@ -16,6 +16,7 @@ from app import events
 from app.agents.core import Core
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.trigger import Pack
 from app.edges.health import Health
@@ -45,7 +46,8 @@ class Shop:
         lane = PersonProgram(packs.__getitem__, counts=self.counts)
         renderer = RendererProgram(packs.__getitem__, "secret", "https://shop.example", counts=self.counts)
         self.outputs: list[Output] = []
-        self._simulation = Simulation(intake, lane, renderer, lambda topic, output: self.outputs.append(output))
+        postmaster = PostmasterProgram(self.counts)
+        self._simulation = Simulation(intake, lane, postmaster, renderer, lambda topic, output: self.outputs.append(output))
         self._simulation.activate(MONDAY, ref)
         self._count = 0
 

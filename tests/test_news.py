@@ -149,8 +149,8 @@ def test_of_a_million_only_those_are_touched_who_have_its_tag() -> None:
     add(says("price_drop", HOUR))
     segments = run(start)
     assert [segment.woken for segment in segments if segment.woken] == [10]
-    plans = [one for segment in segments for one in segment.outputs if one.topic == "message_plans"]
-    assert sorted(one.key for one in plans if one.key) == [f"{n:032d}".encode() for n in range(0, 40, 4)]
+    plans = [events.addressed.decode(one.value) for segment in segments for one in segment.outputs if one.topic == "addressed_plans"]
+    assert sorted(one.person_id for one in plans) == [f"{n:032d}" for n in range(0, 40, 4)]
     start = len(lines)
     add(says("low_stock", 2 * HOUR))
     assert not any(segment.outputs for segment in run(start)), "nobody is hurried who only looked"

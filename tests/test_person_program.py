@@ -104,7 +104,7 @@ def test_a_step_that_raises_is_rolled_back_flagged_and_fed_again(monkeypatch: py
     lane.put(view(3, "somebody else"))
     lane.put(Tick(MONDAY + 3 * HOUR, MONDAY + 3 * HOUR, 500))
     assert lane.reasons() == ["fault", "fault"], "both steps of her window; the other person is not held up"
-    assert [one.topic for one in lane.outputs].count("message_plans") == 1
+    assert [one.topic for one in lane.outputs].count("addressed_plans") == 1
     # Mended: the letter is fed back, once, however often it is replayed.
     retry = Retry(MONDAY + 3 * HOUR, "p", letter.letter_id, events.encode(view(2)))
     lane.put(retry)
@@ -133,7 +133,7 @@ def test_a_wake_up_that_raises_costs_that_person_alone(monkeypatch: pytest.Monke
         lane.put(Tick(MONDAY + 3 * HOUR, MONDAY + 3 * HOUR, 500))
     assert [letter.reason for letter in lane.letters()] == ["defect"]
     assert lane.person("p").faults and not lane.person("q").faults
-    assert [one.topic for one in lane.outputs].count("message_plans") == 1
+    assert [one.topic for one in lane.outputs].count("addressed_plans") == 1
     lane.put(Tick(MONDAY + 3 * HOUR + 500, MONDAY + 3 * HOUR + 500, 500))
     assert lane.defects == 1, "she waits for nothing until her letter is fed back"
 

@@ -13,6 +13,7 @@ import pytest
 from app import events
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.publishing import EVERY_MS
 from app.edges.events_file import milliseconds
@@ -34,6 +35,7 @@ class Shop:
         self.simulation = Simulation(
             IntakeProgram("secret", bot_after, partition_of_key=lambda key: 0),
             PersonProgram(packs, assume, publishes=publishes),
+            PostmasterProgram(),
             RendererProgram(packs, "secret", "https://shop.example"),
             self._collect,
             self._see,

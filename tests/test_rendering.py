@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app import events
 from app.agents.renderer_program import RendererProgram, mailbox
+from app.domain import address
 from app.domain.catalogue import Item
 from app.domain.days import DAY_MS
 from app.domain.message import MessageSource
@@ -301,7 +302,8 @@ def test_a_missing_value_is_a_recorded_non_send() -> None:
     program = RendererProgram(
         lambda ref: msgspec.structs.replace(pack(), messages={"product-details": broken}), SECRET, "https://k.example"
     )
-    [decision, answer] = outputs(plan("product-details"), program)
+    [decision, answer, word] = outputs(plan("product-details"), program)
+    assert (word.topic, word.key) == ("addressed_plans", address.key("email", "ADA@shop.example")), "for who shares it it is still to come"
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason) == ("not_sent", "missing_content")
     assert decided.values == {"consent": "email", "missing": "event.colour", "artifacts": {}}

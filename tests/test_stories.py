@@ -12,6 +12,7 @@ from typing import Any
 from app import events
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.person import is_stub
 from app.engine.memory import MemoryStore
@@ -258,7 +259,7 @@ def _lane_outputs(journal: list[Logged], figures: dict[str, Any], sizes: Iterato
 def test_batch_sizes_change_nothing() -> None:
     journal, figures = _journal(3)
     one = _lane_outputs(journal, figures, iter(lambda: 1, 0))
-    assert any(topic == "message_plans" for topic, _ in one)
+    assert any(topic == "addressed_plans" for topic, _ in one)
     rng = random.Random(5)
     for sizes in (iter(lambda: 7, 0), iter(lambda: 1000, 0), iter(lambda: rng.randrange(1, 60), 0)):
         assert _lane_outputs(journal, figures, sizes) == one
@@ -296,7 +297,8 @@ def test_everything_stopped_for_three_hours() -> None:
     planned = []
     for n, (key, value) in enumerate(journal):
         for segment in turn.segments([Logged(n, 0, key, value)]):
-            planned += [events.plans.decode(output.value) for output in segment.outputs if output.topic == "message_plans"]
+            told = [events.addressed.decode(output.value) for output in segment.outputs if output.topic == "addressed_plans"]
+            planned += [events.plans.decode(one.plan) for one in told]
             store.keep(segment.rows, segment.marks, 0)
     assert sorted(plan.customer_id for plan in planned) == sorted(f"c{n}" for n in range(0, 40, 2))
 
@@ -339,7 +341,8 @@ def test_a_changed_rule_counts_from_its_activation_on(tmp_path: Path) -> None:
 
     intake = IntakeProgram("secret", 5000, lambda p, i: str(i.offset), partition_of_key=lambda key: 0)
     person = PersonProgram(packs.__getitem__, frozenset({"consent", "address"}))
-    simulation = Simulation(intake, person, RendererProgram(packs.__getitem__, "secret", "https://shop.example", lambda _: None), collect)
+    renderer = RendererProgram(packs.__getitem__, "secret", "https://shop.example", lambda _: None)
+    simulation = Simulation(intake, person, PostmasterProgram(), renderer, collect)
 
     def view(customer: str, t: int, category: str, price: float) -> None:
         properties = {"product_id": "p1", "product_name": "Thing", "category": category, "price": price, "dwell_seconds": 40}

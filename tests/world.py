@@ -23,7 +23,7 @@ from app.engine.partition import partition_of
 from app.engine.program import Output
 from app.engine.simulation import Logged
 from app.engine.turn import Turn
-from app.events import Activation, Plan, Rendered, Tick, iso
+from app.events import Activation, Addressed, Plan, Rendered, Tick, iso
 from app.flow import Stage
 from app.policy.pack import compile_artifact
 from tests.her import UNGATED
@@ -187,8 +187,11 @@ class World:
             lane.store.keep(segment.rows, segment.marks, 0)
 
     def _write(self, source: Place, output: Output, hops: int, low_water: int) -> None:
-        if output.topic == "message_plans":
-            plan = events.plans.decode(output.value)
+        if output.topic == "addressed_plans":
+            told = events.addressed.decode(output.value)
+            if not isinstance(told, Addressed):
+                return
+            plan = events.plans.decode(told.plan)
             self.plans.append((plan, low_water))
             if not self.hold_answers:
                 self.answer(plan)

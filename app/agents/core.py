@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.agents import churn_watcher, clock, intake, intent_scorer, product_watcher, profile_updater, renderer, segmenter, trigger_scheduler
+from app.agents import (
+    churn_watcher,
+    clock,
+    intake,
+    intent_scorer,
+    postmaster,
+    product_watcher,
+    profile_updater,
+    renderer,
+    segmenter,
+    trigger_scheduler,
+)
 from app.agents.intake_program import IntakeProgram, place_on_broker
 from app.agents.kinds import compilers
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.catalogue import Item, decode, family_of, key_of
@@ -20,7 +32,8 @@ from app.engine.worker import AtHand, Wiring, Worker
 from app.policy.pack import build
 from app.settings import Settings
 
-AGENTS = (intake, profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler, renderer, clock, product_watcher)
+LANE = (profile_updater, intent_scorer, churn_watcher, segmenter, trigger_scheduler)
+AGENTS = (intake, *LANE, postmaster, renderer, clock, product_watcher)
 
 
 TAGS = {"products": family_of}
@@ -50,6 +63,7 @@ def wiring(settings: Settings, time_map: TimeMap | None = None) -> Wiring:
         return {
             "customer_events": IntakeProgram(settings.secret, settings.bot_events_per_hour, place_on_broker, at, home, counts, item),
             "journal": PersonProgram(packs, counts=counts, publishes=True),
+            "addressed_plans": PostmasterProgram(counts),
             "message_plans": RendererProgram(packs, settings.secret, settings.public_url, item, counts, family),
             "catalog_changes": ProductWatcherProgram(pack, settings.partitions, at, home, counts),
         }

@@ -1,7 +1,7 @@
 """The person lane's program: how the five agents' pure steps (app/domain/person.py) meet the engine.
 
-Reads journal; keeps the rows of a person; writes message_plans, decisions, its conclusions on the journal, facts, profiles,
-catalog_changes (what people bought and rated), dead_letters.
+Reads journal; keeps the rows of a person; writes addressed_plans (plans, and what their addresses have to know), decisions, its
+conclusions on the journal, facts, profiles, catalog_changes (what people bought and rated), dead_letters.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app import events
-from app.domain import facts, news, person
+from app.domain import address, facts, news, person
 from app.domain.catalog_change import notice
 from app.domain.catalogue import key_of
-from app.domain.effects import Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
+from app.domain.effects import Address, Conclude, Decide, Effect, Notice, PassOn, PlanMessage, PublishProfile, Tell, Unopened
 from app.domain.person import Group, See
 from app.domain.profile_view import record
 from app.engine.artifacts import POLICY, POPULATION
@@ -114,7 +114,11 @@ class PersonProgram:
         outputs = []
         for effect in effects:
             if isinstance(effect, PlanMessage):
-                outputs.append(Output("message_plans", effect.plan.person_id.encode(), events.encode(effect.plan)))
+                plan = effect.plan
+                told_to = address.key(plan.channel, plan.to_address)
+                outputs.append(Output("addressed_plans", told_to, events.encode(address.addressed(plan, see))))
+            elif isinstance(effect, Address):
+                outputs.append(Output("addressed_plans", effect.key, events.encode(effect.record)))
             elif isinstance(effect, Decide):
                 self._counts.decided(effect.decision)
                 outputs.append(Output("decisions", effect.decision.person_id.encode(), events.encode_json(effect.decision)))

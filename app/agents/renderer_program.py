@@ -1,6 +1,7 @@
 """The renderer's program: a plan becomes a finished message, or the recorded reason why it could not.
 
-Reads message_plans; keeps what campaigns gave away; writes message_sends, decisions, its answers on the journal, dead_letters.
+Reads message_plans; keeps what campaigns gave away; writes message_sends, decisions, its answers on the journal, to the
+address what it could not write, dead_letters.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import msgspec
 
 from app import events
-from app.domain import approval, creative, discretion, granting, open_time, rendering, still
+from app.agents.answers import decision, not_sent
+from app.domain import address, approval, creative, discretion, granting, open_time, rendering, still
 from app.domain.budgets import BUDGETS, Budgets, Spent
 from app.domain.catalogue import Families, Items, alone, nothing, once
 from app.domain.decision import policy_name
@@ -30,7 +32,7 @@ from app.engine.letter import dead_letter
 from app.engine.origin import Marks
 from app.engine.program import Incoming, Moment, Output, Refused
 from app.engine.rows import NEVER
-from app.events import Decision, NotRendered, Plan, Send, Undecodable, derived_id, iso
+from app.events import Plan, Send, Undecodable, Unwritten, derived_id, iso
 from app.flow import Stage
 
 TO = {EMAIL: "email", SMS: "phone", PUSH: "token"}
@@ -187,14 +189,14 @@ def _sent(
         },
     )
     key = plan.person_id.encode()
-    decision = _decision(plan, "sent", None, {**plan.values, "artifacts": used})
-    counts.decided(decision)
+    sent = decision(plan, "sent", None, {**plan.values, "artifacts": used})
+    counts.decided(sent)
     offer = (grant.offer or {}) if grant is not None and grant.new else {}
     ids = plan.person_id, plan.send_id, plan.window_id
     answer = events.Rendered(plan.at, *ids, plan.trigger, plan.step, plan.message, plan.channel, offer)
     return [
         Output("message_sends", key, events.encode_json(send)),
-        Output("decisions", key, events.encode_json(decision)),
+        Output("decisions", key, events.encode_json(sent)),
         Output("journal", key, events.encode(answer)),
     ]
 
@@ -221,33 +223,10 @@ def _unwritten(plan: Plan, failure: RenderFailed, counts: Counts) -> list[Output
 
 
 def _not_sent(plan: Plan, reason: str, told: dict[str, Any], counts: Counts) -> list[Output]:
-    key = plan.person_id.encode()
-    decision = _decision(plan, "not_sent", reason, {**plan.values, "artifacts": _used(plan, None), **told})
-    counts.decided(decision)
-    answer = NotRendered(plan.at, plan.person_id, plan.send_id, plan.window_id, plan.trigger, plan.step, reason)
-    return [
-        Output("decisions", key, events.encode_json(decision)),
-        Output("journal", key, events.encode(answer)),
-    ]
-
-
-def _decision(plan: Plan, outcome: str, reason: str | None, values: dict[str, Any]) -> Decision:
-    return Decision(
-        decision_id=derived_id("decision", plan.window_id, str(plan.step), outcome),
-        window_id=plan.window_id,
-        person_id=plan.person_id,
-        customer_id=plan.customer_id,
-        trigger=plan.trigger,
-        step=plan.step,
-        outcome=outcome,
-        reason=reason,
-        at=iso(plan.at),
-        due_at=iso(plan.due_at),
-        cause=plan.cause,
-        values=values,
-        policy=policy_name(plan.policy),
-        send_id=plan.send_id,
-    )
+    """Its address is told, too: for whoever shares it the message is still to come."""
+    told = {"artifacts": _used(plan, None), **told}
+    unwritten = events.encode(Unwritten(plan.at, plan.person_id, plan.send_id))
+    return [*not_sent(plan, reason, told, counts), Output("addressed_plans", address.key(plan.channel, plan.to_address), unwritten)]
 
 
 def mailbox(email: str, name: str) -> str:

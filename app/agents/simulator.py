@@ -10,6 +10,7 @@ from app.agents.analyst_program import AnalystProgram
 from app.agents.intake_program import IntakeProgram
 from app.agents.kinds import compile_population, encode_budgets
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.product_watcher_program import ProductWatcherProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.budgets import Budgets
@@ -102,5 +103,6 @@ def simulation(
     intake = IntakeProgram(settings.secret, settings.bot_events_per_hour, place, partition_of_key=lambda key: 0, items=catalogue)
     renderer = RendererProgram(artifact, settings.secret, settings.public_url, catalogue, families=families or family)
     watcher = ProductWatcherProgram(pack, 1)
-    made = Simulation(intake, PersonProgram(artifact, assume), renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
+    lane, postmaster = PersonProgram(artifact, assume), PostmasterProgram()
+    made = Simulation(intake, lane, postmaster, renderer, follow, on_line, AnalystProgram(), on_figures, watcher)
     return made

@@ -2,7 +2,7 @@
 
 Reads journal, as the last of the person lane; sees `profile`, `intent`, `churn`, `standing` as of the same record, and the active pack.
 Keeps its part `windows` of the person's row, and `lookback` of the second row.
-Writes message_plans, decisions, journal (conclusions).
+Writes addressed_plans, decisions, journal (conclusions).
 Its decisions are in app/domain/windows.py and gate.py; the lane steps it with the other four (person_program.py).
 """
 

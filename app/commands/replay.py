@@ -1,8 +1,8 @@
 """`kairos replay dead_letters`: after a mend, feeds buried records again, each once.
 
 Intake's letters go back to `customer_events` under their key, the lane's as `retry` records to the journal partition they came from, the
-renderer's to the `message_plans` partition they came from. What was fed is noted on `dead_letters` itself (reason `replayed`), so that a
-second run does not feed it again; a crash between feeding and noting feeds some twice.
+postmaster's and the renderer's to the partition of their topic they came from. What was fed is noted on `dead_letters` itself (reason
+`replayed`), so that a second run does not feed it again; a crash between feeding and noting feeds some twice.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def fed(letter: DeadLetter, at: int) -> Output | None:
         case "journal" if key is not None:
             retry = Retry(at, key.decode("utf-8", "replace"), letter.letter_id, value)
             return Output("journal", key, events.encode(retry), letter.partition)
-        case "message_plans" | "facts":
+        case "addressed_plans" | "message_plans" | "facts":
             return Output(letter.topic, key, value, letter.partition)
     return None
 

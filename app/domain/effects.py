@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.domain.catalog_change import Happened
-from app.events import Conclusion, Counted, Decision, Event, Link, Moved, NotRendered, Plan, Rendered, Retry
+from app.events import Became, Closing, Conclusion, Counted, Decision, Event, Link, Moved, NotRendered, Plan, Rendered, Retry
 
 
 class Conclude(Struct, frozen=True):
@@ -17,9 +17,16 @@ class Conclude(Struct, frozen=True):
 
 
 class PlanMessage(Struct, frozen=True):
-    """A due message that passed every gate, for the renderer."""
+    """A due message that passed every gate of its person, for its address."""
 
     plan: Plan
+
+
+class Address(Struct, frozen=True):
+    """What one of her addresses has to know of her. `key`: of the address (app/domain/address.py)."""
+
+    key: bytes
+    record: Closing | Became
 
 
 class Decide(Struct, frozen=True):
@@ -66,7 +73,7 @@ class PublishProfile(Struct, frozen=True):
     """Publish her profile as it stands after this record."""
 
 
-Effect = Tell | Notice | Unopened | PublishProfile | Conclude | PlanMessage | Decide | Keep | PassOn
+Effect = Tell | Notice | Unopened | PublishProfile | Conclude | PlanMessage | Address | Decide | Keep | PassOn
 Effects = tuple[Effect, ...]
 
 NOTHING: Effects = ()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain import churn, intent, merged_profile, merged_windows, merging, profile, publishing, segmenter, windows
+from app.domain import address, churn, intent, merged_profile, merged_windows, merging, profile, publishing, segmenter, windows
 from app.domain.effects import Conclude, Effect, Effects, Keep, PassOn, PublishProfile
 from app.domain.person_row import (
     MAX_FAULTS,
@@ -134,6 +134,7 @@ def _move(group: Group, record: JournalRecord, see: See) -> tuple[Group, list[Ef
         asked, answered = record.also, (record.cause,) if record.cause else ()
         theirs = brought(record.state) if record.state else None
     if theirs is not None and isinstance(record, Moved):
+        run.effects += address.met(theirs.person, record.source, see)
         run.unite(theirs, Meeting(group.history, theirs.history, record))
         if theirs.person.merging is not None:
             asked, answered = asked + theirs.person.merging.awaited, answered + theirs.person.merging.early
@@ -236,6 +237,8 @@ class _Run:
             # Where she stands changes often, and concerns nobody but windows: most packs ask for little of it.
             if conclusion.kind not in segmenter.OWN or windows.heeds(see.person.windows, conclusion, see.pack):
                 self.step(conclusion)
+        if see.person.profile is not group.person.profile and (word := address.word(group.person.profile, see)) is not None:
+            self.effects.insert(0, word)  # before any plan: what she has just opened takes it
         if see.publishes and see.person is not group.person and see.told is group.told:
             see.told = publishing.after(group.person, see.person, see.told, see.now, see.low_water)
             if see.told is not group.told and not see.told.behind:

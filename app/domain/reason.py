@@ -20,7 +20,9 @@ REASONS: dict[str, Reason] = {
     "late_event": Reason("lateness", "the time for it had passed when it could first have gone out"),
     "no_consent": Reason("consent", "the person has not said yes to everything this message needs"),
     "unsubscribed": Reason("consent", "the person has unsubscribed"),
-    "suppressed": Reason("suppression", "the address takes no mail: it bounced, or its owner complained"),
+    "suppressed": Reason(
+        "suppression", "the address takes no mail (it bounced, or there was a complaint), or got this for another profile"
+    ),
     "no_address": Reason("address", "no usable address is known"),
     "condition_false": Reason("condition", "the pack's condition for this message did not hold, or what it is about is nobody's business"),
     "quiet_hours": Reason("quiet hours", "it was night, or a holiday, where the person lives"),

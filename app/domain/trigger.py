@@ -14,6 +14,7 @@ from app.domain.condition import Condition as Condition
 from app.domain.condition import Facts as Facts
 from app.domain.condition import Verdict as Verdict
 from app.domain.contact_policy import ContactPolicy
+from app.domain.days import DAY_MS
 from app.domain.lifecycle import StageScheme
 from app.domain.message import MessageSource
 from app.domain.offers import NOBODYS, Offer, Offering
@@ -305,6 +306,8 @@ class Pack(Struct, frozen=True, dict=True):
     """Region (`EU`, else a country's code) → purpose → its own rule, which goes before that of `consent`."""
     soft_bounces: int = 0
     """So many mails in a row that bounced softly suppress an address, until one arrives; 0: none do."""
+    one_address: int = DAY_MS
+    """For so long an address gets a message of one name for one of those who share it alone (ms); 0: for each of them."""
     hour_prior: int = 5
     """Her own opens and clicks that everybody's best hours count for, where a message waits for hers."""
     catalogue: Watching = Watching()

@@ -28,6 +28,7 @@ OUTSIDERS = frozenset((INTAKE_EDGE, "any downstream consumer", "warehouse"))
 INSIDE: dict[str, Any] = {
     "journal": events.JournalRecord,
     "control": events.ControlRecord,
+    "addressed_plans": events.AddressRecord,
     "message_plans": events.Plan,
     "facts": events.FactsRecord,
 }

@@ -19,7 +19,21 @@ from app.edges.timeline import Entry, Which, timeline
 from app.edges.verdict import moment, step_name
 from app.engine.artifacts import POLICY, POPULATION
 from app.engine.past import Step
-from app.events import Conclusion, Decision, Event, JournalRecord, Link, MergeOut, Moved, NotRendered, Rendered, Retry, Send, Unlink
+from app.events import (
+    Addressed,
+    Conclusion,
+    Decision,
+    Event,
+    JournalRecord,
+    Link,
+    MergeOut,
+    Moved,
+    NotRendered,
+    Rendered,
+    Retry,
+    Send,
+    Unlink,
+)
 
 CAUSES_FIRST = {"event": 0, "identity": 0, "conclusion": 1, "score": 2, "standing": 2}
 """Among entries of one record."""
@@ -94,7 +108,7 @@ class Story:
         for one in kept.values():
             again = self._derived.get(one.decision_id)
             if again is None:
-                # What became of a plan is the renderer's to say; whether there was one is the lane's.
+                # What became of a plan is the postmaster's and the renderer's to say; whether there was one is the lane's.
                 if one.at >= first and (one.send_id is None or one.send_id not in self._planned):
                     found.append(f"{_name(one)} is recorded, and not derived")
             elif (one.reason, one.at, one.due_at) != (again.reason, again.at, again.due_at):
@@ -115,10 +129,11 @@ class Story:
                 decision = decode_decision(output.value)
                 self._derived[decision.decision_id] = decision
                 self._places[decision.decision_id] = place
-            elif output.topic == "message_plans":
-                send_id = events.plans.decode(output.value).send_id
-                self._planned.add(send_id)
-                self._places[send_id] = place
+            elif output.topic == "addressed_plans":
+                planned = events.addressed.decode(output.value)
+                if isinstance(planned, Addressed):
+                    self._planned.add(planned.send_id)
+                    self._places[planned.send_id] = place
             elif output.topic == "journal":
                 conclusion = events.journal.decode(output.value)
                 if isinstance(conclusion, Conclusion):

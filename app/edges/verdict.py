@@ -10,7 +10,7 @@ from typing import Any
 
 from app.domain import reason
 from app.domain.discretion import TELLS
-from app.edges import offer_words
+from app.edges import address_words, offer_words
 from app.events import Decision
 
 MAX_TEXT = 200
@@ -56,11 +56,18 @@ def decision_text(
     if outcome == "sent":
         subject = subjects.get(decision.send_id or "")
         return f"{what} sent" + (f": “{subject}”" if subject else "") + f" (send {decision.send_id})"
-    why = f": {reason.words(decision.reason)}" if decision.reason else ""
+    why = f": {words(decision)}" if decision.reason else ""
     wakes = decision.values.get("until")
     until = f" until {moment(wakes)}" if outcome == "held" and isinstance(wakes, str) else ""
     cause = (causes or {}).get(decision.cause[1]) if outcome == "cancelled" and len(decision.cause) > 1 else None
     return f"{what} {outcome.replace('_', ' ')}{until}{why}" + (f" ({cause})" if cause else "")
+
+
+def words(decision: Decision) -> str:
+    """Its reason, and what that means; where another profile of the same address is why, which and when."""
+    name = decision.reason or ""
+    shared = address_words.words(decision.values.get("address"))
+    return reason.words(name) if shared is None else f"{name} – {shared}"
 
 
 def gates(decision: Decision) -> list[str]:
@@ -79,6 +86,8 @@ def gates(decision: Decision) -> list[str]:
     if values.pop(TELLS, None):
         lines.append("sensitive: what it is about tells something that is nobody's business, by the words of [sensitive]")
     offer = values.pop("offer", None)
+    if (shared := address_words.words(values.get("address"))) is not None:
+        values["address"] = shared
     lines += [f"{_spaced(name)}: {_flat(value)}" for name, value in values.items()]
     if isinstance(offer, dict):
         lines += map(_cut, offer_words.lines(offer))

@@ -1,10 +1,10 @@
 """The same programs and turns over an in-memory journal with virtual time: what is simulated is what runs.
 
 One partition of everything, so that the partition count changes nothing. Order of records: a line, the journal event, whatever the lane
-derives from it, and the renderer's answers directly after the record that planned the messages. Who is one person is settled before the
-event that told it is applied. Ticks fall on whole UTC seconds; a tick of T comes after all lines of T; a second in which nothing is due is
-not run (interface.md section 2). Something is due, too, at a midnight before which a figure of everybody has changed: after that tick, and
-all it woke, the figures of the day are published, and are the active ones from there on.
+derives from it, and the answers of postmaster and renderer directly after the record that planned the messages. Who is one person is
+settled before the event that told it is applied. Ticks fall on whole UTC seconds; a tick of T comes after all lines of T; a second in
+which nothing is due is not run (interface.md section 2). Something is due, too, at a midnight before which a figure of everybody has
+changed: after that tick, and all it woke, the figures of the day are published, and are the active ones from there on.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class _Lane:
 
 
 class Simulation:
-    """Drives intake, the person lane, the renderer, the analyst and the product watcher. `on_output(topic, output)` sees every record in
-    publishing order.
+    """Drives intake, the person lane, the postmaster, the renderer, the analyst and the product watcher. `on_output(topic, output)` sees
+    every record in publishing order.
 
     `on_line` sees every journal line that the lane steps, ticks and activations too. `on_figures(ref, data)`: an artifact of figures of
     everybody was published; the lane's `packs` must know it from then on.
@@ -69,6 +69,7 @@ class Simulation:
         self,
         intake: Program,
         lane: Program,
+        postmaster: Program,
         renderer: Program,
         on_output: Callable[[str, Output], None],
         on_line: Callable[[Incoming], None] | None = None,
@@ -76,7 +77,7 @@ class Simulation:
         on_figures: Callable[[str, bytes], None] = lambda ref, data: None,
         watcher: Program | None = None,
     ) -> None:
-        self._intake, self._lane, self._renderer = _Lane(intake), _Lane(lane), _Lane(renderer)
+        self._intake, self._lane, self._postmaster, self._renderer = _Lane(intake), _Lane(lane), _Lane(postmaster), _Lane(renderer)
         self._program = lane
         self._on_output, self._on_line, self._on_figures = on_output, on_line, on_figures
         self._analyst = None if analyst is None else _Lane(analyst)
@@ -218,14 +219,14 @@ class Simulation:
             self._lane.offset += 1
             if self._on_line is not None:
                 self._on_line(line)
-            plans: list[Output] = []
+            addressed: list[Output] = []
             noticed: list[tuple[bytes | None, bytes]] = []
             for segment in self._lane.run(line):
                 _no_defect(segment)
                 for output in segment.outputs:
                     self._on_output(output.topic, output)
-                    if output.topic == "message_plans":
-                        plans.append(output)
+                    if output.topic == "addressed_plans":
+                        addressed.append(output)
                     elif output.topic == "catalog_changes":
                         noticed.append((output.key, output.value))
                     elif output.topic == "facts":
@@ -238,18 +239,23 @@ class Simulation:
                         waiting.append((output.key, output.value))  # what one person hands over to another
             waiting.extend((None, output.value) for output in self._change(at, noticed))
             # The answers come before anything else that waits: a plan is answered directly after the record that made it.
-            waiting.extendleft(reversed([answer for plan in plans for answer in self._render(plan)]))
+            waiting.extendleft(reversed([answer for one in addressed for answer in self._deliver(self._postmaster, one)]))
 
-    def _render(self, plan: Output) -> list[tuple[bytes | None, bytes]]:
-        line = Logged(self._renderer.offset, 0, plan.key, plan.value)
-        self._renderer.offset += 1
-        answers = []
-        for segment in self._renderer.run(line):
+    def _deliver(self, lane: _Lane, record: Output) -> list[tuple[bytes | None, bytes]]:
+        """A plan, or what an address has to know, through the postmaster, the renderer and back; returns the answers."""
+        line = Logged(lane.offset, 0, record.key, record.value)
+        lane.offset += 1
+        outputs: list[Output] = []
+        for segment in lane.run(line):
             _no_defect(segment)
-            for output in segment.outputs:
-                self._on_output(output.topic, output)
-                if output.topic == "journal":
-                    answers.append((output.key, output.value))
+            outputs += segment.outputs
+        answers: list[tuple[bytes | None, bytes]] = []
+        for output in outputs:  # only now: its own turn is over, and what comes back to the lane finds its row
+            self._on_output(output.topic, output)
+            if output.topic == "journal":
+                answers.append((output.key, output.value))
+            elif output.topic in ("addressed_plans", "message_plans"):
+                answers += self._deliver(self._postmaster if output.topic == "addressed_plans" else self._renderer, output)
         return answers
 
 

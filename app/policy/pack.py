@@ -205,6 +205,7 @@ def compile_artifact(ref: str, data: bytes) -> Pack:
         cancels=_by_kind((kind, one) for one in triggers for rule in one.cancels for kind in rule.on),
         consent_regions=source.consent_regions,
         soft_bounces=source.soft_bounces,
+        one_address=source.one_address,
         hour_prior=source.hour_prior,
         catalogue=source.catalogue,
         sensitive=source.sensitive,

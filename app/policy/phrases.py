@@ -66,6 +66,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
         "{new} soft bounces in a row now suppress an address",
         "soft bounces ({old} in a row) no longer suppress an address",
     ),
+    (Pack, "one_address"): Phrase("an address shared by several now gets one message once in {new} instead of once in {old}"),
     (Pack, "hour_prior"): Phrase("everybody's best hours now count for {new} opens and clicks of her own instead of {old}"),
     (Pack, "catalogue"): Phrase(""),
     (Watching, "price_drop"): Phrase("a price has dropped now from {new} on instead of {old}"),
@@ -310,6 +311,7 @@ PHRASES: dict[tuple[type[Struct], str], Phrase] = {
 }
 
 DURATIONS = {
+    (Pack, "one_address"),
     (Trigger, "again"),
     (Trigger, "late"),
     (Trigger, "expires"),

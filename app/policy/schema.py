@@ -10,6 +10,8 @@ from typing import Any
 from app.domain.bounces import MAX_BOUNCES
 from app.domain.brand import Brand
 from app.domain.contact_policy import ContactPolicy
+from app.domain.days import DAY_MS
+from app.domain.mailbox import KEPT_MS
 from app.domain.offers import Offer, Offering
 from app.domain.recommendation import Recommendations
 from app.domain.scheduler import MAX_ONCE
@@ -43,7 +45,8 @@ PACK = (
     *offers.TABLES,
     *TABLES,
 )  # fmt: skip
-SUPPRESSION = ("why", "soft_bounces")
+SUPPRESSION = ("why", "soft_bounces", "one_address")
+ONE_ADDRESS = DAY_MS
 SEND_TIME = ("why", "prior")
 CATALOGUE = ("why", "price_drop", "low_stock")
 MAX_LOW_STOCK = 10_000
@@ -72,7 +75,7 @@ class Source:
         self.sender: Sender | None = None
         self.consent: dict[str, str] = {}
         self.consent_regions: dict[str, dict[str, str]] = {}
-        self.soft_bounces = 0
+        self.soft_bounces, self.one_address = 0, ONE_ADDRESS
         self.hour_prior = HOUR_PRIOR
         self.catalogue = Watching()
         self.sensitive = Sensitive()
@@ -157,7 +160,8 @@ class Source:
         self.sender, self.consent, self.churn_levels, self.holdout = base.sender, base.consent, base.churn_levels, base.holdout
         self.scoring, self.contact, self.brand, self.region_offers = base.scoring, base.contact, base.brand, dict(base.region_offers)
         self.offering, self.offers = base.offering, dict(base.offers)
-        self.consent_regions, self.soft_bounces, self.hour_prior = base.consent_regions, base.soft_bounces, base.hour_prior
+        self.consent_regions, self.hour_prior = base.consent_regions, base.hour_prior
+        self.soft_bounces, self.one_address = base.soft_bounces, base.one_address
         self.catalogue, self.sensitive, self.recommendations = base.catalogue, base.sensitive, base.recommendations
         self.groups, self.triggers, self.experiments = dict(base.groups), base.triggers, dict(base.experiments)
         self.rows, self.variants = base.rows, dict(base.variants)
@@ -192,7 +196,7 @@ class Source:
         if "consent" in told:
             self.consent, self.consent_regions = Consents(read, self.consent, self.consent_regions).read(read.table(told, (), "consent"))
         if "suppression" in told:
-            self.soft_bounces = self._suppression(read.table(told, (), "suppression"))
+            self.soft_bounces, self.one_address = self._suppression(read.table(told, (), "suppression"))
         if "send_time" in told:
             self.hour_prior = self._send_time(read.table(told, (), "send_time"))
         if "catalogue" in told:
@@ -286,11 +290,15 @@ class Source:
         reply_to = self.read.text(told, at, "reply_to", ADDRESS, "an e-mail address")
         return Sender(email, name, reply_to) if email and name else None
 
-    def _suppression(self, told: dict[str, Any]) -> int:
+    def _suppression(self, told: dict[str, Any]) -> tuple[int, int]:
         at: Path = ("suppression",)
-        self.read.known(told, at, SUPPRESSION, required=SUPPRESSION)
+        self.read.known(told, at, SUPPRESSION, required=SUPPRESSION[:2])
         self.read.text(told, at, "why")
-        return self.read.whole(told, at, "soft_bounces", 0, MAX_BOUNCES, 0, f"mails in a row, 1 to {MAX_BOUNCES}, or 0 for never")
+        bounces = self.read.whole(told, at, "soft_bounces", 0, MAX_BOUNCES, 0, f"mails in a row, 1 to {MAX_BOUNCES}, or 0 for never")
+        span = self.read.duration(told, at, "one_address", ONE_ADDRESS)
+        if span > KEPT_MS:
+            self.read.wrong((*at, "one_address"), f"one_address: at most {KEPT_MS // DAY_MS}d, as long as an address knows what it got")
+        return bounces, span
 
     def _send_time(self, told: dict[str, Any]) -> int:
         at: Path = ("send_time",)

@@ -14,7 +14,9 @@ import msgspec
 
 from app import events
 from app.agents.person_program import PersonProgram
-from app.domain import person
+from app.agents.postmaster_program import PostmasterProgram
+from app.domain import address, mailbox, person
+from app.domain.mailbox import EMPTY, Mailbox
 from app.engine import commit, turn
 from app.engine.commit import Ports
 from app.engine.contiguity import Contiguity
@@ -313,8 +315,36 @@ def agents_batch_by_batch(pipeline: Pipeline) -> list[Patch]:
     return [*_commit(variant), patch.object(person, "LANE", lane)]
 
 
-ON_THE_SHOP = frozenset({"one_round_is_enough", "agents_batch_by_batch"})
-"""Bugs that need what only the shop has: records under a wrong key, agents that read each other's parts."""
+def addresses_by_their_spelling(pipeline: Pipeline) -> list[Patch]:
+    """Who writes her address in capitals is told everything a second time."""
+    return [patch.object(address, "key", lambda channel, told: f"{channel} {told}".encode())]
+
+
+def mailboxes_not_kept(pipeline: Pipeline) -> list[Patch]:
+    """What went to an address is known as long as the turn lasts."""
+    right = PostmasterProgram.dump
+
+    def dump(self: PostmasterProgram, group: Mailbox, loaded: Mailbox | None) -> list[tuple[bytes, bytes]]:
+        return right(self, EMPTY, loaded)
+
+    return [patch.object(PostmasterProgram, "dump", dump)]
+
+
+def two_at_an_address_become_one_unheard(pipeline: Pipeline) -> list[Patch]:
+    """A guest who logs in is somebody else to her own address."""
+    return [patch.object(mailbox, "became", lambda box, record: box)]
+
+
+ON_THE_SHOP = frozenset(
+    {
+        "one_round_is_enough",
+        "agents_batch_by_batch",
+        "addresses_by_their_spelling",
+        "mailboxes_not_kept",
+        "two_at_an_address_become_one_unheard",
+    }
+)
+"""Bugs that need what only the shop has: records under a wrong key, agents that read each other's parts, addresses that are shared."""
 
 BUGS: dict[str, Callable[[Pipeline], list[Patch]]] = {
     plant.__name__: plant
@@ -342,6 +372,9 @@ BUGS: dict[str, Callable[[Pipeline], list[Patch]]] = {
         low_water_ignored,
         clock_does_not_wait,
         agents_batch_by_batch,
+        addresses_by_their_spelling,
+        mailboxes_not_kept,
+        two_at_an_address_become_one_unheard,
     )
 }
 

@@ -39,7 +39,8 @@ RULES: dict[str, dict[str, Any]] = {
 """What the packs say of hours and numbers, as the naive gate reads it. Nobody here has a tier."""
 MUST_HAPPEN = (
     "refused", "held quiet_hours", "held frequency_cap", "held lost_to_trigger", "held suppression_group", "held merging", "planned",
-    "planned after quiet_hours", "planned after frequency_cap", "planned after lost_to_trigger", "ended by a hold",
+    "planned after quiet_hours", "planned after frequency_cap", "planned after lost_to_trigger", "ended by a hold", "barred closed",
+    "barred message",
 )  # fmt: skip
 """What some seeds together must contain: a simulation in which nothing is held proves nothing about holding."""
 

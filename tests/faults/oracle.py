@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import msgspec
 
 from app import events
+from app.domain import mailbox
+from app.domain.mailbox import Mailbox
 from app.events import Activation, Broadcast, Event, Tick
 from app.flow import Stage
 from tests.faults.broker import Stored
@@ -56,6 +58,9 @@ class Model(Protocol):
         """What is wrong with everybody together, once all is at rest."""
 
     def render(self, record: Any) -> list[Made]: ...
+    def post(self, key: bytes, record: Any, boxes: dict[bytes, Any]) -> list[Made]:
+        """What becomes of a record at its address; `boxes` is what is known of this partition's."""
+
     def letter(self, stage: str, reason: str, record: Stored, partition: int) -> bytes:
         """The dead letter, as `plain` reads it."""
 
@@ -87,6 +92,7 @@ def _differences(cluster: Cluster, model: Model) -> Iterator[str]:
     for number in range(cluster.broker.partitions):
         yield from _low_water(cluster, number, arrived)
         yield from _lane(cluster, model, number, everybody)
+        yield from _postmaster(cluster, model, number)
         yield from _renderer(cluster, model, number)
     yield from model.whole(cluster, everybody)
 
@@ -145,6 +151,24 @@ def _lane(cluster: Cluster, model: Model, number: int, everybody: dict[str, Any]
     rows = {kind + who.encode(): body for who, state in people.items() for kind, body in model.rows(state).items()}
     index = sorted((model.due(state), who.encode()) for who, state in people.items() if model.due(state) >= 0)
     yield from _kept(cluster, "people", number, rows, index)
+
+
+def _postmaster(cluster: Cluster, model: Model, number: int) -> Iterator[str]:
+    """Answers by the naive rules, rows by the domain's: those forget, and a row has its bytes."""
+    made: list[Made] = []
+    boxes: dict[bytes, Any] = {}
+    rows: dict[bytes, Mailbox] = {}
+    for stored, _ in _fresh(cluster, "addressed_plans", number):
+        assert stored.key is not None
+        record = events.addressed.decode(stored.value)
+        answer = model.post(stored.key, record, boxes)
+        box, key = rows.get(b"p" + stored.key, mailbox.EMPTY), b"p" + stored.key
+        after = mailbox.took(box, record)
+        if after is not box or answer:
+            rows[key] = after
+        made += answer
+    yield from _compare(cluster, model, (Stage.POSTMASTER,), number, made)
+    yield from _kept(cluster, "mailboxes", number, {key: msgspec.msgpack.encode(box) for key, box in rows.items()}, [])
 
 
 def _renderer(cluster: Cluster, model: Model, number: int) -> Iterator[str]:

@@ -95,6 +95,9 @@ class ToyModel:
     def render(self, record: Any) -> list[Made]:
         return [(output.topic, output.value) for output in toy.toy_render(record)]
 
+    def post(self, key: bytes, record: Any, boxes: dict[bytes, Any]) -> list[Made]:
+        raise AssertionError("the toy lane plans for the renderer")
+
     def letter(self, stage: str, reason: str, record: Stored, partition: int) -> bytes:
         return json.dumps([stage, reason, f"{partition}/{record.offset}/{(record.key or b'').decode()}"]).encode()
 

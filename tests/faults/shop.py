@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -13,22 +14,24 @@ from unittest.mock import patch
 import orjson
 
 from app import events
+from app.agents.answers import not_sent
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
-from app.domain import contract, identifier, identity, links, news, person
+from app.domain import address, contract, identifier, identity, links, news, person
 from app.domain.catalog_change import notice
 from app.domain.concluded import NEWS
-from app.domain.effects import Conclude, Decide, Notice, PassOn, PlanMessage, PublishProfile, Tell
+from app.domain.effects import Address, Conclude, Decide, Notice, PassOn, PlanMessage, PublishProfile, Tell
 from app.domain.fingerprint import fingerprint
 from app.domain.person import Group, History, Person, See, is_stub
 from app.domain.profile import Profile
 from app.domain.profile_view import view
-from app.domain.trigger import Pack
 from app.domain.window import Window
 from app.domain.windows import Windows
+from app.engine.counts import Counts
 from app.engine.program import Moment
-from app.events import Activation, Broadcast, Event, Link, MergeOut, Moved
+from app.events import Activation, Addressed, Broadcast, Event, Link, MergeOut, Moved
 from app.flow import Stage as Derived
 from tests.faults.broker import Stored, right_partition
 from tests.faults.cluster import Arrival, Cluster
@@ -36,6 +39,7 @@ from tests.faults.gated import Watch, compiled, packs
 from tests.faults.lane import Faults, Stage
 from tests.faults.oracle import Made, Model, origin_of
 from tests.faults.visits import HOUR, INTERVAL, START, Visits
+from tests.naive_mailbox import NaiveMailbox
 
 SECRET = "fault-simulation"
 PARTITIONS = 3
@@ -140,14 +144,16 @@ class ShopModel:
 
     def step(self, state: Group, record: Any, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
         self._gate.hear(record, now)
-        state, effects = person.step(state, record, self._see(state, now, low_water, interval, active))
+        see = self._see(state, now, low_water, interval, active)
+        state, effects = person.step(state, record, see)
         self._gate.judge(effects, state, now, active["policy"])
-        return state, _made(effects, state, now, packs()[active["policy"]])
+        return state, _made(effects, state, see)
 
     def wake(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> tuple[Group, list[Made]]:
-        state, effects = person.wake(state, self._see(state, now, low_water, interval, active))
+        see = self._see(state, now, low_water, interval, active)
+        state, effects = person.wake(state, see)
         self._gate.judge(effects, state, now, active["policy"])
-        return state, _made(effects, state, now, packs()[active["policy"]])
+        return state, _made(effects, state, see)
 
     def _see(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> See:
         return See(state, now, low_water, interval, packs()[active["policy"]], packs().__getitem__, publishes=True)
@@ -186,6 +192,7 @@ class ShopModel:
                     if one["outcome"] == "opened":
                         opened[one["window_id"]] = one["trigger"], f"{one['policy']['name']}@{one['policy']['version']}"
                     ended[one["window_id"], one["step"]] += one["outcome"] in ("sent", "not_sent", "cancelled")
+        yield from _twice(cluster, people)
         counted: Counter[int] = Counter()
         still: dict[str, Window] = {}
         for who, group in people.items():
@@ -215,6 +222,17 @@ class ShopModel:
         _, outputs = self._renderer.step(None, record, Moment(0, 0, 0, {}, 0, 0))
         return [(output.topic, output.value) for output in outputs]
 
+    def post(self, key: bytes, record: Any, boxes: dict[bytes, NaiveMailbox]) -> list[Made]:
+        why = boxes.setdefault(key, NaiveMailbox()).take(record)
+        if not isinstance(record, Addressed):
+            return []
+        if why is None:
+            return [("message_plans", record.plan)]
+        self.tally[f"barred {'closed' if 'closed' in why else 'message'}"] += 1
+        return [
+            (output.topic, output.value) for output in not_sent(events.plans.decode(record.plan), "suppressed", {"address": why}, Counts())
+        ]
+
     def letter(self, stage: str, reason: str, record: Stored, partition: int) -> bytes:
         return json.dumps({"stage": stage, "reason": reason, "partition": partition, "offset": record.offset}).encode()
 
@@ -225,11 +243,38 @@ class ShopModel:
         return made[0], json.dumps([letter[field] for field in ("stage", "reason", "partition", "offset")]).encode()
 
 
-def _made(effects: list[Any], group: Group, now: int, pack: Pack) -> list[Made]:
+def _twice(cluster: Cluster, people: dict[str, Group]) -> Iterator[str]:
+    """Within a day no address got one message for two people, whoever they have become since."""
+    got: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+    seen: set[str] = set()
+    for number in range(PARTITIONS):
+        for record in cluster.broker.log("message_sends", number).records:
+            send = json.loads(record.value or b"")
+            if send["send_id"] in seen:
+                continue
+            seen.add(send["send_id"])
+            who = send["person_id"]
+            while (merging := people[who].person.merging) is not None and merging.into:
+                who = merging.into
+            to = str(send["to"].get("email") or send["to"].get("phone") or send["to"].get("token")).lower()
+            at = round(datetime.fromisoformat(send["decided_at"]).timestamp() * 1000)
+            got.setdefault((send["channel"], to, send["message"]), []).append((at, who))
+    for (_, to, message), times in got.items():
+        times.sort()
+        for n, (at, who) in enumerate(times):
+            for later, other in times[n + 1 :]:
+                if other != who and later - at < 24 * HOUR:
+                    yield f"{to} got {message} for {who} and {(later - at) // 1000} s later for {other}"
+
+
+def _made(effects: list[Any], group: Group, see: See) -> list[Made]:
     made: list[Made] = []
+    now, pack = see.now, see.pack
     for effect in effects:
         if isinstance(effect, PlanMessage):
-            made.append(("message_plans", events.encode(effect.plan)))
+            made.append(("addressed_plans", events.encode(address.addressed(effect.plan, see))))
+        elif isinstance(effect, Address):
+            made.append(("addressed_plans", events.encode(effect.record)))
         elif isinstance(effect, Decide):
             made.append(("decisions", events.encode_json(effect.decision)))
         elif isinstance(effect, Conclude):
@@ -263,6 +308,7 @@ class ShopPipeline:
         stages = (
             Stage("intake", "customer_events", "identifiers", intake),
             Stage("lane", "journal", "people", lane),
+            Stage("postmaster", "addressed_plans", "mailboxes", PostmasterProgram()),
             Stage("renderer", "message_plans", "renders", RendererProgram(packs().__getitem__, SECRET, "https://shop.example")),
         )
         begins, follows = TURNS[seed % len(TURNS)]

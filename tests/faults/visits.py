@@ -16,6 +16,15 @@ INTERVAL = 15 * MINUTE
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Auckland")
 
 
+def address_of(who: str) -> str:
+    """Half of them share an address with two others, each spelling it her own way."""
+    number = int(who.removeprefix("c"))
+    if number % 2:
+        return f"{who}@shop.example"
+    house = f"house-{number // 6}@shop.example"
+    return house.upper() if number % 4 else house
+
+
 class Visits:
     """What people do: look, linger, fill carts, buy, write off; some of it late, twice, under a wrong key or broken."""
 
@@ -43,7 +52,7 @@ class Visits:
             ((who, who, None), (None, None, device), (None, who, device), (who, who, device)), (5, 2, 4, 2)
         )[0]
         if rng.random() < 0.6:
-            traits = {"email": f"{who}@shop.example", "first_name": who}
+            traits = {"email": address_of(who), "first_name": who}
             if rng.random() < 0.6:
                 traits["last_name"] = who.upper()  # without it some messages of `busy` cannot be written
             where = {"timezone": rng.choice(ZONES)} if rng.random() < 0.4 else {}

@@ -39,6 +39,8 @@ STORIES = {
     "logs_in": 6,
     "buys_as_a_guest": 6,
     "waits_for_the_price": 6,
+    "shares_an_address": 7,
+    "leaves_an_address": 5,
 }
 """What a person does, and how many of a hundred do it."""
 
@@ -116,7 +118,7 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
     order = {"order_id": f"o-{who}", "total": 89.0, "currency": "EUR", "products": [line]}
     start = rng.uniform(1.0, max(1.5, seconds - 1.0))
     soon = start + rng.uniform(0.1, WAIT * 0.8)
-    traits = {"first_name": "Ann"} if story == "no_address" else {"email": f"{who}@example.com", "first_name": "Ann"}
+    traits = {"first_name": "Ann"} if story == "no_address" else {"email": address_of(who, story), "first_name": "Ann"}
     events = [at(rng.uniform(0.0, 0.4), "identify", traits=traits)]
     if story != "no_consent":
         events.append(at(rng.uniform(0.4, 0.8), "consent_give", purposes=["email", "personalise"]))
@@ -147,6 +149,10 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
         case "compares":  # two messages due at once, of which one has to wait
             other = {**view, "product_id": f"q-{who}", "product_name": f"Boot {who}"}
             events += [at(start, "product_view", **view), at(start, "product_view", **other)]
+        case "shares_an_address":
+            events.append(at(start, "product_view", **view))
+        case "leaves_an_address":  # one of those who have it closes it, the others look on
+            events.append(at(start, "product_view", **view) if int(who[-2:]) % 3 else at(rng.uniform(0.8, 1.0), "email_unsubscribe"))
         case "waits_for_the_price":  # too short a look to be reminded of
             gem = GEMS[int(who[-1]) % len(GEMS)]
             events.append(at(rng.uniform(1.0, seconds / 2), "product_view", product_id=gem, product_name=gem, price=100.0, dwell_seconds=5))
@@ -164,6 +170,15 @@ def _person(rng: random.Random, who: str, story: str, seconds: float) -> list[Pl
         case _:
             raise ValueError(story)
     return events
+
+
+def address_of(who: str, story: str) -> str:
+    """Hers alone, but in two stories: those share a few, each spelling it her own way."""
+    if story not in ("shares_an_address", "leaves_an_address"):
+        return f"{who}@example.com"
+    play, _, number = who.partition("-c")
+    shared = f"{play}-{story}-{int(number) % 6}@example.com"
+    return shared.upper() if int(number) % 5 else shared
 
 
 def device_of(who: str) -> str:

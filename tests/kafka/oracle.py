@@ -20,19 +20,22 @@ from app import events
 from app.agents.analyst_program import GROUP, AnalystProgram
 from app.agents.kinds import compilers
 from app.agents.reader_program import ReaderProgram, decision_program, send_program
-from app.domain import facts, news, person
-from app.domain.effects import Conclude, Decide, PlanMessage, PublishProfile, Tell
+from app.domain import address, facts, mailbox, news, person
+from app.domain.effects import Address, Conclude, Decide, PlanMessage, PublishProfile, Tell
+from app.domain.mailbox import Mailbox
 from app.domain.population import Population, changed
 from app.domain.profile_view import record as view_of
 from app.domain.publishing import Told
 from app.settings import Settings
 from tests.kafka.logs import HANDED, LANE, LINK, REKEY, Logs, Message
 from tests.kafka.stores import Local
+from tests.naive_mailbox import NaiveMailbox
 
 TOPICS = (
     "customer_events",
     "control",
     "journal",
+    "addressed_plans",
     "message_plans",
     "message_sends",
     "decisions",
@@ -43,6 +46,7 @@ TOPICS = (
     "products",
     "identifiers-changelog",
     "people-changelog",
+    "mailboxes-changelog",
     "renders-changelog",
     "figures-changelog",
     "decided-changelog",
@@ -85,6 +89,8 @@ class Fold:
         """When who waits for something is to be woken: half an hour has ten thousand ticks, and a shop tens of thousands of people."""
         self.applied: dict[str, int] = {}
         self.plans: dict[str, bytes] = {}
+        self.addressed: Counter[tuple[bytes | None, bytes]] = Counter()
+        """(key, record) of what addresses are told."""
         self.decisions: dict[str, bytes] = {}
         self.conclusions: dict[bytes, int] = defaultdict(int)
         self.facts: Counter[bytes] = Counter()
@@ -182,7 +188,11 @@ class Fold:
             self.due[person_id] = due
         for effect in effects:
             if isinstance(effect, PlanMessage):
-                self._once(self.plans, effect.plan.send_id, events.encode(effect.plan))
+                plan = effect.plan
+                self._once(self.plans, plan.send_id, events.encode(plan))
+                self.addressed[address.key(plan.channel, plan.to_address), events.encode(address.addressed(plan, see))] += 1
+            elif isinstance(effect, Address):
+                self.addressed[effect.key, events.encode(effect.record)] += 1
             elif isinstance(effect, Decide):
                 self._once(self.decisions, effect.decision.decision_id, events.encode_json(effect.decision))
             elif isinstance(effect, Conclude):
@@ -204,7 +214,7 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]
     """Everything that must hold after a quiet stop. `stores`: what all workers left on their disks."""
     verdict = Verdict()
     packs = packs_of(logs)
-    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "renders", "figures", *READ)}
+    tables = {table: _restored(logs, table, verdict) for table in ("identifiers", "people", "mailboxes", "renders", "figures", *READ)}
     folds: dict[int, Fold] = {}
     for partition, messages in logs["journal"].items():
         fold = folds[partition] = Fold(packs)
@@ -216,17 +226,18 @@ def judge(logs: Logs, committed: dict[tuple[str, int], int], stores: list[Local]
         if marks is not None and marks[1]:
             verdict.differ(f"journal {partition}: stopped inside a tick, cursor {marks[1]}")
     _inputs(logs, folds, verdict)
-    _outputs(logs, folds, verdict)
+    _outputs(logs, folds, _addressed(logs, folds, tables["mailboxes"], verdict), verdict)
     _rows(folds, tables["people"], verdict)
     _profiles(logs, folds, verdict)
     _figures(logs, folds, tables["figures"], verdict)
-    sources = {"identifiers": "customer_events", "people": "journal", "renders": "message_plans", "figures": "facts"}
+    sources = {"identifiers": "customer_events", "people": "journal", "mailboxes": "addressed_plans", "renders": "message_plans"}
+    sources["figures"] = "facts"
     for table, (source, program) in READ.items():
         sources[table] = source
         _read(logs, source, program, tables[table], verdict)
     for table, source in sources.items():
         _commits(logs, source, tables[table], committed, verdict)
-    for table in ("identifiers", "people", "figures", *READ):
+    for table in ("identifiers", "people", "mailboxes", "figures", *READ):
         _stores(logs, table, tables[table], stores, verdict)
     return verdict
 
@@ -289,7 +300,47 @@ def _inputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
     verdict.figures |= {"events": len(seen), "bad": len(bad), "moved": moved, "journal_repeats": repeats}
 
 
-def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
+Barred = dict[str, dict[str, Any]]
+"""send_id of a plan that its address did not take → why."""
+
+
+def _addressed(logs: Logs, folds: dict[int, Fold], boxes: _Table, verdict: Verdict) -> Barred:
+    """What addresses are told is the fold's, each once; which plans they took the naive rules say, of the order as it lies."""
+    expected = sum((fold.addressed for fold in folds.values()), Counter[tuple[bytes | None, bytes]]())
+    found: Counter[tuple[bytes | None, bytes]] = Counter()
+    barred: Barred = {}
+    unwritten: set[str] = set()
+    for partition, messages in logs["addressed_plans"].items():
+        naive: dict[bytes, NaiveMailbox] = defaultdict(NaiveMailbox)
+        rows: dict[bytes, Mailbox] = {}
+        first: dict[Any, Message] = {}
+        for message in messages:
+            first.setdefault(message.origin, message)
+        for message in first.values():
+            assert message.key is not None and message.value is not None and message.origin is not None
+            record = events.addressed.decode(message.value)
+            if message.origin[0] == LANE:
+                found[message.key, message.value] += 1
+            elif isinstance(record, events.Unwritten):
+                unwritten.add(record.send_id)
+            why = naive[message.key].take(record)
+            if why is not None:
+                barred[record.send_id] = why
+            before = rows.get(b"p" + message.key, mailbox.EMPTY)
+            after = mailbox.took(before, record)
+            if after is not before or isinstance(record, events.Addressed):
+                rows[b"p" + message.key] = after
+        kept = {key: value[17:] for key, value in boxes.rows[partition].items()}
+        verdict.same(f"mailboxes {partition}", {(key, msgspec.msgpack.encode(box)) for key, box in rows.items()}, set(kept.items()))
+    if found != expected:
+        verdict.differ(f"addresses were told {(found - expected).total()} things too many, {(expected - found).total()} are missing")
+    refused = {name for fold in folds.values() for name, answer in fold.answers.items() if answer != "rendered"}
+    verdict.same("what could not be written", refused - set(barred), unwritten)
+    verdict.figures["barred"] = len(barred)
+    return barred
+
+
+def _outputs(logs: Logs, folds: dict[int, Fold], barred: Barred, verdict: Verdict) -> None:
     """I3, I4, I8: plans, decisions, conclusions and sends are exactly those of the fold; the same id is always the same bytes."""
     plans = _by_id(logs, "message_plans", lambda value: events.plans.decode(value).send_id, verdict)
     decisions = _by_id(logs, "decisions", lambda value: orjson.loads(value)["decision_id"], verdict)
@@ -297,7 +348,7 @@ def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
     expected_plans = {name: value for fold in folds.values() for name, value in fold.plans.items()}
     expected = {name: value for fold in folds.values() for name, value in fold.decisions.items()}
     answers = {name: value for fold in folds.values() for name, value in fold.answers.items()}
-    verdict.same("plans", set(expected_plans), set(plans))
+    verdict.same("plans", set(expected_plans) - set(barred), set(plans))
     verdict.same("answers to plans", set(expected_plans), set(answers))
     verdict.same("sends", {name for name, answer in answers.items() if answer == "rendered"}, set(sends))
     for name, value in expected_plans.items():
@@ -308,13 +359,15 @@ def _outputs(logs: Logs, folds: dict[int, Fold], verdict: Verdict) -> None:
     for name, value in expected.items():
         if name in decisions and orjson.loads(decisions[name]) != orjson.loads(value):
             verdict.differ(f"decision {name} is not the fold's")
-    verdict.same("decisions of the renderer", set(answers), {decision["send_id"] for decision in theirs.values()})
+    verdict.same("decisions of renderer and postmaster", set(answers), {decision["send_id"] for decision in theirs.values()})
     if len(theirs) != len(answers):
-        verdict.differ(f"{len(theirs)} decisions of the renderer for {len(answers)} plans")
+        verdict.differ(f"{len(theirs)} decisions of renderer and postmaster for {len(answers)} plans")
     for decision in theirs.values():
         told = "rendered" if decision["outcome"] == "sent" else decision["reason"]
         if told != answers.get(decision["send_id"]):
             verdict.differ(f"decision {decision['decision_id']} says {told}, the answer was", answers.get(decision["send_id"]))
+        if decision["values"].get("address") != barred.get(decision["send_id"]):
+            verdict.differ(f"decision {decision['decision_id']} tells of its address", decision["values"].get("address"))
     for fold in folds.values():
         if extra := fold.read_back - set(fold.conclusions):
             verdict.differ(f"{len(extra)} conclusions on the journal are not the fold's", list(extra)[:2])

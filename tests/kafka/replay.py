@@ -9,26 +9,37 @@ from collections.abc import Callable
 from typing import Any
 
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.catalogue import Item, decode
 from app.engine.memory import MemoryStore
+from app.engine.partition import partition_of
 from app.engine.program import Output, Program
 from app.engine.turn import Turn
 from tests.kafka.logs import Logs, Message
 
 
 def sends(logs: Logs, packs: Callable[[str], Any], secret: str, public_url: str, batch: int = 500) -> dict[str, set[bytes]]:
-    """Topic → bytes of every record that the replay would publish on it (`message_sends`, `message_plans`, `decisions`)."""
-    found: dict[str, set[bytes]] = {"message_sends": set(), "message_plans": set(), "decisions": set()}
+    """Topic → bytes of every record that the replay would publish on it (`message_sends`, both kinds of plans, `decisions`).
+
+    Who of several was first at an address is a matter of its topic's order, as it lies.
+    """
+    outputs: list[Output] = []
+    plans: dict[int, list[Output]] = {partition: [] for partition in logs["journal"]}
     for partition, messages in logs["journal"].items():
-        planned = _run(PersonProgram(packs), partition, messages, batch)
-        plans = [output for output in planned if output.topic == "message_plans"]
+        outputs += _run(PersonProgram(packs), partition, messages, batch)
+    for partition, messages in logs["addressed_plans"].items():
+        taken = _run(PostmasterProgram(), partition, messages, batch)
+        for output in taken:
+            if output.topic == "message_plans" and output.key is not None:
+                plans[partition_of(output.key, len(plans))].append(output)
+        outputs += taken
+    for partition, some in plans.items():
         renderer = RendererProgram(packs, secret, public_url, _catalogue(logs).get)
-        again = [Message("message_plans", partition, n, 0, plan.key, plan.value) for n, plan in enumerate(plans)]
-        for output in planned + _run(renderer, partition, again, batch):
-            if output.topic in found:
-                found[output.topic].add(output.value)
-    return found
+        again = [Message("message_plans", partition, n, 0, plan.key, plan.value) for n, plan in enumerate(some)]
+        outputs += _run(renderer, partition, again, batch)
+    topics = ("message_sends", "message_plans", "addressed_plans", "decisions")
+    return {topic: {output.value for output in outputs if output.topic == topic} for topic in topics}
 
 
 def _catalogue(logs: Logs) -> dict[str, Item]:

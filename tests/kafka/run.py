@@ -182,7 +182,7 @@ async def _rest(cluster: Cluster) -> bool:
     calm = 0
     while time.monotonic() < deadline:
         await asyncio.sleep(1.5)
-        consumed = ("customer_events", "message_plans", "journal", "decisions", "message_sends")
+        consumed = ("customer_events", "addressed_plans", "message_plans", "journal", "decisions", "message_sends")
         ends = await logs.end_offsets(cluster.broker, cluster.prefix, consumed)
         committed = await logs.committed(cluster.broker, cluster.prefix)
         # The journal is never quite consumed: a tick comes every 200 ms.
@@ -220,6 +220,7 @@ class Commits:
         tables = {
             "customer_events": "identifiers",
             "journal": "people",
+            "addressed_plans": "mailboxes",
             "message_plans": "renders",
             "decisions": "decided",
             "message_sends": "sent",

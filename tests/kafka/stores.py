@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rocksdict import AccessType, Options, Rdict
 
-PREFIXES = {"identifiers": b"i", "people": b"l", "renders": b"r", "figures": b"f", "decided": b"d", "sent": b"s"}
+PREFIXES = {"identifiers": b"i", "people": b"l", "mailboxes": b"a", "renders": b"r", "figures": b"f", "decided": b"d", "sent": b"s"}
 _big = struct.Struct(">q")
 
 

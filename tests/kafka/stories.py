@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tests.kafka.load import WAIT, device_of
+from tests.kafka.load import WAIT, address_of, device_of
 from tests.kafka.logs import LINK, Logs
 
 STEPS = {"product_page_abandonment": 2, "cart_abandonment": 2, "post_purchase": 3, "wishlist": 1, "price_drop": 1}
@@ -67,7 +67,18 @@ def differences(logs: Logs, told: dict[str, str]) -> list[str]:
             wrong.append(f"{who} ({story}): got {steps}")  # nothing, where her look arrived after the news
         if story == "carts" and [step for trigger, step in steps if trigger == "cart_abandonment"] != [0, 1]:
             wrong.append(f"{who} ({story}): got {steps}")
-    return wrong + windows(logs)
+    return wrong + _shared(sends, told) + windows(logs)
+
+
+def _shared(sends: dict[str, dict[str, dict[str, Any]]], told: dict[str, str]) -> list[str]:
+    """Of those who share an address and all saw a product, one gets both mails, and the others none."""
+    houses: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for who, story in told.items():
+        if story == "shares_an_address":
+            house = houses[address_of(who, story).lower()]
+            house += [(send["trigger"], send["step"]) for send in sends.get(who, {}).values()]
+    both = [("product_page_abandonment", 0), ("product_page_abandonment", 1)]
+    return [f"{address} got {sorted(got)}" for address, got in houses.items() if sorted(got) != both]
 
 
 def _arrivals(logs: Logs) -> dict[str, list[Arrival]]:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from app import events
 from app.agents.intake_program import IntakeProgram, place_on_broker
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
 from app.domain.publishing import EVERY_MS
 from app.edges import workload
@@ -106,7 +107,7 @@ class Lane:
 
 
 class InProcess:
-    """All three lanes. Time is the run's own: it starts now, and an event comes each STEP_MS."""
+    """All four lanes. Time is the run's own: it starts now, and an event comes each STEP_MS."""
 
     def __init__(self, artifact: tuple[str, bytes], settings: Settings, folder: Path) -> None:
         self._ref, data = artifact
@@ -121,6 +122,7 @@ class InProcess:
             producer,
         )
         self.lane = Lane(PersonProgram(packs, publishes=True), "people", store, producer)
+        self.postmaster = Lane(PostmasterProgram(), "mailboxes", store, producer)
         self.renderer = Lane(RendererProgram(packs, settings.secret, settings.public_url), "renders", store, producer)
         self.now = time.time_ns() // 1_000_000
         self.sent, self._tick_ms = 0, settings.tick_ms
@@ -157,10 +159,14 @@ class InProcess:
         while journal:
             made = await self.lane.run([(one.key, one.value, one.headers, self.now) for one in journal])
             told = [one for one in made if one.topic == "journal"]
-            plans = [(one.key, one.value, one.headers, self.now) for one in made if one.topic == "message_plans"]
-            answers = await self.renderer.run(plans)
+            taken = await self.postmaster.run(self._read("addressed_plans", made))
+            answers = await self.renderer.run(self._read("message_plans", taken))
+            await self.postmaster.run(self._read("addressed_plans", answers))
             self.sent += sum(one.topic == "message_sends" for one in answers)
-            journal = [*told, *(one for one in answers if one.topic == "journal")]
+            journal = [*told, *(one for one in [*taken, *answers] if one.topic == "journal")]
+
+    def _read(self, topic: str, made: list[Output]) -> list[tuple[bytes | None, bytes, Sequence[tuple[str, bytes]], int]]:
+        return [(one.key, one.value, one.headers, self.now) for one in made if one.topic == topic]
 
 
 @contextmanager

@@ -210,7 +210,7 @@ class Run:
 
     async def drained(self) -> bool:
         """Input and plans committed to their ends; the journal but for the ticks of the last moments."""
-        ends = await self._ends.end_offsets(self.places("customer_events", "journal", "message_plans"))
+        ends = await self._ends.end_offsets(self.places("customer_events", "journal", "addressed_plans", "message_plans"))
         async with admin(self.settings) as client:
             committed = await client.list_consumer_group_offsets(f"{self.prefix}kairos-core")
         for place, end in ends.items():

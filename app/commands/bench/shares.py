@@ -18,6 +18,7 @@ from typing import Any
 
 from app.agents.intake_program import IntakeProgram
 from app.agents.person_program import PersonProgram
+from app.agents.postmaster_program import PostmasterProgram
 from app.agents.renderer_program import RendererProgram
 from app.commands.bench.in_process import InProcess, no_collecting
 from app.domain import person
@@ -41,6 +42,7 @@ def places() -> dict[CodeType, str]:
         record: "profiles",
         PersonProgram.step: "lane",
         PersonProgram.wake: "lane",
+        PostmasterProgram.step: "postmaster",
         RendererProgram.step: "renderer",
         IntakeProgram.load: "decode",
         PersonProgram.read: "decode",

@@ -40,8 +40,8 @@ class Shifted:
 def programs(name: str, wait_ms: int) -> dict[str, Program]:
     """Topic → what its lane runs: the work on one topic, the others silent."""
     if name == "stage":
-        return {"customer_events": StageProgram(), "journal": Silent(), "message_plans": Silent()}
-    return {"customer_events": Silent(), "journal": TimersProgram(wait_ms), "message_plans": Silent()}
+        return {"customer_events": StageProgram(), "journal": Silent(), "addressed_plans": Silent(), "message_plans": Silent()}
+    return {"customer_events": Silent(), "journal": TimersProgram(wait_ms), "addressed_plans": Silent(), "message_plans": Silent()}
 
 
 def wiring(name: str, settings: Settings, time_map: TimeMap, mine: dict[str, Program]) -> Wiring:
