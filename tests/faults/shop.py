@@ -156,7 +156,7 @@ class ShopModel:
         return state, _made(effects, state, see)
 
     def _see(self, state: Group, now: int, low_water: int, interval: int, active: dict[str, str]) -> See:
-        return See(state, now, low_water, interval, packs()[active["policy"]], packs().__getitem__, publishes=True)
+        return See(state, now, low_water, interval, packs()[active["policy"]], packs().__getitem__, publishes=True, active=active)
 
     def faulted(self, state: Group, record: Stored) -> Group:
         raise AssertionError("no step of the shop may raise")

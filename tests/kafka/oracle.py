@@ -137,8 +137,7 @@ class Fold:
 
     def _see(self, group: person.Group, now: int) -> person.See:
         pack, population = (None if (ref := self.active.get(kind)) is None else self._packs(ref) for kind in ("policy", "population"))
-        models = {kind: ref for kind, ref in self.active.items() if kind not in ("policy", "population")}
-        return person.See(group, now, self.low_water, self.interval, pack, self._packs, frozenset(), population, True, models)
+        return person.See(group, now, self.low_water, self.interval, pack, self._packs, frozenset(), population, True, self.active)
 
     def _apply(self, record: Any, message: Message) -> None:
         if message.origin is not None and message.origin[0] == LANE:
