@@ -15,7 +15,7 @@ from app.agents.insight import Insight
 from app.agents.refresh import KEPT
 from app.agents.roles import Roles
 from app.domain.catalogue import Item, encode
-from app.domain.fingerprint import fingerprint
+from app.domain.fingerprint import fingerprint, ref_of
 from app.domain.neighbours import COLLABORATIVE, Model
 from app.domain.recommended import RECOMMENDATIONS
 from app.edges import models
@@ -98,11 +98,11 @@ async def test_what_people_do_becomes_the_model_of_every_lane(cluster: Settings,
         # The journal says the same to the command; and what is published anew takes the oldest off.
         found = await from_journal(cluster)
         assert len(found.log) == len(day)
-        for n in range(KEPT + 2):
-            data = bytes([n])
-            await models.make_active(cluster, f"{RECOMMENDATIONS}@{n:016x}", data)
+        published = [(ref_of(RECOMMENDATIONS, bytes([n])), bytes([n])) for n in range(KEPT + 2)]
+        for ref, data in published:
+            await models.make_active(cluster, ref, data)
         await until(lambda: True if len(core.artifacts.of(RECOMMENDATIONS)) <= KEPT + 1 else None)
-        newest = f"{RECOMMENDATIONS}@{KEPT + 1:016x}"
+        newest = published[-1][0]
         await until(lambda: True if core.artifacts.active.get(RECOMMENDATIONS) == newest else None)
         assert newest in core.artifacts.of(RECOMMENDATIONS)
         # They are none: every lane goes on without.
