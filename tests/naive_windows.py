@@ -289,7 +289,7 @@ class Naive:
             self.fire([w])
 
     def give_way(self, newcomer: dict[str, Any]) -> None:
-        """Nothing here is worth more or less (no row says `converts`, and the pack counts on nothing): the last by priority goes, of several the one opened last."""
+        """The last by priority goes, of several the one opened last: no row says `converts`, and the pack counts on no share."""
         there = [w for w in self.windows if w["open"] and w is not newcomer]
         if len(there) < self.most:
             return

@@ -394,7 +394,7 @@ def test_a_product_told_in_two_ways_is_taken_once_so_that_the_next_import_change
     assert code == 0
     assert out.splitlines() == [
         "3 rows: 2 products would be published",
-        "1 rows were refused, see p.csv.rejects.csv",
+        "1 row was refused, see p.csv.rejects.csv",
         "  1 × told twice, and not in the same words",
     ]
     with (tmp_path / "p.csv.rejects.csv").open(newline="") as file:

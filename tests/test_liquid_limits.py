@@ -109,7 +109,7 @@ def test_what_python_raises_in_a_filter_is_a_fault_of_the_template(error: type[E
 def test_a_bomb_in_a_published_pack_is_a_recorded_non_send() -> None:
     bomb = MessageSource("product-details", "s", "p", BOMBS["a range joined"], "t")
     told = RendererProgram(lambda ref: msgspec.structs.replace(pack(), messages={"product-details": bomb}), "secret", "https://k.example")
-    [decision, _] = outputs(plan("product-details"), told)
+    [decision, *_] = outputs(plan("product-details"), told)
     decided = msgspec.json.decode(decision.value, type=events.Decision)
     assert (decided.outcome, decided.reason) == ("not_sent", "missing_content")
     assert decided.values["failed"] == f"a range of 999999999 numbers: at most {MAX_RANGE}"
