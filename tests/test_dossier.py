@@ -151,6 +151,6 @@ async def test_a_model_is_as_usable_as_the_workers_of_the_cluster_find_it() -> N
     found = Topics()
     for output in chunks(RECOMMENDATIONS, ref, data):
         found.put("artifacts", output.key, output.value)
-    for limit, why in ((1, "a model of 1.6 MB; KAIROS_MODEL_MB allows 1"), (2, "Expected `array`")):
+    for limit, why in ((1, "a model of 1.6 MB; KAIROS_MODEL_MB allows 1"), (2, "no model of recommendations: Expected `array`")):
         told: object = (await shelf(found, Settings(model_mb=limit))).pack(ref)  # type: ignore[arg-type]
         assert isinstance(told, Unusable) and told.why.startswith(why), told
