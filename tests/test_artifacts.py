@@ -71,7 +71,7 @@ async def test_a_budget_can_be_set_over_damaged_ones() -> None:
     class Scan:
         async def read(self, topic: str) -> AsyncIterator[Any]:
             for key, value in (record(BUDGETS, ref, whole), record(BUDGETS, later, b"nonsense"), (b"x/0", b"not json")):
-                yield type("Record", (), {"key": key, "value": value})
+                yield type("Record", (), {"key": key, "value": value, "timestamp": 0})
 
     scan: Any = Scan()
     assert await newest(scan) == OURS

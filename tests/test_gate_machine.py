@@ -191,15 +191,18 @@ pauses = st.sampled_from((0, 1, SECOND, 10 * MINUTE, HOUR, 2 * HOUR, 7 * HOUR, D
 products = st.sampled_from(tuple(PRODUCTS))
 
 
+BEGINS = {
+    "number": st.integers(0, POLICIES - 1),
+    "temper": st.integers(0, 2),
+    "start": st.sampled_from(STARTS),
+    "most": st.sampled_from((room.MAX_OPEN, room.MAX_OPEN, 2)),
+}
+
+
 class Machine(RuleBasedStateMachine):
     """One person; engine and model must say the same of every step, to the millisecond."""
 
-    @initialize(
-        number=st.integers(0, POLICIES - 1),
-        temper=st.integers(0, 2),
-        start=st.sampled_from(STARTS),
-        most=st.sampled_from((room.MAX_OPEN, room.MAX_OPEN, 2)),
-    )
+    @initialize(**BEGINS)
     def begin(self, number: int, temper: int, start: int, most: int) -> None:
         self.her = Slow(number, temper)
         rules, rows, pack = policy(number)
@@ -323,12 +326,7 @@ TestGate = Machine.TestCase
 class Meeting(RuleBasedStateMachine):
     """Two people become one: what either got counts from then on, and nothing that was held, reserved or planned is lost or doubled."""
 
-    @initialize(
-        number=st.integers(0, POLICIES - 1),
-        temper=st.integers(0, 2),
-        start=st.sampled_from(STARTS),
-        most=st.sampled_from((room.MAX_OPEN, room.MAX_OPEN, 2)),
-    )
+    @initialize(**BEGINS)
     def begin(self, number: int, temper: int, start: int, most: int) -> None:
         self.most, room.MAX_OPEN = room.MAX_OPEN, most
         self.two = [Slow(number, temper, "c" * 32), Slow(number, temper, "a" * 32)]

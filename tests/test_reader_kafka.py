@@ -7,8 +7,8 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -179,23 +179,28 @@ async def quiet(cluster: Cluster) -> None:
     await until(left, lambda open_steps: not open_steps)
 
 
+@asynccontextmanager
+async def followed(
+    cluster: Cluster, topic: str, identity: str, tag: Callable[[bytes], bytes | None] | None = None
+) -> AsyncIterator[Follower]:
+    place, options = cluster.home / "followed" / topic, client_options(Settings(broker=cluster.broker))
+    follower = Follower(f"{cluster.prefix}{topic}", 2, place, identity, options, tag)
+    await follower.start()
+    task = asyncio.create_task(follower.follow())
+    try:
+        yield follower
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await follower.stop()
+
+
 async def test_values_of_a_followed_topic_are_found_by_a_tag(kafka_broker: str, tmp_path: Path) -> None:
     cluster = Cluster(kafka_broker, f"tagged-{int(time.time())}-", tmp_path, partitions=2)
     await asyncio.to_thread(cluster.create_topics)
 
-    @asynccontextmanager
-    async def following(by_tag: bool) -> AsyncIterator[Follower]:
-        tag = (lambda value: value[:1].strip() or None) if by_tag else None
-        place, options = tmp_path / "followed" / "products", client_options(Settings(broker=kafka_broker))
-        follower = Follower(f"{cluster.prefix}products", 2, place, "cluster", options, tag)
-        await follower.start()
-        task = asyncio.create_task(follower.follow())
-        try:
-            yield follower
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await follower.stop()
+    def following(by_tag: bool) -> AbstractAsyncContextManager[Follower]:
+        return followed(cluster, "products", "cluster", (lambda value: value[:1].strip() or None) if by_tag else None)
 
     async def found(follower: Follower, **wanted: list[bytes]) -> None:
         async def told() -> dict[str, list[bytes]]:
@@ -218,19 +223,9 @@ async def test_a_followed_topic_is_its_newest_values_through_stops_and_a_long_ab
 ) -> None:
     cluster = Cluster(kafka_broker, f"followed-{int(time.time())}-", tmp_path, partitions=2)
     await asyncio.to_thread(cluster.create_topics)
-    options = client_options(Settings(broker=kafka_broker))
 
-    @asynccontextmanager
-    async def following(identity: str = "cluster") -> AsyncIterator[Follower]:
-        follower = Follower(f"{cluster.prefix}profiles", 2, tmp_path / "followed" / "profiles", identity, options)
-        await follower.start()
-        task = asyncio.create_task(follower.follow())
-        try:
-            yield follower
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await follower.stop()
+    def following(identity: str = "cluster") -> AbstractAsyncContextManager[Follower]:
+        return followed(cluster, "profiles", identity)
 
     async def has(follower: Follower, **wanted: bytes | None) -> None:
         async def found() -> dict[str, bytes | None]:

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from app import events
+from app.domain import closed as shut
 from app.domain import reach
 from app.domain.effects import Address
 from app.events import Addressed, Became, Closing, Plan
@@ -22,9 +23,9 @@ UNSUBSCRIBED = "unsubscribed"
 
 
 def key(channel: str, address: str) -> bytes:
-    """Of an address, however it is spelled: mail providers tell no case. 32 hex digits."""
-    folded = address.strip().casefold() if channel == reach.EMAIL else address
-    return blake2b(f"{channel} {folded}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
+    """Of an address, however it is spelled. 32 hex digits."""
+    told = shut.folded(address) if channel == reach.EMAIL else address
+    return blake2b(f"{channel} {told}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
 
 
 def addressed(plan: Plan, see: See) -> Addressed:

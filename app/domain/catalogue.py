@@ -81,6 +81,15 @@ encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(Item).decode
 
 
+class _Grouped(Struct, frozen=True):
+    """Of an item that alone which its family is told by."""
+
+    group_id: str = ""
+
+
+_grouped = msgspec.json.Decoder(_Grouped).decode
+
+
 @lru_cache(maxsize=10_000)
 def decode(value: bytes) -> Item:
     """The item of a record of `products`. Cached by its bytes: a message names one product several times, and many name a bestseller."""
@@ -88,8 +97,9 @@ def decode(value: bytes) -> Item:
 
 
 def family_of(value: bytes) -> bytes | None:
-    """What a record of `products` is looked up by beside its key: its family, if it has one."""
-    return key_of(group) if (group := decode(value).group_id) else None
+    """What a record of `products` is looked up by beside its key: its family, if it has one. Asked of every product at a start."""
+    group = _grouped(value).group_id
+    return key_of(group) if group else None
 
 
 def price_now(item: Item) -> int | None:

@@ -12,9 +12,14 @@ Closed = tuple[tuple[int, int, str], ...]
 """(ms, fingerprint of the address, why), sorted, one per address: the first bounce, or the complaint, which is the graver word."""
 
 
+def folded(address: str) -> str:
+    """A mail address as one is told from another: mail providers tell no case."""
+    return address.strip().casefold()
+
+
 def mailbox(address: str) -> int:
-    """Fingerprint of an address, in whatever letter case it is written."""
-    return fingerprint(address.casefold())
+    """Fingerprint of an address, however it is written."""
+    return fingerprint(folded(address))
 
 
 def why(closed: Closed, address: str | None) -> str | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 import msgspec
 from msgspec import Struct
 
@@ -12,18 +9,17 @@ from app import events
 from app.agents.kinds import compile_budgets, encode_budgets
 from app.agents.renderer_program import ACCOUNT
 from app.domain.budgets import BUDGETS, MAX_CAMPAIGNS, Budgets, Spent
-from app.domain.fingerprint import ref_of
 from app.edges.producing import producing
+from app.edges.published import of_kind
 from app.edges.topic_scan import Scanner
 from app.engine import artifacts
 from app.engine.clock import wall_ms
 from app.engine.program import Output
 from app.engine.rows import HEADER_SIZE, read_header
-from app.events import Activate, Artifact
+from app.events import Activate
 from app.flow import TABLES
 from app.settings import Settings
 
-_artifact = msgspec.json.Decoder(Artifact).decode
 _spent = msgspec.msgpack.Decoder(Spent).decode
 
 
@@ -44,18 +40,8 @@ class Campaign(Struct, frozen=True):
 
 async def newest(scan: Scanner) -> Budgets | None:
     """The budgets that were published last; a damaged artifact is none, to workers as here. Raises `ScanFailed`."""
-    chunks: dict[str, dict[int, bytes]] = {}
-    async for record in scan.read("artifacts"):
-        try:
-            one = _artifact(record.value or b"")
-            piece = base64.b64decode(one.data, validate=True)
-        except (msgspec.MsgspecError, binascii.Error):
-            continue  # a tombstone, or nothing of ours; the doctor names what a worker stumbles over
-        if one.kind == BUDGETS and not (record.key or b"").startswith(b"active/"):
-            chunks[one.ref] = {**chunks.pop(one.ref, {}), one.chunk: piece}  # to the end: published again it is the newest
-    for ref in reversed(chunks):
-        data = b"".join([chunks[ref][number] for number in sorted(chunks[ref])])
-        if ref_of(BUDGETS, data) == ref and isinstance(found := compile_budgets(ref, data), Budgets):
+    for one in reversed((await of_kind(scan, BUDGETS)).versions):
+        if one.whole and isinstance(found := compile_budgets(one.ref, one.data), Budgets):
             return found
     return None
 

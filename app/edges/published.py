@@ -1,4 +1,4 @@
-"""Packs on the broker: every version that was published, in the order in which it last was, and the one that is active."""
+"""Packs, and other artifacts, on the broker: every version, in the order in which it last was published, and the active one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from app import events
 from app.domain.fingerprint import ref_of
 from app.edges.producing import producing
-from app.edges.topic_scan import ScanFailed, scanner
+from app.edges.topic_scan import ScanFailed, Scanner, scanner
 from app.engine import artifacts
 from app.engine.clock import wall_ms
 from app.engine.program import Output
@@ -61,27 +61,32 @@ class Published(Struct, frozen=True):
 
 
 async def published(settings: Settings) -> Published:
-    """Reads the topic from its beginning. Raises `ScanFailed`."""
+    """Every version of every pack. Raises `ScanFailed`."""
+    async with scanner(settings) as scan:
+        return await of_kind(scan, KIND)
+
+
+async def of_kind(scan: Scanner, kind: str) -> Published:
+    """Artifacts of a kind, from the topic's beginning. Raises `ScanFailed`."""
     chunks: dict[str, dict[int, bytes]] = {}
     counts: dict[str, int] = {}
     last: dict[str, int] = {}
     active, since = None, None
-    async with scanner(settings) as scan:
-        async for record in scan.read("artifacts"):
-            try:
-                one = _decode(record.value or b"")
-                piece = base64.b64decode(one.data, validate=True)
-            except (msgspec.MsgspecError, binascii.Error):
-                continue  # a tombstone, or nothing of ours; the doctor names what a worker stumbles over
-            if one.kind != KIND:
-                continue
-            if (record.key or b"").startswith(b"active/"):
-                active, since = one.ref, record.timestamp
-                continue
-            chunks.setdefault(one.ref, {})[one.chunk] = piece
-            counts[one.ref] = one.chunks
-            last.pop(one.ref, None)  # to the end: what was published again is the newest
-            last[one.ref] = record.timestamp
+    async for record in scan.read("artifacts"):
+        try:
+            one = _decode(record.value or b"")
+            piece = base64.b64decode(one.data, validate=True)
+        except (msgspec.MsgspecError, binascii.Error):
+            continue  # a tombstone, or nothing of ours; the doctor names what a worker stumbles over
+        if one.kind != kind:
+            continue
+        if (record.key or b"").startswith(b"active/"):
+            active, since = one.ref, record.timestamp
+            continue
+        chunks.setdefault(one.ref, {})[one.chunk] = piece
+        counts[one.ref] = one.chunks
+        last.pop(one.ref, None)  # to the end: what was published again is the newest
+        last[one.ref] = record.timestamp
     return Published(tuple(_version(ref, at, chunks[ref], counts[ref]) for ref, at in last.items()), active, since)
 
 
@@ -98,4 +103,4 @@ async def activate(settings: Settings, ref: str, data: bytes) -> None:
         await producer.publish([Output("control", None, ask, partition=0)])
 
 
-__all__ = ["KIND", "Published", "ScanFailed", "Version", "activate", "published"]
+__all__ = ["KIND", "Published", "ScanFailed", "Version", "activate", "of_kind", "published"]
